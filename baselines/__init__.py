@@ -1,0 +1,1 @@
+"""The methods that ship with the benchmark, one file each; installed as `bbo.baselines`."""

@@ -1,0 +1,51 @@
+"""The `bbo` command. Every subcommand is a module of this package with a click command named `command`, loaded when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from bbo import __version__
+from bbo.errors import BBOError
+
+#: Subcommand: (module, one line of help). The help stands here so that `bbo --help` imports nothing.
+COMMANDS = {
+    "list": ("listing", "Tasks or baselines, with what they need and whether it is there."),
+    "show": ("show", "Everything about one task or baseline: definition, presets, sources."),
+    "run": ("run", "Run cells (task x baseline x seed) into a folder; the same command resumes."),
+    "status": ("status", "Which planned cells of a folder are done, failed or missing."),
+    "report": ("report", "The leaderboard of one or more folders, as text, data or a page."),
+    "score": ("score", "Score designs made anywhere with a task's true function."),
+    "check": ("check", "Conformance checks of one task or baseline, yours or ours."),
+}
+
+
+class LazyGroup(click.Group):
+    """Loads a subcommand's module only when it is needed, and shows our errors as one line with exit code 2."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        return importlib.import_module(f"bbo.cli.{COMMANDS[name][0]}").command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BBOError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(2)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="bbo")
+def main() -> None:
+    """Offline black-box optimization: run methods on tasks, compare leaderboards."""

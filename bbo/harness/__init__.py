@@ -1,0 +1,1 @@
+"""Runs cells: plans, seeds, worker processes, records."""

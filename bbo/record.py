@@ -1,0 +1,206 @@
+"""The record of one cell: what was asked, what came out, and on what stack. The only thing harness and leaderboard share.
+
+A cell lives in `DIR/cells/HASH/` as `cell.json` and, when it is done, `designs.npz` (arrays `designs` (n, *shape), `scores` (n,)
+raw float64, `normalised` (n,) float64). The folder is written under a temporary name and renamed, so it is there whole or not
+at all; two writers of the same cell cannot mix, the second leaves the first one's result standing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bbo.errors import BBOError, DamagedCell
+
+#: Raised whenever the layout of a record changes; older ones stay readable.
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class CellSpec:
+    """What decides a cell's result, and nothing else: its hash names the cell.
+
+    Args:
+        task, task_version, data_hash: the task, and the sha256 of its visible table.
+        baseline, baseline_version: the method; a local file's version is the sha256 of its text.
+        config: every setting of the method, resolved.
+        seed: the seed asked for.
+        budget: number of designs.
+        protocol: version of the evaluation protocol.
+    """
+
+    task: str
+    task_version: str
+    data_hash: str
+    baseline: str
+    baseline_version: str
+    config: dict[str, Any]
+    seed: int
+    budget: int
+    protocol: int
+
+    @property
+    def hash(self) -> str:
+        """First 20 hex digits of the sha256 of the canonical JSON."""
+        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+    def label(self) -> str:
+        return f"{self.task} / {self.baseline} / seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One finished cell.
+
+    Args:
+        spec: what was asked.
+        status: "done" or "failed".
+        percentiles: normalised score at each percentile of the protocol ("100", "80", "50"); empty when failed.
+        task: facts of the task for tables: title, kind, oracle, y_min, y_max, best_visible (normalised), visible_rows, optimum, local.
+        method: facts of the method: summary, preset, privileged (list of names used), local.
+        notes: what the method wrote down about this run.
+        error: for failed cells: reason (crash, error, invalid designs, ...), type, message, traceback.
+        provenance: packages, commit, machine, threads, device.
+        cost: wall_seconds, cpu_seconds, peak_memory_mb of the method.
+        warnings: messages of warnings raised while the method ran.
+        schema: version of this layout.
+    """
+
+    spec: CellSpec
+    status: str
+    percentiles: dict[str, float] = field(default_factory=dict)
+    task: dict[str, Any] = field(default_factory=dict)
+    method: dict[str, Any] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
+    error: dict[str, str] | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+    cost: dict[str, float] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    schema: int = SCHEMA
+
+    @property
+    def done(self) -> bool:
+        return self.status == "done"
+
+    def to_json(self) -> str:
+        return json.dumps({"hash": self.spec.hash, **asdict(self)}, indent=1, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Record:
+        """Parse a record, refusing one whose hash does not agree with its spec or whose schema is newer than ours."""
+        data = json.loads(text)
+        if data.get("schema", 0) > SCHEMA:
+            raise DamagedCell(f"record has schema {data['schema']}, this version reads up to {SCHEMA}; update offline-bbo")
+        stored = data.pop("hash")
+        record = cls(**{**data, "spec": CellSpec(**data["spec"])})
+        if stored != record.spec.hash:
+            raise DamagedCell(f"its hash is {record.spec.hash}, but it says {stored}")
+        return record
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The arrays of a done cell: designs (n, *shape), raw scores (n,), normalised scores (n,)."""
+
+    designs: np.ndarray
+    scores: np.ndarray
+    normalised: np.ndarray
+
+
+def cell_folder(out: Path, cell_hash: str) -> Path:
+    return out / "cells" / cell_hash
+
+
+def write(out: Path, record: Record, outcome: Outcome | None, *, replace_failed: bool = False) -> None:
+    """Store one cell, whole or not at all.
+
+    Where the cell is there already it stays as it is, but a failed one gives way if `replace_failed`.
+    """
+    target = cell_folder(out, record.spec.hash)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.parent / f".tmp-{record.spec.hash}-{uuid.uuid4().hex[:8]}"
+    temporary.mkdir()
+    try:
+        if outcome:
+            with open(temporary / "designs.npz", "wb") as file:
+                np.savez_compressed(
+                    file, designs=outcome.designs, scores=outcome.scores, normalised=outcome.normalised, allow_pickle=False
+                )
+        (temporary / "cell.json").write_text(record.to_json())
+        if replace_failed and target.exists() and not read_cell(target).done:
+            stale = temporary.with_name(temporary.name + "-old")
+            os.rename(target, stale)
+            shutil.rmtree(stale)
+        try:
+            os.rename(temporary, target)
+        except OSError:
+            if not target.exists():
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def read_cell(folder: Path) -> Record:
+    """Read one cell's record.
+
+    Raises:
+        DamagedCell: a file is missing or unreadable; the message names the folder and what to do.
+    """
+    remedy = f"remove {folder} and run the same command again"
+    try:
+        record = Record.from_json((folder / "cell.json").read_text())
+    except DamagedCell as error:
+        raise DamagedCell(f"damaged cell {folder.name}: {error}; {remedy}") from None
+    except FileNotFoundError:
+        raise DamagedCell(f"damaged cell {folder.name}: cell.json is missing; {remedy}") from None
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise DamagedCell(f"damaged cell {folder.name}: cell.json cannot be read ({error}); {remedy}") from None
+    if folder.name != record.spec.hash:
+        raise DamagedCell(f"damaged cell {folder.name}: it holds cell {record.spec.hash}; {remedy}")
+    if record.done and not (folder / "designs.npz").is_file():
+        raise DamagedCell(f"damaged cell {folder.name} ({record.spec.label()}): designs.npz is missing; {remedy}")
+    return record
+
+
+def read_outcome(folder: Path) -> Outcome:
+    """Read a done cell's arrays.
+
+    Raises:
+        DamagedCell: designs.npz is missing or unreadable.
+    """
+    try:
+        with np.load(folder / "designs.npz", allow_pickle=False) as arrays:
+            return Outcome(arrays["designs"], arrays["scores"], arrays["normalised"])
+    except Exception as error:  # zip, format and file errors alike mean the same thing to the user
+        raise DamagedCell(
+            f"damaged cell {folder.name}: designs.npz cannot be read ({error}); remove {folder} and run the same command again"
+        ) from None
+
+
+def folders(out: Path) -> Iterator[Path]:
+    """Cell folders below a results folder, in the order of their hashes."""
+    cells = out / "cells"
+    if not cells.is_dir():
+        raise BBOError(f"{out} holds no results (no folder {cells}); make some with: bbo run ... --out {out}")
+    yield from sorted(p for p in cells.iterdir() if not p.name.startswith("."))
+
+
+def read_all(*outs: Path) -> list[Record]:
+    """All records of one or more results folders, each cell once; a done cell wins over a failed one."""
+    found: dict[str, Record] = {}
+    for out in outs:
+        for folder in folders(out):
+            record = read_cell(folder)
+            if record.spec.hash not in found or record.done:
+                found[record.spec.hash] = record
+    return sorted(found.values(), key=lambda r: (r.spec.task, r.spec.baseline, r.spec.seed, r.spec.hash))

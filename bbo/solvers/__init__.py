@@ -1,0 +1,1 @@
+"""Searches that use a surrogate or a learned map to make new designs."""

@@ -1,0 +1,104 @@
+"""What a task is: a design space, a visible table, a hidden oracle, and frozen normalisers.
+
+NumPy only. The harness alone calls `oracle`; a method sees a `bbo.problem.Problem`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from bbo.errors import DesignError
+from bbo.space import Space
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The visible table: designs x (N, *shape) and scores y (N,), float32, larger is better."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+    def sha256(self) -> str:
+        """Hash of both arrays with their shapes and types; part of every cell's identity."""
+        digest = hashlib.sha256()
+        for array in (self.x, self.y):
+            array = np.ascontiguousarray(array)
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """The facts of a task, known without loading any data. Scores are in the source's unit, larger is better.
+
+    Args:
+        id: lower-case name with dashes; a variant follows a colon (`tfbind8:PAX7_REF_R1`).
+        version: raised whenever a score could change; results of different versions are never mixed.
+        title: one line for tables and pages.
+        space: the design space.
+        visible_rows: number of rows of the visible table.
+        best_visible: highest visible score, raw.
+        y_min, y_max: normalisers; 0 and 1 of the normalised score. Frozen here, never taken from results.
+        oracle: "exact" (a table look-up or the function itself) or "learned" (a model trained on real data).
+        hidden: what the method does not see.
+        source: where data and definition come from.
+        licence: licence of data and definition.
+        optimum: highest possible raw score, where known.
+        data: names of the data files needed (`bbo.data`), apart from what the package ships.
+        requires: optional packages needed, import names.
+        note: what a reader of scores must know (saturation, mislabelled data, ...).
+    """
+
+    id: str
+    version: str
+    title: str
+    space: Space
+    visible_rows: int
+    best_visible: float
+    y_min: float
+    y_max: float
+    oracle: str
+    hidden: str
+    source: str
+    licence: str
+    optimum: float | None = None
+    data: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    note: str = ""
+
+
+class Task(ABC):
+    """Base of all tasks. A subclass sets `spec` and writes `dataset` and `oracle`."""
+
+    spec: TaskSpec
+    #: Tolerance within which `oracle` returns the stored scores of visible rows; 0 for exact tables.
+    tolerance: ClassVar[float] = 0.0
+
+    @abstractmethod
+    def dataset(self) -> Dataset:
+        """The visible table, rows in a fixed order."""
+
+    @abstractmethod
+    def oracle(self, x: np.ndarray) -> np.ndarray:
+        """True raw scores (n,), float64, of checked designs (n, *shape); larger is better."""
+
+    def score(self, x: np.ndarray) -> np.ndarray:
+        """Check designs (n, *shape), then return their true raw scores (n,), float64.
+
+        Raises:
+            DesignError: `x` is not a set of designs of this task's space.
+        """
+        scores = np.asarray(self.oracle(self.spec.space.check(x)), dtype=np.float64)
+        if scores.shape != (len(x),) or not np.isfinite(scores).all():
+            raise DesignError(f"the oracle of {self.spec.id} returned shape {scores.shape} or values that are not finite")
+        return scores
+
+    def normalise(self, y: np.ndarray) -> np.ndarray:
+        """(y - y_min) / (y_max - y_min); not clipped, so below 0 and above 1 happen."""
+        return (np.asarray(y, np.float64) - self.spec.y_min) / (self.spec.y_max - self.spec.y_min)
