@@ -80,6 +80,22 @@ def is_local(reference: str) -> bool:
     return ".py:" in reference or reference.endswith(".py")
 
 
+def is_task(reference: str) -> bool:
+    """Whether an id or `FILE.py:Class` names a task; otherwise it names a baseline.
+
+    Raises:
+        UnknownName: it names neither.
+    """
+    if is_local(reference):
+        cls, _ = _load_local(reference)
+        return isinstance(cls, type) and issubclass(cls, Task)
+    if reference.partition(":")[0] in _points(TASKS):
+        return True
+    if reference.partition("+")[0] in _points(BASELINES):
+        return False
+    raise unknown("task or baseline", reference, [*task_ids(), *baseline_ids()])
+
+
 def load_task(reference: str) -> Task:
     """The task of an id, of `id:variant`, or of `FILE.py:Class`.
 
@@ -88,11 +104,9 @@ def load_task(reference: str) -> Task:
         Unavailable: known, but its module or a package it needs cannot be imported.
     """
     if is_local(reference):
-        cls, _ = _load_local(reference)
-        task = cls()
-        if not isinstance(task, Task):
+        if not is_task(reference):
             raise BBOError(f"{reference} is not a task: the class must derive from bbo.task.Task")
-        return task
+        return _load_local(reference)[0]()
     name, _, variant = reference.partition(":")
     if name not in _points(TASKS):
         raise unknown("task", name, task_ids(), "see: bbo list tasks")

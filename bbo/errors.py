@@ -22,6 +22,10 @@ class Unavailable(BBOError):
     """Something known that cannot be used here: a data file or an optional package is missing."""
 
 
+class DamagedFile(BBOError):
+    """A data file that is truncated, altered or not what its name says."""
+
+
 class DamagedCell(BBOError):
     """A stored cell that is incomplete or does not agree with its own hash."""
 

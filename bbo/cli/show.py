@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from bbo import catalogue
-from bbo.errors import BBOError, unknown
 from bbo.task import Task
 
 
@@ -17,25 +16,10 @@ from bbo.task import Task
 @click.argument("id")
 def command(id: str) -> None:
     """Show everything about the task or baseline ID (or FILE.py:Class)."""
-    task, baseline = _find(id)
-    if task is not None:
-        _show_task(task)
-    if baseline is not None:
-        _show_baseline(baseline)
-
-
-def _find(id: str) -> tuple[Task | None, catalogue.Baseline | None]:
-    if catalogue.is_local(id):
-        try:
-            return catalogue.load_task(id), None
-        except BBOError:
-            return None, catalogue.load_baseline(id)
-    name = id.partition(":")[0]
-    task = catalogue.load_task(id) if name in catalogue.task_ids() else None
-    baseline = catalogue.load_baseline(id) if id.partition("+")[0] in catalogue.baseline_ids() else None
-    if task is None and baseline is None:
-        raise unknown("task or baseline", id, [*catalogue.task_ids(), *catalogue.baseline_ids()])
-    return task, baseline
+    if catalogue.is_task(id):
+        _show_task(catalogue.load_task(id))
+    else:
+        _show_baseline(catalogue.load_baseline(id))
 
 
 def _show_task(task: Task) -> None:

@@ -7,6 +7,7 @@ messages from it are `("progress", step, total)` and, last, `("answer", dict)`.
 from __future__ import annotations
 
 import os
+import random
 import sys
 import tempfile
 import threading
@@ -99,6 +100,10 @@ def _answer(job: Job, x: np.ndarray, y: np.ndarray, pipe: Connection) -> dict[st
             device = torch.device(job.device if job.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
             answer["stack"] = _stack(device)
             generator = torch.Generator(device).manual_seed(job.seed)
+            # Methods are to use the generator only; a library that reaches for a global one is at least repeatable.
+            torch.manual_seed(job.seed)
+            np.random.seed(job.seed % 2**32)  # noqa: NPY002
+            random.seed(job.seed)
             problem = Problem(
                 torch.as_tensor(x, device=device),
                 torch.as_tensor(y, device=device),
