@@ -73,6 +73,7 @@ class Record:
         error: for failed cells: reason (crash, error, invalid designs, ...), type, message, traceback.
         provenance: packages, commit, machine, threads, device.
         cost: wall_seconds, cpu_seconds, peak_memory_mb of the method.
+        designs: how the designs lie: diversity, duplicates, nearest_offline, novel_share (`bbo.designs`); empty when failed.
         warnings: messages of warnings raised while the method ran.
         schema: version of this layout.
     """
@@ -86,6 +87,7 @@ class Record:
     error: dict[str, str] | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     cost: dict[str, float] = field(default_factory=dict)
+    designs: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     schema: int = SCHEMA
 
