@@ -13,8 +13,8 @@ from bbo.record import CellSpec, Outcome, Record
 
 
 def spec(**changes):
-    facts = {"task": "t", "task_version": "1", "data_hash": "ab", "baseline": "b", "baseline_version": "1", "config": {"steps": 3}}
-    return CellSpec(**{**facts, "seed": 0, "budget": 4, "protocol": 1, **changes})
+    facts = {"task": "t", "task_version": "1", "data_hash": "ab", "baseline": "b", "baseline_version": "1"}
+    return CellSpec(**{**facts, "config": {"steps": 3}, "seed": 0, "budget": 4, "protocol": 1, **changes})
 
 
 def outcome():
@@ -25,7 +25,9 @@ def done(**changes):
     return Record(spec(**changes), "done", percentiles={"100": 1.0, "80": 1.0, "50": 0.7})
 
 
-values = st.one_of(st.booleans(), st.integers(-(10**9), 10**9), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=8))
+values = st.one_of(
+    st.booleans(), st.integers(-(10**9), 10**9), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=8)
+)
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=6), values, max_size=5), st.integers(0, 10**6))
