@@ -6,13 +6,15 @@ NumPy only. The harness alone calls `oracle`; a method sees a `bbo.problem.Probl
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from bbo.errors import DesignError
+from bbo import data
+from bbo.errors import DesignError, Unavailable
 from bbo.space import Space
 
 
@@ -52,6 +54,7 @@ class TaskSpec:
         optimum: highest possible raw score, where known.
         data: names of the data files needed (`bbo.data`), apart from what the package ships.
         requires: optional packages needed, import names.
+        extra: the extra of this distribution that brings `requires` (`pip install "offline-bbo[EXTRA]"`).
         note: what a reader of scores must know (saturation, mislabelled data, ...).
     """
 
@@ -70,19 +73,50 @@ class TaskSpec:
     optimum: float | None = None
     data: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
+    extra: str = ""
     note: str = ""
 
 
 class Task(ABC):
-    """Base of all tasks. A subclass sets `spec` and writes `dataset` and `oracle`."""
+    """Base of all tasks. A subclass sets `spec` (on the class or in `__init__`) and writes `dataset` and `oracle`.
+
+    A family of tasks takes the text after the colon of an id as the argument of `__init__` and names all of them in `variants`.
+    """
 
     spec: TaskSpec
     #: Tolerance within which `oracle` returns the stored scores of visible rows; 0 for exact tables.
     tolerance: ClassVar[float] = 0.0
 
+    @classmethod
+    def variants(cls) -> list[str]:
+        """Names that may follow the colon of this task's id; none by default."""
+        return []
+
+    def unavailable(self) -> str:
+        """Why this task cannot be used here, with the one command that mends it; empty if it can. Never raises."""
+        lacking = [name for name in self.spec.requires if importlib.util.find_spec(name) is None]
+        if lacking:
+            package = f'"offline-bbo[{self.spec.extra}]"' if self.spec.extra else " ".join(lacking)
+            return f"needs the package {', '.join(lacking)}: pip install {package}"
+        return data.missing(self.spec.data)
+
+    def require(self) -> None:
+        """Raise if the task cannot be used here.
+
+        Raises:
+            Unavailable: with the reason and the command that mends it.
+        """
+        if reason := self.unavailable():
+            raise Unavailable(f"task '{self.spec.id}' is not available: {reason}")
+
     @abstractmethod
     def dataset(self) -> Dataset:
-        """The visible table, rows in a fixed order."""
+        """The visible table, rows in a fixed order.
+
+        Raises:
+            Unavailable: a data file or package is missing (`unavailable` says which).
+            DamagedFile: a data file is not the right one.
+        """
 
     @abstractmethod
     def oracle(self, x: np.ndarray) -> np.ndarray:

@@ -1,0 +1,180 @@
+"""Data files: where they are found, and the proof that they are the right ones.
+
+Every file has an entry in the manifest (`tasks/data/manifest.json`, written by `tools/build_manifest.py`). A file is looked for
+below the folder named by the environment variable BBO_DATA_DIR, in the package, and in the user's cache, in this order; the first
+one found is taken and checked before any array of it is used. Nothing here touches the network (see `bbo.data_sources`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.resources
+import json
+import os
+import zipfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from bbo.errors import DamagedFile, Unavailable, unknown
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """What the manifest says about one npz file.
+
+    Args:
+        name: path below a data folder, with forward slashes.
+        sha256: of the file as we packed it.
+        content: sha256 of its arrays (`content_hash`). It decides: packing the same arrays with another compressor is harmless.
+        size: bytes of the file as we packed it.
+        licence, origin: of the data.
+        mirrors: base addresses from which the source files can be fetched; may be empty.
+        source: name of the kind of source it is made from (`bbo.data_sources`); empty if it exists in packed form only.
+        get: the one command that gets it, where it is not shipped.
+    """
+
+    name: str
+    sha256: str
+    content: str
+    size: int
+    licence: str
+    origin: str
+    mirrors: tuple[str, ...] = ()
+    source: str = ""
+    get: str = ""
+
+
+@cache
+def manifest() -> dict[str, DataFile]:
+    """All known data files by name."""
+    entries = json.loads((package_dir() / "manifest.json").read_text())
+    return {name: DataFile(name=name, **{**entry, "mirrors": tuple(entry["mirrors"])}) for name, entry in entries.items()}
+
+
+def entry(name: str) -> DataFile:
+    """The manifest entry of a file.
+
+    Raises:
+        UnknownName: no such file.
+    """
+    if name not in manifest():
+        raise unknown("data file", name, manifest(), "see: bbo data list")
+    return manifest()[name]
+
+
+def package_dir() -> Path:
+    """Folder of the data that the package ships."""
+    return Path(str(importlib.resources.files("bbo.tasks") / "data"))
+
+
+def cache_dir() -> Path:
+    """Folder into which `bbo data fetch` and `bbo data import` write."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("offline-bbo")) / "data"
+
+
+def search_path() -> list[Path]:
+    """Folders in the order in which they are searched."""
+    own = os.environ.get("BBO_DATA_DIR", "")
+    return [*([Path(own).expanduser()] if own else []), package_dir(), cache_dir()]
+
+
+def find(name: str) -> Path | None:
+    """Where a file is, unchecked; None if it is nowhere."""
+    return next((path for path in (folder / entry(name).name for folder in search_path()) if path.is_file()), None)
+
+
+def missing(names: tuple[str, ...]) -> str:
+    """Which of these files are missing, with the one command that gets them; empty if all are there."""
+    absent = [name for name in names if find(name) is None]
+    if not absent:
+        return ""
+    commands = list(dict.fromkeys(entry(name).get for name in absent))
+    return f"needs the data file {', '.join(absent)}: {' && '.join(commands)}"
+
+
+def load(name: str) -> dict[str, np.ndarray]:
+    """All arrays of a file, checked against the manifest.
+
+    Raises:
+        Unavailable: the file is nowhere.
+        DamagedFile: it is there, but truncated or altered.
+    """
+    path = find(name)
+    if path is None:
+        raise Unavailable(missing((name,)))
+    stat = path.stat()
+    return dict(_load(name, path, stat.st_mtime_ns, stat.st_size))
+
+
+# A task asks for its file again at every call; a table read and checked once in a process stays (read-only).
+@cache
+def _load(name: str, path: Path, mtime: int, size: int) -> dict[str, np.ndarray]:
+    arrays = check(name, path)
+    for array in arrays.values():
+        array.flags.writeable = False
+    return arrays
+
+
+def check(name: str, path: Path) -> dict[str, np.ndarray]:
+    """Arrays of the file at `path`, which claims to be `name`.
+
+    Raises:
+        DamagedFile: it cannot be read, or its arrays are not those of the manifest.
+    """
+    arrays = read_npz(path)
+    found, expected = content_hash(arrays), entry(name).content
+    if found != expected:
+        again = entry(name).get or "reinstall the package"
+        raise DamagedFile(
+            f"data file {path} is not {name}: its arrays hash to {found[:16]}.., expected {expected[:16]}..; "
+            f"delete it and get it again: {again}"
+        )
+    return arrays
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an npz file; never unpickles.
+
+    Raises:
+        DamagedFile: not an npz file, truncated, or with objects inside.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as npz:
+            return {key: npz[key] for key in npz.files}
+    except (OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+        raise DamagedFile(f"data file {path} ({path.stat().st_size} bytes) cannot be read: {error}") from error
+
+
+def content_hash(arrays: dict[str, np.ndarray]) -> str:
+    """sha256 of arrays with their names, types and shapes, in the order of names; independent of compression."""
+    digest = hashlib.sha256()
+    for key in sorted(arrays):
+        array = np.ascontiguousarray(arrays[key])
+        digest.update(f"{key} {array.dtype.str} {arrays[key].shape} ".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    """sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def store(name: str, arrays: dict[str, np.ndarray], folder: Path | None = None) -> Path:
+    """Write arrays as the data file `name` below `folder` (default: the cache), whole or not at all; returns its path."""
+    path = (folder or cache_dir()) / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
