@@ -25,7 +25,7 @@ def lines(board: Board, command: str) -> list[str]:
         found.append(
             f"Floors not run: {', '.join(absent)}; add {' '.join(f'-b {n}' for n in absent)} to the run to see chance's level."
         )
-    found.append(f"Versions: {_versions(board)}.")
+    found.append(f"Versions: {versions(board)}.")
     ran = sorted({str(r.provenance["command"]) for r in board.records if r.provenance.get("command")})
     found += [f"Run by: {line}" for line in ran]
     found.append(f"Made by: {command}")
@@ -55,7 +55,7 @@ def _task_line(column: Column) -> str:
     return f"Task {column.label}: {facts['title'] + '; ' if facts.get('title') else ''}{', '.join(parts)}."
 
 
-def _versions(board: Board) -> str:
+def versions(board: Board) -> str:
     """Every version of every package the cells ran on; several where the cells differ."""
     found: dict[str, set[str]] = {}
     for record in board.records:

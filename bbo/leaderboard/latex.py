@@ -74,7 +74,7 @@ def _item(item: Item) -> str:
     text = escape(item.text)
     if "chance" in item.styles:
         text = rf"\textcolor{{gray}}{{{text}}}"
-    if "best" in item.styles:
+    if item.styles & {"best", "changed"}:
         # \boldmath for the plus-minus sign.
         text = rf"\textbf{{\boldmath {text}}}"
     if "second" in item.styles:

@@ -46,7 +46,7 @@ def _line(texts: list[str]) -> str:
 
 def _text(item: Item) -> str:
     text = _escape(item.text)
-    if "best" in item.styles:
+    if item.styles & {"best", "changed"}:
         text = f"**{text}**"
     if "chance" in item.styles:
         text = f"_{text}_"

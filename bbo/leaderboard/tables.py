@@ -173,11 +173,11 @@ def standing_table(board: Board, percentile: int, found: Sequence[Standing]) -> 
     rows = [
         (
             Item(row.label),
-            _interval(s.iqm),
+            interval(s.iqm),
             number(s.mean, 3),
             number(s.median, 3),
             number(s.deviation, 3),
-            _interval(s.improvement),
+            interval(s.improvement),
         )
         for row, s in zip(board.rows, found, strict=True)
         if s.iqm
@@ -207,7 +207,7 @@ def number(value: float, digits: int) -> Item:
     return Item(f"{round(value, digits) + 0.0:.{digits}f}", key=value) if np.isfinite(value) else Item(ABSENT)
 
 
-def _interval(estimate: Estimate | None) -> Item:
+def interval(estimate: Estimate | None) -> Item:
     if estimate is None:
         return Item(ABSENT)
     return Item(f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]", key=estimate.value)
