@@ -30,6 +30,7 @@ SEED = 0
     "--metric", default="score", help=f"What is tabled: {', '.join(METRICS)}. csv and json hold them all.", show_default=True
 )
 @click.option("--test", type=click.Choice(TESTS), default="nemenyi", help="Post-hoc test that makes the groups.", show_default=True)
+@click.option("--published", is_flag=True, help="Our cells beside published scores instead: agree, differ or not comparable.")
 @click.option(
     "--figures", type=click.Path(path_type=Path), metavar="DIR", help="Also write every figure there, as PDF, PNG and SVG."
 )
@@ -42,6 +43,7 @@ def command(
     percentile: int | None,
     metric: str,
     test: str,
+    published: bool,
     figures: Path | None,
     out: Path | None,
 ) -> None:
@@ -49,10 +51,16 @@ def command(
     tables.check_percentile(percentile)
     if form in ("csv", "json") and metric != "score":
         raise BBOError(f"--metric chooses what a table shows; {form} holds every metric, leave it out")
+    if published and (form in ("csv", "json", "html") or metric != "score"):
+        raise BBOError("--published makes tables of scores: use it with --format md or latex and without --metric")
     results = sources.load(paths)
     found, made_by, generator = board(results.records), spelled(context), np.random.default_rng(SEED)
 
     def document() -> tables.Document:
+        if published:
+            from bbo.leaderboard import published as publications
+
+            return publications.document(found, percentile, made_by)
         return tables.document(found, percentile, made_by, generator, metric, test)
 
     if figures is not None:
