@@ -14,6 +14,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ class CellSpec:
     budget: int
     protocol: int
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """First 20 hex digits of the sha256 of the canonical JSON."""
         text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
