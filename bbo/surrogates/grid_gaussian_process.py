@@ -209,7 +209,7 @@ class GridRegression:
         worst = torch.full((), torch.inf)
         for _ in range(most):
             image = product(direction)
-            step = rho / (direction * image).sum(1, keepdim=True)
+            step = _ratio(rho, (direction * image).sum(1, keepdim=True))
             x = x + step * direction
             residual = residual - step * image
             worst = (residual.norm(dim=1) / scale.clamp(min=1e-300)).max()
@@ -217,7 +217,7 @@ class GridRegression:
                 break
             z = self._precondition(residual)
             before, rho = rho, (residual * z).sum(1, keepdim=True)
-            direction = z + rho / before * direction
+            direction = z + _ratio(rho, before) * direction
         if not worst < tolerance:
             raise NumericalError(
                 f"conjugate gradients on {len(data.cells)} designs stand at residual {worst.item():.1e} after {most} iterations, "
@@ -258,6 +258,11 @@ class GridRegression:
         left = self._left.float()[rows][:, torch.div(self._basis, columns, rounding_mode="floor")]
         u = left.mul_(self._right.float()[self.data.cells % columns][:, self._basis % columns])
         return (u.T @ u).double()
+
+
+def _ratio(a: Tensor, b: Tensor) -> Tensor:
+    """a / b, and 0 where b is 0: a system that is solved exactly stands still while the others go on."""
+    return torch.where(b == 0, torch.zeros_like(a), a / b)
 
 
 def _letter_kernel(corner: Tensor, lengthscale: float) -> Tensor:
