@@ -7,6 +7,7 @@ class's docstring, version, needed packages) is read off its source, so that lis
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
 import hashlib
 import importlib
@@ -80,6 +81,22 @@ def is_local(reference: str) -> bool:
     return ".py:" in reference or reference.endswith(".py")
 
 
+def is_task(reference: str) -> bool:
+    """Whether an id or `FILE.py:Class` names a task; otherwise it names a baseline.
+
+    Raises:
+        UnknownName: it names neither.
+    """
+    if is_local(reference):
+        cls, _ = _load_local(reference)
+        return isinstance(cls, type) and issubclass(cls, Task)
+    if reference.partition(":")[0] in _points(TASKS):
+        return True
+    if reference.partition("+")[0] in _points(BASELINES):
+        return False
+    raise unknown("task or baseline", reference, [*task_ids(), *baseline_ids()])
+
+
 def load_task(reference: str) -> Task:
     """The task of an id, of `id:variant`, or of `FILE.py:Class`.
 
@@ -88,11 +105,9 @@ def load_task(reference: str) -> Task:
         Unavailable: known, but its module or a package it needs cannot be imported.
     """
     if is_local(reference):
-        cls, _ = _load_local(reference)
-        task = cls()
-        if not isinstance(task, Task):
+        if not is_task(reference):
             raise BBOError(f"{reference} is not a task: the class must derive from bbo.task.Task")
-        return task
+        return _load_local(reference)[0]()
     name, _, variant = reference.partition(":")
     if name not in _points(TASKS):
         raise unknown("task", name, task_ids(), "see: bbo list tasks")
@@ -160,12 +175,9 @@ def _class_facts(point: EntryPoint) -> dict[str, Any]:
         if isinstance(node, ast.ClassDef) and node.name == point.attr:
             facts: dict[str, Any] = {"doc": ast.get_docstring(node)}
             for line in node.body:
-                target = line.target if isinstance(line, ast.AnnAssign) else line.targets[0] if isinstance(line, ast.Assign) else None
-                if isinstance(target, ast.Name) and isinstance(getattr(line, "value", None), ast.Constant | ast.Tuple):
-                    try:
-                        facts[target.id] = ast.literal_eval(line.value)  # type: ignore[union-attr, arg-type]
-                    except ValueError:
-                        continue
+                if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
+                    with contextlib.suppress(ValueError):  # not a literal, so nothing a card could show
+                        facts[line.targets[0].id] = ast.literal_eval(line.value)
             return facts
     raise ImportError(f"no class {point.attr} in {spec.origin}")
 

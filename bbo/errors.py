@@ -36,3 +36,7 @@ def unknown(kind: str, name: str, known: Iterable[str], hint: str = "") -> Unkno
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     allowed = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
     return UnknownName(f"unknown {kind} '{name}': {allowed}{'; ' + hint if hint else ''}")
+
+
+class NumericalError(BBOError):
+    """A computation that cannot go on; the message has the numbers that say why."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
@@ -64,7 +65,12 @@ class Problem:
             self._listener(step, total, designs)
 
     def note(self, **facts: Any) -> None:
-        """Write facts of this run (numbers, strings, lists) into the cell's record."""
+        """Write facts of this run (numbers, strings, lists of these) into the cell's record.
+
+        Raises:
+            TypeError: a fact cannot be written as JSON.
+        """
+        json.dumps(facts)
         self.notes.update(facts)
 
     def privileged(self, name: str) -> float:

@@ -1,0 +1,46 @@
+# make bench: from a fresh clone to a leaderboard.  make test: the tests.  make check: tests and the quality gate.
+PYTHON ?= python3
+JOBS ?= 2
+OUT ?= runs/quick
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: bench test lint check env clean
+
+bench: env
+	$(BIN)/bbo run --suite quick --jobs $(JOBS) --out $(OUT)
+	@echo
+	@$(BIN)/bbo report $(OUT)
+	@$(BIN)/bbo report $(OUT) --format html --out $(OUT)/leaderboard.html
+	@echo "The page with the figure: $(OUT)/leaderboard.html"
+
+test: env
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+# import-linter looks at packages as they are installed: tasks/ and baselines/ are bbo.tasks and bbo.baselines only there.
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m mypy
+	rm -rf build/lint && $(BIN)/python -m pip install -q --no-deps --no-build-isolation --target build/lint .
+	cd build/lint && ../../$(BIN)/lint-imports --config ../../pyproject.toml --no-cache
+
+check: lint test
+
+env: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Making the environment in .venv (a few minutes the first time) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt "setuptools>=77" && \
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -c constraints.txt -e ".[dev]" 2>&1 | \
+	  grep -E "^(Collecting|Installing|Successfully|ERROR|error)" ; test $${PIPESTATUS[0]} -eq 0 || \
+	  { echo "error: the installation failed; see above. If the package index could not be reached, run the same command again."; exit 1; }
+	@touch $(READY)
+
+clean:
+	rm -rf .venv build runs
+
+SHELL := /bin/bash

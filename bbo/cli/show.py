@@ -1,0 +1,72 @@
+"""`bbo show`: the spec card of a task or baseline."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from typing import Any
+
+import click
+
+from bbo import catalogue
+from bbo.task import Task
+
+
+@click.command("show")
+@click.argument("id")
+def command(id: str) -> None:
+    """Show everything about the task or baseline ID (or FILE.py:Class)."""
+    if catalogue.is_task(id):
+        _show_task(catalogue.load_task(id))
+    else:
+        _show_baseline(catalogue.load_baseline(id))
+
+
+def _show_task(task: Task) -> None:
+    spec = task.spec
+    low, high = spec.y_min, spec.y_max
+    why_not = task.unavailable()
+    facts: dict[str, Any] = {
+        "version": spec.version,
+        "designs": spec.space.describe(),
+        "encoded dimension": spec.space.dim,
+        "visible rows": spec.visible_rows,
+        "best visible": f"{spec.best_visible:.8g}, normalised {(spec.best_visible - low) / (high - low):.6f}",
+        "normalisers": f"{low:.8g} -> 0, {high:.8g} -> 1",
+        "optimum": "unknown"
+        if spec.optimum is None
+        else f"{spec.optimum:.8g}, normalised {(spec.optimum - low) / (high - low):.6f}",
+        "oracle": spec.oracle,
+        "hidden": spec.hidden,
+        "source": spec.source,
+        "licence": spec.licence,
+        "needs": ", ".join([*spec.data, *spec.requires]) or "nothing beyond the package",
+        "available": "yes" if not why_not else f"no: {why_not}",
+    }
+    if spec.note:
+        facts["note"] = spec.note
+    click.echo(f"{spec.id}: {spec.title}")
+    _facts(facts)
+    variants = task.variants()
+    if variants:
+        click.echo(f"\nvariants ({len(variants)}), as {spec.id.partition(':')[0]}:NAME\n  " + " ".join(variants))
+
+
+def _show_baseline(baseline: catalogue.Baseline) -> None:
+    click.echo(f"{baseline.id}\n")
+    click.echo(inspect.getdoc(baseline.cls) or "(no docstring)")
+    click.echo("")
+    _facts({"version": baseline.version, "kind": getattr(baseline.cls, "kind", "") or "unstated"})
+    settings = catalogue.defaults(baseline.cls)
+    if settings:
+        click.echo("\nsettings (default)")
+        _facts({key: json.dumps(value) for key, value in settings.items()})
+    for name, changes in baseline.presets().items():
+        text = ", ".join(f"{key}={json.dumps(value)}" for key, value in changes.items())
+        click.echo(f"\npreset {name}\n  {text or 'the defaults'}")
+
+
+def _facts(facts: dict[str, Any]) -> None:
+    width = max(map(len, facts)) + 2
+    for key, value in facts.items():
+        click.echo(click.wrap_text(f"{key:<{width}}{value}", 118, "  ", " " * (width + 2)))

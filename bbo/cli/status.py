@@ -1,0 +1,32 @@
+"""`bbo status`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from bbo.harness import run
+from bbo.harness.plan import describe
+
+
+@click.command("status")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="An object with the cells that are done, failed and missing.")
+def command(folder: Path, as_json: bool) -> None:
+    """Say which cells of the plans saved in DIR are done, failed or missing."""
+    status = run.status(folder)
+    if as_json:
+        failed = [{**describe(r.spec), "error": r.error} for r in status.failed]
+        cells = {"done": [describe(s) for s in status.done], "failed": failed, "missing": [describe(s) for s in status.missing]}
+        json.dump(cells, sys.stdout, indent=1)
+        click.echo()
+        return
+    click.echo(f"{len(status.done)} done, {len(status.failed)} failed, {len(status.missing)} missing")
+    for result in status.failed:
+        assert result.error
+        click.echo(f"failed   {result.spec.label()}: {result.error['reason']}: {result.error['message']}")
+    for spec in status.missing:
+        click.echo(f"missing  {spec.label()}")

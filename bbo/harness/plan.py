@@ -1,0 +1,237 @@
+"""What to run: tasks x baselines x seeds under a preset and overrides, from the command line or a TOML file.
+
+A plan is saved with the results (`DIR/plans/HASH.json`) with everything resolved, so that `status` knows what is missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import tomllib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from bbo import catalogue, protocol
+from bbo.errors import BBOError, unknown
+from bbo.record import CellSpec
+from bbo.task import Dataset, Task
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for, before names are looked up.
+
+    Args:
+        tasks, baselines: ids or `FILE.py:Class`.
+        seeds: seed numbers.
+        preset: name of the preset for every baseline.
+        overrides: `baseline.key` to the value's text.
+        budget: designs per cell.
+    """
+
+    tasks: tuple[str, ...]
+    baselines: tuple[str, ...]
+    seeds: tuple[int, ...] = tuple(range(8))
+    preset: str = "fast"
+    overrides: dict[str, str] = field(default_factory=dict)
+    budget: int = protocol.BUDGET
+
+
+@dataclass(frozen=True)
+class LoadedTask:
+    """A task with its visible table in memory, as the harness holds it."""
+
+    reference: str
+    task: Task
+    dataset: Dataset
+    version: str
+    data_hash: str
+    local: bool
+
+
+@dataclass(frozen=True)
+class PlannedMethod:
+    """One baseline, with the settings it takes on each task."""
+
+    baseline: catalogue.Baseline
+    presets: dict[str, str]
+    configs: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """A cell and what is needed to run it."""
+
+    spec: CellSpec
+    task: LoadedTask
+    baseline: catalogue.Baseline
+    preset: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A request with all names looked up, all data loaded and all settings resolved."""
+
+    tasks: tuple[LoadedTask, ...]
+    methods: tuple[PlannedMethod, ...]
+    seeds: tuple[int, ...]
+    budget: int
+
+    def cells(self) -> Iterator[PlannedCell]:
+        """All cells, seeds outermost, so that an unfinished run has whole columns to show."""
+        for seed, task, method in itertools.product(self.seeds, self.tasks, self.methods):
+            id = task.task.spec.id
+            spec = CellSpec(
+                task=id,
+                task_version=task.version,
+                data_hash=task.data_hash,
+                baseline=method.baseline.id,
+                baseline_version=method.baseline.version,
+                config=method.configs[id],
+                seed=seed,
+                budget=self.budget,
+                protocol=protocol.VERSION,
+            )
+            yield PlannedCell(spec, task, method.baseline, method.presets[id])
+
+    def to_json(self) -> str:
+        tasks = [
+            {"id": t.task.spec.id, "version": t.version, "data_hash": t.data_hash, "reference": t.reference} for t in self.tasks
+        ]
+        methods = [
+            {"id": m.baseline.id, "version": m.baseline.version, "presets": m.presets, "configs": m.configs}
+            | {"reference": m.baseline.reference}
+            for m in self.methods
+        ]
+        plan = {"tasks": tasks, "methods": methods, "seeds": self.seeds, "budget": self.budget, "protocol": protocol.VERSION}
+        return json.dumps(plan, indent=1, sort_keys=True) + "\n"
+
+    def save(self, out: Path) -> None:
+        """Write the plan below a results folder, whole or not at all; the same plan is written once."""
+        text = self.to_json()
+        path = out / "plans" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_suffix(f".tmp{os.getpid()}")
+            temporary.write_text(text)
+            os.replace(temporary, path)
+
+
+def planned_specs(out: Path) -> list[CellSpec]:
+    """Every cell of every plan saved in a results folder, each once.
+
+    Raises:
+        BBOError: the folder holds no plan, or one that cannot be read.
+    """
+    paths = sorted((out / "plans").glob("*.json"))
+    if not paths:
+        raise BBOError(f"{out} holds no plan (no file {out / 'plans' / '*.json'}); make one with: bbo run ... --out {out}")
+    found: dict[str, CellSpec] = {}
+    for path in paths:
+        try:
+            plan = json.loads(path.read_text())
+            for seed, task, method in itertools.product(plan["seeds"], plan["tasks"], plan["methods"]):
+                config = method["configs"][task["id"]]
+                versions = (task["id"], task["version"], task["data_hash"], method["id"], method["version"])
+                spec = CellSpec(*versions, config, seed, plan["budget"], plan["protocol"])
+                found[spec.hash] = spec
+        except (ValueError, KeyError, TypeError) as error:
+            raise BBOError(f"plan {path} cannot be read ({error}); remove it and run its command again") from None
+    return list(found.values())
+
+
+def make(request: Request) -> Plan:
+    """Look up and resolve a request.
+
+    Raises:
+        BBOError: unknown names or settings, unavailable tasks or baselines, an empty axis.
+    """
+    for axis in ("tasks", "baselines", "seeds"):
+        if not getattr(request, axis):
+            raise BBOError(f"nothing to run: no {axis} given; use -t TASK and -b BASELINE, or --suite {'|'.join(suites())}")
+    if request.budget < 1:
+        raise BBOError(f"the budget must be at least 1 design; got {request.budget}")
+    baselines = [catalogue.load_baseline(reference) for reference in dict.fromkeys(request.baselines)]
+    tasks = [_load(reference) for reference in dict.fromkeys(request.tasks)]
+    by_id: dict[str, str] = {}
+    for kind, id, reference in [("task", t.task.spec.id, t.reference) for t in tasks] + [
+        ("baseline", b.id, b.reference) for b in baselines
+    ]:
+        if by_id.setdefault(f"{kind} {id}", reference) != reference:
+            raise BBOError(f"two {kind}s are called '{id}': {by_id[f'{kind} {id}']} and {reference}; rename one")
+    overrides: dict[str, dict[str, str]] = {b.id: {} for b in baselines}
+    for key, text in request.overrides.items():
+        name, dot, setting = key.rpartition(".")
+        if not dot or name not in overrides:
+            raise unknown("baseline in --set", name or key, overrides, "write it as baseline.key=value")
+        overrides[name][setting] = text
+    methods = []
+    for baseline in baselines:
+        resolved = {t.task.spec.id: baseline.config(request.preset, t.task.spec.id, overrides[baseline.id]) for t in tasks}
+        names = {id: preset.name for id, preset in resolved.items()}
+        methods.append(PlannedMethod(baseline, names, {id: preset.config for id, preset in resolved.items()}))
+    return Plan(tuple(tasks), tuple(methods), tuple(dict.fromkeys(request.seeds)), request.budget)
+
+
+def _load(reference: str) -> LoadedTask:
+    task = catalogue.load_task(reference)
+    dataset = task.dataset()
+    version, local = task.spec.version, catalogue.is_local(reference)
+    if local:  # the oracle is not covered by the data's hash, so the file's text is part of the version
+        version += "+" + hashlib.sha256(Path(reference.rpartition(":")[0]).read_bytes()).hexdigest()[:16]
+    return LoadedTask(reference, task, dataset, version, dataset.sha256(), local)
+
+
+def suites() -> list[str]:
+    """Names of the suites that ship with the package."""
+    return sorted(p.name.removesuffix(".toml") for p in files("bbo").joinpath("suites").iterdir() if p.name.endswith(".toml"))
+
+
+def read_suite(name: str) -> dict[str, Any]:
+    """The settings of a shipped suite."""
+    if name not in suites():
+        raise unknown("suite", name, suites())
+    return _parse(files("bbo").joinpath("suites", f"{name}.toml").read_text(), f"suite {name}")
+
+
+def read_plan(path: Path) -> dict[str, Any]:
+    """The settings of a plan file: any of tasks, baselines, seeds, preset, budget, and a table `set`."""
+    try:
+        return _parse(path.read_text(), str(path))
+    except OSError as error:
+        raise BBOError(f"plan {path} cannot be read: {error.strerror}") from None
+
+
+def _parse(text: str, name: str) -> dict[str, Any]:
+    known = {"tasks", "baselines", "seeds", "preset", "budget", "set"}
+    try:
+        plan = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BBOError(f"{name} is not valid TOML: {error}") from None
+    for key in plan:
+        if key not in known:
+            raise unknown(f"key in {name}", key, known)
+    if "seeds" in plan:
+        plan["seeds"] = parse_seeds(str(plan["seeds"])) if isinstance(plan["seeds"], str | int) else tuple(plan["seeds"])
+    return plan
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """`0-7`, `3`, or `0,2,5-6`, each seed once, in the order given."""
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
+            raise BBOError(f"seeds are written like 0-7, 3, or 0,2,5-6; got '{text}'")
+        seeds.extend(range(int(first), int(last or first) + 1))
+    return tuple(dict.fromkeys(seeds))
+
+
+def describe(spec: CellSpec) -> dict[str, Any]:
+    """A cell as plain data, with its hash."""
+    return {"hash": spec.hash, **asdict(spec)}

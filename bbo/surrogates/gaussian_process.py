@@ -1,0 +1,126 @@
+"""Exact Gaussian-process regression with an RBF kernel: posterior mean and its gradient in closed form.
+
+k(a, b) = variance * exp(-|a - b|^2 / (2 lengthscale^2)), prior mean 0, independent noise. Inputs and scores are expected z-scored.
+The factorisation is done in float64 (with noise 0.01 beside a variance of 6 and 10^4 rows the condition number passes what
+float32 can carry); everything after it is float32, where a mean of 10^4 terms keeps five digits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from bbo.errors import NumericalError
+
+
+@dataclass(frozen=True)
+class RBF:
+    """Hyper-parameters of the kernel: lengthscale, signal variance, noise variance."""
+
+    lengthscale: float
+    variance: float
+    noise: float = 0.01
+
+    def matrix(self, a: Tensor, b: Tensor) -> Tensor:
+        """Kernel matrix (n, m) between a (n, d) and b (m, d), in their type."""
+        half_squares = a @ b.T - 0.5 * a.square().sum(1, keepdim=True) - 0.5 * b.square().sum(1)
+        return half_squares.clamp_(max=0).div_(self.lengthscale**2).exp_().mul_(self.variance)
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Posterior mean g(q) = sum_i coef_i k(q, x_i) and its gradient.
+
+    Kept as three tensors so that one query costs two matrix products and one exponential:
+    `scaled` (d, N) is x^T / l^2, `offset` (N,) is -|x_i|^2 / (2 l^2), `weights` (N, 1 + d) is variance * coef * [1, x].
+    """
+
+    kernel: RBF
+    coef: Tensor
+    scaled: Tensor
+    offset: Tensor
+    weights: Tensor
+
+    @classmethod
+    def of(cls, kernel: RBF, x: Tensor, coef: Tensor) -> Posterior:
+        """From training inputs x (N, d) and coefficients (K + noise I)^-1 y (N,)."""
+        inverse = kernel.lengthscale**-2
+        weights = kernel.variance * coef[:, None] * torch.cat([torch.ones_like(coef)[:, None], x], dim=1)
+        return cls(kernel, coef, x.T.contiguous() * inverse, -0.5 * inverse * x.square().sum(1), weights)
+
+    def mean(self, q: Tensor) -> Tensor:
+        """Posterior mean (n,) at q (n, d)."""
+        return self._kernel(q) @ self.weights[:, 0]
+
+    def mean_and_gradient(self, q: Tensor) -> tuple[Tensor, Tensor]:
+        """Posterior mean (n,) and its gradient (n, d) at q (n, d).
+
+        grad g(q) = sum_i coef_i k(q, x_i) (x_i - q) / l^2.
+        """
+        products = self._kernel(q) @ self.weights
+        mean = products[:, 0]
+        return mean, (products[:, 1:] - mean[:, None] * q) * self.kernel.lengthscale**-2
+
+    def _kernel(self, q: Tensor) -> Tensor:
+        """exp(-|q - x|^2 / (2 l^2)) (n, N), built in place."""
+        k = torch.addmm(self.offset, q, self.scaled)
+        k.sub_(0.5 * self.kernel.lengthscale**-2 * q.square().sum(1, keepdim=True))
+        return k.clamp_(max=0).exp_()
+
+
+def fit(x: Tensor, y: Tensor, kernel: RBF) -> Posterior:
+    """Condition the prior on x (N, d) and y (N,).
+
+    Raises:
+        NumericalError: the kernel matrix has no Cholesky factor; no jitter is added in silence.
+    """
+    matrix = kernel.matrix(x.double(), x.double())
+    matrix.diagonal().add_(kernel.noise)
+    factor, info = torch.linalg.cholesky_ex(matrix)
+    if info.item():
+        raise NumericalError(
+            f"the {len(x)} x {len(x)} kernel matrix (lengthscale {kernel.lengthscale:g}, variance {kernel.variance:g}, noise "
+            f"{kernel.noise:g}) is not positive definite at row {info.item()}; a larger noise or a smaller lengthscale helps"
+        )
+    coef = torch.cholesky_solve(y.double()[:, None], factor)[:, 0]
+    return Posterior.of(kernel, x, coef.to(x.dtype))
+
+
+def fit_likelihood(x: Tensor, y: Tensor, noise: float | None = None) -> RBF:
+    """Lengthscale, variance and (unless given) noise that maximise the marginal likelihood of x (N, d), y (N,).
+
+    One lengthscale for all coordinates, no priors, float64, L-BFGS by botorch from lengthscale sqrt(d).
+
+    Raises:
+        NumericalError: the fit did not converge.
+    """
+    from botorch.exceptions.errors import ModelFittingError
+    from botorch.fit import fit_gpytorch_mll
+    from botorch.models import SingleTaskGP
+    from gpytorch.kernels import RBFKernel, ScaleKernel
+    from gpytorch.means import ZeroMean
+    from gpytorch.mlls import ExactMarginalLogLikelihood
+
+    base = RBFKernel()
+    kernel = ScaleKernel(base)
+    targets = y.double()[:, None]
+    fixed = None if noise is None else torch.full_like(targets, noise)
+    inputs = x.double()
+    model = SingleTaskGP(inputs, targets, fixed, covar_module=kernel, mean_module=ZeroMean(), outcome_transform=None)
+    model.to(inputs)
+    base.lengthscale = x.shape[1] ** 0.5
+    kernel.outputscale = 1.0
+    try:
+        fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
+    except ModelFittingError as error:
+        raise NumericalError(f"the likelihood fit on {len(x)} rows of {x.shape[1]} coordinates failed: {error}") from error
+    learned = model.likelihood.noise.mean().item() if noise is None else noise
+    return RBF(base.lengthscale.item(), kernel.outputscale.item(), learned)
+
+
+def median_distance(x: Tensor, generator: torch.Generator, rows: int = 1000) -> float:
+    """Median Euclidean distance between pairs of up to `rows` random rows of x (N, d)."""
+    chosen = x[torch.randperm(len(x), generator=generator, device=x.device)[:rows]]
+    return torch.pdist(chosen).median().item()
