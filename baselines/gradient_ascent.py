@@ -38,6 +38,7 @@ class GradientAscent(SharpnessSettings):
     out, so small tables work; where a table has fewer rows than the budget, starts are repeated.
 
     Args:
+        sharpness, sharpness_...: regulariser of the training and its settings; `+ignite` after the method's name fills them in.
         members: networks in the ensemble.
         aggregation: what is ascended where there are several: "mean" of their means, or for each design the "min".
         hidden: width of the hidden layers.
