@@ -16,8 +16,9 @@ from bbo.surrogates.gaussian_process import fit, fit_likelihood
 class GPAscent:
     """Plain gradient ascent on a GP's posterior mean from the best visible designs.
 
-    An RBF kernel with one lengthscale; lengthscale, variance and noise by marginal likelihood (gpytorch and botorch) on a random subset, the
-    posterior on a larger one that always holds the best designs. No paper: the textbook method, as the plain counterpart of ROOT's GP family.
+    An RBF kernel with one lengthscale; lengthscale, variance and noise by marginal likelihood (gpytorch and botorch) on a random
+    subset, the posterior on a larger one that always holds the best designs. No paper: the textbook method, as the plain
+    counterpart of ROOT's GP family.
 
     Args:
         likelihood_rows: random visible rows of the likelihood fit.

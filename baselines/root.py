@@ -23,27 +23,28 @@ LIKELIHOOD_ROWS = 512
 
 @dataclass(frozen=True)
 class Root:
-    """Learns a stochastic map from low-value to high-value designs on synthetic functions, and applies it to the best visible designs.
+    """Learns a stochastic map from low-value to high-value designs on synthetic functions; applies it to the best visible ones.
 
     "ROOT: Rethinking Offline Optimization as Distributional Translation via Probabilistic Bridge" (arXiv 2509.16300).
 
-    1. Draw functions from a family of Gaussian processes: posterior means on the visible table under random lengthscales and variances.
-    2. On each, from the same start points, gradient descent gives low ends and ascent high ends; pairs that gain enough are kept.
+    1. Draw functions from a family of Gaussian processes: posterior means on the visible table under random lengthscales
+       and variances.
+    2. On each, from the same start points, gradient descent gives low ends and ascent high ends; pairs that gain enough
+       are kept.
     3. Train a Brownian bridge from low to high ends, conditioned on both values.
     4. Start it at the best visible designs, with the target `alpha` times the best score of the full data.
 
-    Follows the authors' code (cuong-dm/ROOT @d23f14f), including where it differs from the paper: the bridge's variance has a factor 2; the two
-    conditions enter as (high, low) in training and as (low, target) in sampling; the guidance weight is negative; the step number
-    enters as a raw integer; the target uses the oracle's y_max (privileged knowledge, marked in every table); the gradients of two batches are
-    summed; the last epoch's averaged weights are used.
+    Follows the authors' code (cuong-dm/ROOT @d23f14f), including where it differs from the paper: the bridge's variance has a
+    factor 2; the two conditions enter as (high, low) in training and as (low, target) in sampling; the guidance weight is
+    negative; the step number enters as a raw integer; the target uses the oracle's y_max (privileged knowledge, marked in
+    every table); the gradients of two batches are summed; the last epoch's averaged weights are used.
 
     Deviations from the authors' code:
     - Posterior means and gradients are in closed form, factorised in float64 (theirs: autograd, float32).
-    - Seeds are independent. Theirs share noise, masks and GP draws between seeds; `reference_seeding` does that too (order of the pairs
-      within an epoch aside).
-    - `centre` "likelihood" or "distance" moves the family to the data at hand: the published TFBind8 family (lengthscale 6.25 +- 0.25, step
-      0.05) is scaled by s = lengthscale / 6.25, its width by s and its step by s^2, so that a walk covers the same share of a
-      lengthscale. "published" keeps the numbers as they are; they belong to the paper's four tasks.
+    - Seeds are independent. Theirs share noise, masks and GP draws between seeds; `reference_seeding` does that too.
+    - `centre` "likelihood" or "distance" moves the family to the data at hand: the published TFBind8 family (lengthscale
+      6.25 +- 0.25, step 0.05) is scaled by s = lengthscale / 6.25, its width by s and its step by s^2, so that a walk covers
+      the same share of a lengthscale. "published" keeps the numbers as they are; they belong to the paper's four tasks.
     - A run in which no pair survives is an error that says so; theirs trains on nothing.
     - Where the budget exceeds the visible rows, starts are repeated.
 

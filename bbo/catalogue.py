@@ -7,6 +7,7 @@ class's docstring, version, needed packages) is read off its source, so that lis
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
 import hashlib
 import importlib
@@ -207,14 +208,9 @@ def _class_facts(point: EntryPoint) -> dict[str, Any]:
         if isinstance(node, ast.ClassDef) and node.name == point.attr:
             facts: dict[str, Any] = {"doc": ast.get_docstring(node)}
             for line in node.body:
-                target = (
-                    line.target if isinstance(line, ast.AnnAssign) else line.targets[0] if isinstance(line, ast.Assign) else None
-                )
-                if isinstance(target, ast.Name) and isinstance(getattr(line, "value", None), ast.Constant | ast.Tuple):
-                    try:
-                        facts[target.id] = ast.literal_eval(line.value)  # type: ignore[union-attr, arg-type]
-                    except ValueError:
-                        continue
+                if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
+                    with contextlib.suppress(ValueError):  # not a literal, so nothing a card could show
+                        facts[line.targets[0].id] = ast.literal_eval(line.value)
             return facts
     raise ImportError(f"no class {point.attr} in {spec.origin}")
 

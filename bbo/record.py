@@ -66,12 +66,14 @@ class Record:
         spec: what was asked.
         status: "done" or "failed".
         percentiles: normalised score at each percentile of the protocol ("100", "80", "50"); empty when failed.
-        task: facts of the task for tables: title, kind, oracle, y_min, y_max, best_visible (normalised), visible_rows, optimum, local.
+        task: facts of the task for tables: title, kind, oracle, y_min, y_max, best_visible (normalised), visible_rows,
+            optimum, local.
         method: facts of the method: summary, preset, privileged (list of names used), local.
         notes: what the method wrote down about this run.
         error: for failed cells: reason (crash, error, invalid designs, ...), type, message, traceback.
         provenance: packages, commit, machine, threads, device.
         cost: wall_seconds, cpu_seconds, peak_memory_mb of the method.
+        designs: how the designs lie: diversity, duplicates, nearest_offline, novel_share (`bbo.designs`); empty when failed.
         warnings: messages of warnings raised while the method ran.
         schema: version of this layout.
     """
@@ -85,6 +87,7 @@ class Record:
     error: dict[str, str] | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     cost: dict[str, float] = field(default_factory=dict)
+    designs: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     schema: int = SCHEMA
 

@@ -76,7 +76,8 @@ class Continuous:
         if outside.any():
             row, col = np.argwhere(outside)[0]
             raise DesignError(
-                f"designs must lie in the box; design {row}, coordinate {col} is {x[row, col]:g}, allowed [{low[col]:g}, {high[col]:g}]"
+                f"designs must lie in the box; design {row}, coordinate {col} is {x[row, col]:g}, "
+                f"allowed [{low[col]:g}, {high[col]:g}]"
             )
         return x
 
@@ -126,7 +127,7 @@ class Sequence:
     def describe(self) -> str:
         kinds = sorted(set(self.letters))
         letters = f"{kinds[0]} letters" if len(kinds) == 1 else f"{kinds[0]} to {kinds[-1]} letters"
-        return f"{len(self.letters)} positions of {letters}"
+        return f"{len(self.letters)} positions of {letters}" + (f" ({self.alphabet})" if self.alphabet else "")
 
     def check(self, x: np.ndarray) -> np.ndarray:
         """Return `x` as int64 (n, L), or raise.

@@ -1,4 +1,4 @@
-"""The `bbo` command. Every subcommand is a module of this package with a click command named `command`, loaded when it is called."""
+"""The `bbo` command. Every subcommand is a module of this package with a click command named `command`, loaded when called."""
 
 from __future__ import annotations
 

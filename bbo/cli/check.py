@@ -16,7 +16,9 @@ def command(reference: str) -> None:
     """Check that a task or baseline keeps its promises; exit code 1 if it does not."""
     found = verdicts(_checks(reference))
     for verdict in found:
-        click.echo(f"{'FAILED' if verdict.failure else 'ok    '}  {verdict.check}" + (f": {verdict.failure}" if verdict.failure else ""))
+        click.echo(
+            f"{'FAILED' if verdict.failure else 'ok    '}  {verdict.check}" + (f": {verdict.failure}" if verdict.failure else "")
+        )
     failed = sum(bool(v.failure) for v in found)
     click.echo(f"{reference}: " + (f"{failed} of {len(found)} checks failed" if failed else f"all {len(found)} checks passed"))
     if failed:

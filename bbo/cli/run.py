@@ -21,13 +21,17 @@ from bbo.harness.host import Limits
 @click.argument("plan_file", required=False, type=click.Path(path_type=Path))
 @click.option("--suite", help="A shipped suite; options given beside it replace its values.")
 @click.option("-t", "--task", "tasks", multiple=True, metavar="TASK", help="Task id or ./file.py:Class; may be repeated.")
-@click.option("-b", "--baseline", "baselines", multiple=True, metavar="BASELINE", help="Baseline id or ./file.py:Class; may be repeated.")
+@click.option(
+    "-b", "--baseline", "baselines", multiple=True, metavar="BASELINE", help="Baseline id or ./file.py:Class; may be repeated."
+)
 @click.option("--seeds", help="Like 0-7, 3, or 0,2,5-6.  [default: 0-7]")
 @click.option("--preset", help="fast, paper or smoke; paper takes the settings published for the task.  [default: fast]")
 @click.option("--set", "overrides", multiple=True, metavar="BASELINE.KEY=VALUE", help="Override one setting; may be repeated.")
 @click.option("--budget", type=int, help=f"Designs per cell.  [default: {protocol.BUDGET}]")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Cells side by side; cores are divided among them.")
+@click.option(
+    "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Cells side by side; cores are divided among them."
+)
 @click.option("--timeout", type=click.FloatRange(0), default=0.0, help="Seconds a cell may take, 0 for no limit.")
 @click.option("--retry", type=click.Choice(["failed"]), help="Run failed cells again.")
 @click.option("--dry-run", is_flag=True, help="Say what would run, and stop.")
@@ -81,7 +85,8 @@ def _conclude(made: plan.Plan, out: Path) -> None:
         assert result.error
         click.echo(f"failed: {result.spec.label()}: {result.error['reason']}: {result.error['message']}", err=True)
     raise BBOError(
-        f"{len(failed)} of {len(wanted)} cells failed; tracebacks are in {out}/cells/HASH/cell.json; add --retry failed to run them again"
+        f"{len(failed)} of {len(wanted)} cells failed; tracebacks are in {out}/cells/HASH/cell.json; "
+        "add --retry failed to run them again"
     )
 
 

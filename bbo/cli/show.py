@@ -28,12 +28,14 @@ def _show_task(task: Task) -> None:
     why_not = task.unavailable()
     facts: dict[str, Any] = {
         "version": spec.version,
-        "designs": spec.space.describe() + (f" ({spec.space.alphabet})" if getattr(spec.space, "alphabet", "") else ""),
+        "designs": spec.space.describe(),
         "encoded dimension": spec.space.dim,
         "visible rows": spec.visible_rows,
         "best visible": f"{spec.best_visible:.8g}, normalised {(spec.best_visible - low) / (high - low):.6f}",
         "normalisers": f"{low:.8g} -> 0, {high:.8g} -> 1",
-        "optimum": "unknown" if spec.optimum is None else f"{spec.optimum:.8g}, normalised {(spec.optimum - low) / (high - low):.6f}",
+        "optimum": "unknown"
+        if spec.optimum is None
+        else f"{spec.optimum:.8g}, normalised {(spec.optimum - low) / (high - low):.6f}",
         "oracle": spec.oracle,
         "hidden": spec.hidden,
         "source": spec.source,

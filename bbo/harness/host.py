@@ -95,6 +95,7 @@ class Host:
             device=self.limits.device,
         )
         started = time.monotonic()
+        begun = False  # the clock of the method itself: starting a process and importing torch are not the method's time
         try:
             self._pipe.send(job)
             self._held = cell.task.data_hash
@@ -103,11 +104,14 @@ class Host:
                     message = self._pipe.recv()
                     if message[0] == "answer":
                         return message[1]
-                    self.on_progress(cell, message[1], message[2])
+                    if message[0] == "begin":
+                        started, begun = time.monotonic(), True
+                    else:
+                        self.on_progress(cell, message[1], message[2])
                 elif self.stop.is_set():
                     self._kill()
                     return None
-                elif self.limits.timeout and time.monotonic() - started > self.limits.timeout:
+                elif begun and self.limits.timeout and time.monotonic() - started > self.limits.timeout:
                     self._kill()
                     return _lost("timeout", f"took longer than {self.limits.timeout:g} s", time.monotonic() - started)
         except (EOFError, ConnectionError, OSError):

@@ -1,7 +1,7 @@
 """The process in which methods run. It receives visible data and settings over a pipe and sends designs back.
 
 It holds no task and no oracle: those stay in the process that started it (`bbo.harness.host`). Messages to it are `Job`s;
-messages from it are `("progress", step, total)` and, last, `("answer", dict)`.
+messages from it are `("begin",)`, `("progress", step, total)` and, last, `("answer", dict)`.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ def main(pipe: Connection, threads: int) -> None:
                 job = pipe.recv()
             except (EOFError, OSError, KeyboardInterrupt):
                 break
+            pipe.send(("begin",))
             if job.x is not None:
                 data = {job.data_hash: (job.x, job.y)}
             pipe.send(("answer", _answer(job, *data[job.data_hash], pipe)))

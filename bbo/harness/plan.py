@@ -100,7 +100,9 @@ class Plan:
             yield PlannedCell(spec, task, method.baseline, method.presets[id])
 
     def to_json(self) -> str:
-        tasks = [{"id": t.task.spec.id, "version": t.version, "data_hash": t.data_hash, "reference": t.reference} for t in self.tasks]
+        tasks = [
+            {"id": t.task.spec.id, "version": t.version, "data_hash": t.data_hash, "reference": t.reference} for t in self.tasks
+        ]
         methods = [
             {"id": m.baseline.id, "version": m.baseline.version, "presets": m.presets, "configs": m.configs}
             | {"reference": m.baseline.reference}

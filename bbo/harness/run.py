@@ -84,7 +84,9 @@ def prepare(out: Path) -> None:
         raise BBOError(f"cannot write into {out}: {error.strerror}; choose another folder with --out") from None
 
 
-def run(cells: list[PlannedCell], out: Path, limits: Limits, jobs: int, listener: Listener, replace_failed: bool = False) -> list[Record]:
+def run(
+    cells: list[PlannedCell], out: Path, limits: Limits, jobs: int, listener: Listener, replace_failed: bool = False
+) -> list[Record]:
     """Run cells on `jobs` hosts, each with its own method process, and return their records in the order they ended.
 
     Ctrl-C ends the method processes; finished cells stay, no cell is left half-written.
@@ -134,6 +136,8 @@ def run(cells: list[PlannedCell], out: Path, limits: Limits, jobs: int, listener
     if broken:
         error = broken[0]
         if isinstance(error, OSError):
-            raise BBOError(f"cannot write results into {out}: {error.strerror or error}; make room, then run the same command again") from error
+            raise BBOError(
+                f"cannot write results into {out}: {error.strerror or error}; make room, then run the same command again"
+            ) from error
         raise error
     return results

@@ -60,7 +60,7 @@ def train(
         optimiser, factor=0.5, patience=settings.patience, cooldown=settings.patience, min_lr=settings.min_learning_rate
     )
     average = copy.deepcopy(network).requires_grad_(False)
-    averaged = list(average.parameters())
+    averaged: list[Tensor] = list(average.parameters())
     step = 0
     for pairs in epochs:
         order = torch.randperm(len(pairs), generator=generator, device=generator.device)
@@ -87,7 +87,9 @@ def _weight(step: int, settings: BridgeTraining) -> float:
     return 1.0 if step < settings.ema_start else 1.0 - settings.ema_decay
 
 
-def _loss(network: nn.Module, schedule: bridge.Schedule, pairs: Pairs, settings: BridgeTraining, generator: torch.Generator) -> Tensor:
+def _loss(
+    network: nn.Module, schedule: bridge.Schedule, pairs: Pairs, settings: BridgeTraining, generator: torch.Generator
+) -> Tensor:
     """Loss of one batch with fresh masks, steps and noise, drawn in the authors' order."""
     count, device = len(pairs), generator.device
     hide = torch.rand(count, generator=generator, device=device) <= settings.hide

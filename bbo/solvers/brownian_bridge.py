@@ -6,6 +6,7 @@ Step 0 is the high end, step T - 1 the low end.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,7 +21,8 @@ from bbo.solvers.synthetic_pairs import Pairs
 class Schedule:
     """m_t and var_t of x_t = (1 - m_t) x_high + m_t x_low + sqrt(var_t) e, both (T,), and the steps of the reverse process.
 
-    m_t = linspace(0.001, 0.999, T) and var_t = 2 (m_t - m_t^2) max_variance, as in the authors' code; the paper's formula has no factor 2.
+    m_t = linspace(0.001, 0.999, T) and var_t = 2 (m_t - m_t^2) max_variance, as in the authors' code; the paper's formula has no
+    factor 2.
     """
 
     m: Tensor
@@ -52,7 +54,7 @@ class BridgeNetwork(nn.Module):
         self.time_scale = time_scale
         sizes = [dim + 3, hidden, hidden, hidden, dim]
         layers: list[nn.Module] = []
-        for before, after in zip(sizes, sizes[1:], strict=False):
+        for before, after in itertools.pairwise(sizes):
             # skip_init leaves the global generator alone; every weight is drawn here.
             layer = nn.utils.skip_init(nn.Linear, before, after, device=generator.device)
             nn.init.normal_(layer.weight, 0.0, 0.02, generator=generator)

@@ -1,7 +1,7 @@
 """Low-value and high-value designs on synthetic functions drawn from a family of Gaussian processes.
 
-ROOT, arXiv 2509.16300, section 4; authors' code cuong-dm/ROOT @d23f14f, `runners/utils.py`, `sampling_data_from_GP`. From the same start
-points, plain gradient descent on a function's posterior mean gives the low ends and ascent the high ends.
+ROOT, arXiv 2509.16300, section 4; authors' code cuong-dm/ROOT @d23f14f, `runners/utils.py`, `sampling_data_from_GP`. From the same
+start points, plain gradient descent on a function's posterior mean gives the low ends and ascent the high ends.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Pairs:
 
 
 def low_high_pairs(function: Function, starts: Tensor, steps: int, step_size: float, min_gain: float) -> Pairs:
-    """Walk down and up from every start (n, d), both directions in one batch; keep pairs with y_high - y_low > min_gain, in order."""
+    """Walk down and up from every start (n, d), both directions in one batch; keep pairs that gain more than min_gain, in order."""
     count = len(starts)
     x = torch.cat([starts, starts])
     signed = torch.full((2 * count, 1), step_size, device=x.device, dtype=x.dtype)

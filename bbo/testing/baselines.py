@@ -18,7 +18,10 @@ from bbo.problem import Problem
 from bbo.space import Continuous, Sequence, Space
 from bbo.testing import Checks
 
-SPACES: dict[str, Space] = {"box": Continuous((-1.0, 0.0, -2.0, 0.0), (1.0, 5.0, 2.0, 1.0)), "sequence": Sequence((4, 2, 3, 4, 4, 5))}
+SPACES: dict[str, Space] = {
+    "box": Continuous((-1.0, 0.0, -2.0, 0.0), (1.0, 5.0, 2.0, 1.0)),
+    "sequence": Sequence((4, 2, 3, 4, 4, 5)),
+}
 
 
 def make_problem(space: Space, budget: int, rows: int = 300, seed: int = 0) -> Problem:
@@ -73,7 +76,9 @@ def _settings(baseline: Baseline) -> None:
         parameters = getattr(baseline.cls, "__dataclass_params__", None)
         assert parameters is not None and parameters.frozen, "the settings must not change: use @dataclass(frozen=True)"
     for key, value in catalogue.defaults(baseline.cls).items():
-        assert isinstance(value, bool | int | float | str), f"setting {key} is {type(value).__name__}; allowed: bool, int, float, str"
+        assert isinstance(value, bool | int | float | str), (
+            f"setting {key} is {type(value).__name__}; allowed: bool, int, float, str"
+        )
 
 
 def _presets(baseline: Baseline) -> None:

@@ -1,0 +1,50 @@
+"""Every baseline of the catalogue keeps the promises of `bbo.testing.baselines`."""
+
+import pytest
+
+from bbo import catalogue
+from bbo.testing import verdicts
+from bbo.testing.baselines import checks
+
+
+@pytest.mark.parametrize("name", catalogue.baseline_ids())
+def test_conformance(name):
+    failures = [f"{v.check}: {v.failure}" for v in verdicts(checks(catalogue.load_baseline(name))) if v.failure]
+    assert not failures, "\n".join(failures)
+
+
+@pytest.mark.parametrize("name", catalogue.baseline_ids())
+def test_has_the_three_presets_if_it_has_settings(name):
+    baseline = catalogue.load_baseline(name)
+    if catalogue.defaults(baseline.cls):
+        assert {"paper", "fast", "smoke"} <= set(baseline.presets())
+
+
+BAD = """
+from dataclasses import dataclass
+import torch
+
+@dataclass
+class Bad:
+    option: tuple = (1,)
+    presets = {"smoke": {"missing": 1}}
+
+    def propose(self, problem):
+        problem.x[0] = 1
+        return torch.rand(5, *problem.space.shape)
+"""
+
+
+def test_the_checks_can_fail(tmp_path):
+    path = tmp_path / "bad.py"
+    path.write_text(BAD)
+    baseline = catalogue.load_baseline(f"{path}:Bad")
+    failed = {v.check for v in verdicts(checks(baseline)) if v.failure}
+    assert {"has a docstring", "has settings that can be written down", "has presets that resolve"} <= failed
+    path.write_text(BAD.replace('{"missing": 1}', "{}"))
+    failed = {v.check for v in verdicts(checks(catalogue.load_baseline(f"{path}:Bad"))) if v.failure}
+    for name in ("box", "sequence"):
+        assert f"{name}: returns 8 valid designs for a budget of 8" in failed
+        assert f"{name}: the same seed gives the same designs, bit for bit" in failed
+        assert f"{name}: leaves the visible table as it was" in failed
+        assert f"{name}: draws from problem.generator only" in failed

@@ -1,0 +1,170 @@
+"""The command line as a user types it: real tasks, real methods, real files."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def bbo(*words, cwd=None, code=0):
+    done = subprocess.run([sys.executable, "-m", "bbo.cli", *map(str, words)], capture_output=True, text=True, cwd=cwd, check=False)
+    assert done.returncode == code, f"exit code {done.returncode}, wanted {code}\n{done.stdout}\n{done.stderr}"
+    if code == 2:
+        assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    out = tmp_path_factory.mktemp("results") / "r"
+    baselines = [word for name in ("random", "offline-best", "root", "gp-ascent", "gradient-ascent") for word in ("-b", name)]
+    bbo("run", "-t", "tfbind8", "-t", "thin-film", *baselines, "--preset", "smoke", "--seeds", "0-1", "--jobs", 2, "--out", out)
+    return out
+
+
+def entries(results):
+    return {(e["task"], e["baseline"], e["percentile"]): e for e in json.loads(bbo("report", results, "--format", "json").stdout)}
+
+
+def test_leaderboard_of_a_real_run(results):
+    found = entries(results)
+    assert len(found) == 2 * 5 * 3
+    assert all(e["n_seeds"] == 2 and not e["failed"] for e in found.values())
+    floor = found["tfbind8", "offline-best", 100]
+    assert floor["mean"] == pytest.approx(0.43929616)
+    assert floor["std"] == 0
+    assert 0.84 < found["tfbind8", "random", 100]["mean"] < 0.99
+    assert found["tfbind8", "random", 50]["mean"] == pytest.approx(0.44, abs=0.03)
+
+
+def test_status(results):
+    status = json.loads(bbo("status", results, "--json").stdout)
+    assert {key: len(cells) for key, cells in status.items()} == {"done": 20, "failed": 0, "missing": 0}
+    assert "20 done, 0 failed, 0 missing" in bbo("status", results).stdout
+
+
+def test_privileged_knowledge_is_marked(results):
+    assert "y_max" in bbo("report", results).stdout
+    cells = [json.loads(path.read_text()) for path in results.glob("cells/*/cell.json")]
+    assert {c["spec"]["baseline"]: c["method"]["privileged"] for c in cells}["root"] == ["y_max"]
+
+
+def test_designs_can_be_scored_again(results):
+    for path in results.glob("cells/*/cell.json"):
+        cell = json.loads(path.read_text())
+        with np.load(path.with_name("designs.npz"), allow_pickle=False) as arrays:
+            scores = arrays["scores"]
+        again = json.loads(bbo("score", cell["spec"]["task"], path.with_name("designs.npz"), "--json").stdout)
+        np.testing.assert_array_equal(again["scores"], scores)
+        assert again["percentiles"] == cell["percentiles"]
+
+
+def test_html_page(results, tmp_path):
+    bbo("report", results, "--format", "html", "--out", tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "gradient-ascent" in page
+    assert "<svg" in page or "data:image/png" in page
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run", "-t", "tfbind9", "-b", "random"], "did you mean tfbind8"),
+        (["run", "-t", "tfbind8", "-b", "randon"], "did you mean random"),
+        (["run", "-t", "tfbind8", "-b", "root", "--set", "root.stesp=3"], "did you mean steps"),
+        (["run", "-t", "tfbind8", "-b", "root", "--set", "rot.steps=3"], "did you mean root"),
+        (["run", "-t", "tfbind8", "-b", "root", "--set", "steps"], "--set takes baseline.key=value"),
+        (["run", "-t", "tfbind8", "-b", "root", "--preset", "quick"], "unknown preset of root 'quick'"),
+        (["run", "-t", "tfbind8", "-b", "random", "--seeds", "3-1"], "seeds are written like"),
+        (["run", "-t", "tfbind8", "-b", "random", "--budget", "0"], "the budget must be at least 1"),
+        (["run", "--suite", "quik"], "did you mean quick"),
+        (["run", "-t", "tfbind8"], "no baselines given"),
+        (["run", "-t", "tfbind8", "-b", "./nothing.py:Mine"], "no file for"),
+    ],
+)
+def test_bad_input_is_one_line_and_changes_nothing(tmp_path, words, message):
+    done = bbo(*words, "--out", tmp_path / "out", code=2)
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_unwritable_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = bbo("run", "-t", "tfbind8", "-b", "random", "--out", tmp_path / "file" / "out", code=2)
+    assert "cannot write into" in done.stderr
+
+
+def test_a_half_deleted_cell_is_named_and_the_rest_kept(tmp_path):
+    words = ["run", "-t", "tfbind8", "-b", "random", "--seeds", "0-1", "--out", tmp_path]
+    bbo(*words)
+    victim = next(tmp_path.glob("cells/*"))
+    (victim / "designs.npz").unlink()
+    for command in (words, ["status", tmp_path], ["report", tmp_path]):
+        done = bbo(*command, code=2)
+        assert victim.name in done.stderr
+        assert "designs.npz is missing" in done.stderr
+    assert len(list(tmp_path.glob("cells/*/cell.json"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("task", "designs", "message"),
+    [
+        ("tfbind8", np.zeros((3, 7), int), "shape (n, 8); got (3, 7)"),
+        ("tfbind8", np.full((3, 8), 4), "allowed 0 to 3"),
+        ("thin-film", np.full((2, 60), np.nan), "must be finite"),
+        ("thin-film", np.full((2, 60), 2.0), "allowed [-1, 1]"),
+        ("tfbind8", np.zeros((0, 8), int), "holds no designs"),
+    ],
+)
+def test_score_refuses_bad_designs(tmp_path, task, designs, message):
+    np.savez(tmp_path / "d.npz", designs=designs)
+    assert message in bbo("score", task, tmp_path / "d.npz", code=2).stderr
+
+
+def test_score_refuses_bad_files(tmp_path):
+    assert "no file" in bbo("score", "tfbind8", tmp_path / "none.npz", code=2).stderr
+    (tmp_path / "text.npz").write_text("hello")
+    assert "cannot be read as npz" in bbo("score", "tfbind8", tmp_path / "text.npz", code=2).stderr
+    np.savez(tmp_path / "two.npz", a=np.zeros(1), b=np.zeros(1))
+    assert "name the one to score 'designs'" in bbo("score", "tfbind8", tmp_path / "two.npz", code=2).stderr
+
+
+def test_a_failing_method_ends_with_code_2_and_a_record(tmp_path):
+    (tmp_path / "mine.py").write_text("class Mine:\n    'Returns too few.'\n    def propose(self, p):\n        return p.x[:3]\n")
+    words = ["run", "-t", "tfbind8", "-b", "./mine.py:Mine", "-b", "random", "--seeds", "0", "--out", "r"]
+    done = bbo(*words, cwd=tmp_path, code=2)
+    assert "exactly 128 designs (the budget); got 3" in done.stderr
+    assert "failed" in bbo("report", "r", cwd=tmp_path).stdout
+    assert {e["baseline"]: e["failed"] for e in json.loads(bbo("report", "r", "--format", "json", cwd=tmp_path).stdout)}["Mine"] == 1
+
+
+def test_list_is_quick_and_says_what_is_there():
+    started = time.monotonic()
+    tasks = json.loads(bbo("list", "tasks", "--json").stdout)
+    assert time.monotonic() - started < 5, "list must not import torch"
+    assert {"tfbind8", "thin-film"} <= {t["id"] for t in tasks if t["available"]}
+    assert all(b["available"] for b in json.loads(bbo("list", "baselines", "--json").stdout))
+
+
+@pytest.mark.parametrize("id", ["tfbind8", "thin-film", "root", "gradient-ascent", "random"])
+def test_show(id):
+    assert id in bbo("show", id).stdout
+
+
+def test_root_shows_presets_and_deviations():
+    text = bbo("show", "root").stdout
+    assert "Deviations from the authors' code" in text
+    for name in ("paper:tfbind8", "paper:tfbind10", "paper:ant", "paper:dkitty", "fast", "smoke"):
+        assert f"preset {name}" in text
+
+
+def test_cli_script_of_a_checkout():
+    done = subprocess.run([sys.executable, ROOT / "cli.py", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("bbo, version")

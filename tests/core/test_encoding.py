@@ -1,0 +1,68 @@
+"""Encoding is Design-Bench's, and decoding undoes it."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.testing import assert_close
+
+from bbo.encoding import Encoded, Logits
+from bbo.space import Continuous, Sequence
+
+CPU = torch.device("cpu")
+
+
+def tables(letters, rows, seed):
+    u = np.random.default_rng(seed).random((rows, len(letters)))
+    space = Sequence(tuple(letters))
+    return space, torch.as_tensor(space.from_unit(u)), torch.as_tensor(u.sum(1).astype(np.float32))
+
+
+@given(st.lists(st.integers(2, 20), min_size=1, max_size=10), st.integers(1, 30), st.integers(0, 2**32 - 1))
+def test_decode_undoes_encode(letters, rows, seed):
+    space, x, y = tables(letters, rows, seed)
+    encoded = Encoded.of(space, x, y)
+    assert encoded.x.shape == (rows, space.dim)
+    assert torch.equal(encoded.decode(encoded.x), x)
+    assert torch.equal(encoded.decode(encoded.encode(x)), x)
+
+
+def test_logits_follow_the_definition():
+    """log p_c - log p_0 with p = 0.6 onehot + 0.4 / C, computed the long way."""
+    space = Sequence((4, 2, 3))
+    x = torch.tensor([[0, 0, 0], [1, 1, 1], [3, 0, 2]])
+    wanted = []
+    for row in x.tolist():
+        line = []
+        for letter, count in zip(row, space.letters, strict=True):
+            p = 0.4 / count + 0.6 * np.eye(count)[letter]
+            line += (np.log(p) - np.log(p[0]))[1:].tolist()
+        wanted.append(line)
+    assert_close(Logits.of(space, CPU).encode(x), torch.tensor(wanted))
+
+
+@given(st.integers(2, 60), st.integers(0, 2**32 - 1))
+def test_scores_and_columns_are_standardised(rows, seed):
+    space, x, y = tables([4, 3], rows, seed)
+    encoded = Encoded.of(space, x, y)
+    varying = encoded.x.double().std(0, correction=0) > 0
+    assert_close(encoded.x.mean(0), torch.zeros(space.dim), atol=1e-4, rtol=0)
+    assert_close(encoded.x[:, varying].std(0, correction=0), torch.ones(int(varying.sum())), atol=1e-4, rtol=0)
+    assert encoded.y.mean().item() == pytest.approx(0, abs=1e-4)
+    assert encoded.standardise(encoded.y_mean) == pytest.approx(0)
+
+
+def test_a_constant_table_keeps_its_scale():
+    encoded = Encoded.of(Continuous.box(2, 0.0, 1.0), torch.full((5, 2), 0.5), torch.ones(5))
+    assert encoded.x.eq(0).all()
+    assert encoded.y.eq(0).all()
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_decoded_points_stay_in_the_box(seed):
+    space = Continuous((-1.0, 0.1), (1.0, 0.3))
+    x = torch.as_tensor(space.from_unit(np.random.default_rng(seed).random((20, 2))))
+    encoded = Encoded.of(space, x, x.sum(1))
+    space.check(encoded.decode(encoded.x * 100).numpy())
+    assert_close(encoded.decode(encoded.x), x)

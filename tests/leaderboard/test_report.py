@@ -1,0 +1,153 @@
+"""`bbo report` as a user sees it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+
+import pytest
+from click.testing import CliRunner
+
+from bbo.cli import main
+
+FAILED = {"reason": "error", "type": "ValueError", "message": "no pair | survives"}
+
+
+def bbo(*args: object):
+    return CliRunner().invoke(main, [str(a) for a in args])
+
+
+def table(text: str, heading: str) -> dict[str, list[str]]:
+    """Cells of the Markdown table under a heading, by the first column; the header is under "method"."""
+    body = text.split(f"## {heading}")[1].split("\n\n")[1]
+    lines = [re.split(r"(?<!\\)\|", line)[1:-1] for line in body.splitlines()]
+    return {row[0].strip().split(" [")[0]: [cell.strip() for cell in row[1:]] for row in [lines[0], *lines[2:]]}
+
+
+@pytest.fixture
+def results(store, make):
+    privileged, learned = {"privileged": ["y_max"]}, {"oracle": "learned"}
+    return store(
+        make("t1", "random", 0, 0.9, preset="default"),
+        make("t1", "random", 1, 0.8, preset="default"),
+        make("t1", "root", 0, 0.95, method=privileged),
+        make("t1", "root", 1, error=FAILED, method=privileged),
+        make("t1", "Mine", 0, 0.7, method={"local": True}, preset="default"),
+        make("t2", "random", 0, 0.5, facts=learned, preset="default"),
+        make("t2", "random", 1, 0.5, facts=learned, preset="default"),
+        make("t2", "root", 0, error=FAILED, facts=learned),
+        make("t2", "root", 1, error=FAILED, facts=learned),
+        make("t2", "coms", 0, 0.6, preset="smoke", facts=learned),
+        make("t2", "coms", 1, 0.62, preset="smoke", facts=learned),
+    )
+
+
+def test_default_shows_the_100th_and_the_50th(results) -> None:
+    text = bbo("report", results).stdout
+    top = table(text, "Normalised score, 100th")
+    assert top["random"] == ["2.00", "0.850 ± 0.050", "0.500 ± 0.000"]
+    assert top["root"][0] == "2.00"
+    assert top["root"][1].startswith("**0.950 ± 0.000 (failed 1/2)** [")
+    assert top["root"][2].startswith("failed 2/2 [")
+    assert top["coms"][1:] == ["-", "**0.610 ± 0.010**"]
+    half = table(text, "Normalised score, 50th")
+    assert half["random"][1:] == ["0.425 ± 0.025", "0.250 ± 0.000"]
+
+
+def test_one_percentile(results) -> None:
+    text = bbo("report", results, "--percentile", 80).stdout
+    assert text.count("## ") == 1
+    assert table(text, "Normalised score, 80th")["random"][1] == "0.425 ± 0.025"
+
+
+def test_footnotes_say_what_a_reader_must_know(results) -> None:
+    notes = dict(re.findall(r"^- \[([a-z]+)\] (.*)$", bbo("report", results).stdout, re.MULTILINE))
+    texts = list(notes.values())
+    for wanted in (
+        "learned oracle", "privileged knowledge that the visible data do not hold: y_max", "a local method",
+        "1 seed, where others have 2", "preset smoke, where the others use fast", "run on 1 of 2 tasks",
+        "seed 1 failed (error): ValueError: no pair \\| survives",
+    ):  # fmt: skip
+        assert any(wanted in text for text in texts), (wanted, texts)
+
+
+def test_footer_names_protocol_tasks_versions_and_missing_floors(results) -> None:
+    text = bbo("report", results).stdout
+    for wanted in (
+        "Protocol 1: 128 designs",
+        "ddof 0",
+        "Task t1: A made-up task; version 1, 1000 visible rows",
+        "numpy 2.0",
+        "Python 3.11.1",
+        "Floors not run: offline-best",
+        "Made by: bbo",
+    ):
+        assert wanted in text
+
+
+def test_json_has_one_object_a_task_baseline_and_percentile(results) -> None:
+    rows = json.loads(bbo("report", results, "--format", "json").stdout)
+    assert len(rows) == 6 * 3
+    found = {(r["task"], r["baseline"], r["percentile"]): r for r in rows}
+    root = found["t1", "root", 100]
+    assert (root["n_seeds"], root["mean"], root["std"], root["failed"]) == (1, 0.95, 0.0, 1)
+    lost = found["t2", "root", 50]
+    assert (lost["n_seeds"], lost["mean"], lost["std"], lost["failed"]) == (0, None, None, 2)
+    assert found["t1", "random", 100]["std"] == pytest.approx(0.05)
+    assert {r["percentile"] for r in json.loads(bbo("report", results, "--format", "json", "--percentile", 50).stdout)} == {50}
+
+
+def test_csv_holds_the_same_numbers(results) -> None:
+    rows = list(csv.DictReader(io.StringIO(bbo("report", results, "--format", "csv", "--percentile", 100).stdout)))
+    found = {(r["task"], r["baseline"]): r for r in rows}
+    assert float(found["t1", "random"]["mean"]) == pytest.approx(0.85)
+    assert found["t2", "root"]["mean"] == ""
+    assert found["t2", "root"]["failed"] == "2"
+
+
+def test_several_folders_are_one_board(store, make) -> None:
+    first, second = store(make(seed=0, top=0.5), name="a"), store(make(seed=1, top=0.7), make(seed=0, top=0.5), name="b")
+    rows = json.loads(bbo("report", first, second, "--format", "json", "--percentile", 100).stdout)
+    assert [(r["n_seeds"], r["mean"]) for r in rows] == [(2, pytest.approx(0.6))]
+
+
+def test_html_is_one_file_with_a_figure(results, tmp_path) -> None:
+    out = tmp_path / "deep" / "page.html"
+    assert bbo("report", results, "--format", "html", "--out", out).exit_code == 0
+    text = out.read_text()
+    assert "<svg" in text
+    assert "0.850 ± 0.050" in text
+    assert not re.search(r"""(src|href)=["'](https?:)?//""", text)
+
+
+@pytest.mark.parametrize("percentile", ["70", "0", "-5"])
+def test_other_percentiles_are_refused(results, percentile) -> None:
+    answer = bbo("report", results, "--percentile", percentile)
+    assert answer.exit_code == 2
+    assert "100, 80, 50" in answer.stderr
+
+
+def test_folders_without_results_are_refused(tmp_path) -> None:
+    assert "holds no results" in bbo("report", tmp_path).stderr
+    (tmp_path / "cells").mkdir()
+    answer = bbo("report", tmp_path)
+    assert answer.exit_code == 2
+    assert "no finished cells" in answer.stderr
+
+
+def test_a_damaged_cell_is_named_with_the_remedy(results) -> None:
+    next((results / "cells").iterdir()).joinpath("cell.json").write_text("{")
+    answer = bbo("report", results)
+    assert answer.exit_code == 2
+    assert answer.stderr.startswith("error: damaged cell")
+    assert answer.stderr.count("\n") == 1
+
+
+def test_an_unwritable_place_is_one_line(results, tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    answer = bbo("report", results, "--out", tmp_path / "file" / "x.md")
+    assert answer.exit_code == 2
+    assert "cannot write" in answer.stderr
+    assert answer.stderr.count("\n") == 1
