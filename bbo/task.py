@@ -84,7 +84,8 @@ class Task(ABC):
     """
 
     spec: TaskSpec
-    #: Tolerance within which `oracle` returns the stored scores of visible rows; 0 for exact tables.
+    #: How far `oracle` may be from the stored scores of visible rows, as a share of y_max - y_min: 0 for tables, a rounding error
+    #: for functions, infinity for learned oracles.
     tolerance: ClassVar[float] = 0.0
 
     @classmethod

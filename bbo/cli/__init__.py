@@ -18,6 +18,7 @@ COMMANDS = {
     "status": ("status", "Which planned cells of a folder are done, failed or missing."),
     "report": ("report", "The leaderboard of one or more folders, as text, data or a page."),
     "score": ("score", "Score designs made anywhere with a task's true function."),
+    "data": ("data", "Data files: list, verify, fetch from a mirror, or import what you have."),
     "check": ("check", "Conformance checks of one task or baseline, yours or ours."),
 }
 
