@@ -20,9 +20,10 @@ from bbo.leaderboard import files, statistics
 from bbo.leaderboard.colours import styles
 from bbo.leaderboard.details import slug
 from bbo.leaderboard.scores import Board, Column
-from bbo.leaderboard.sources import Results, Trace
+from bbo.leaderboard.sources import Results
 from bbo.leaderboard.standings import grouping, runs
 from bbo.leaderboard.tables import check_percentile
+from bbo.record import Trace
 
 #: Text and axes: black in files; on a page this very value becomes `currentColor`, so that figures follow light and dark.
 INK = "#010203"
