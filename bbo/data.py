@@ -93,7 +93,7 @@ def missing(names: tuple[str, ...]) -> str:
     absent = [name for name in names if find(name) is None]
     if not absent:
         return ""
-    commands = list(dict.fromkeys(entry(name).get for name in absent))
+    commands = list(dict.fromkeys(entry(name).get or "reinstall the package" for name in absent))
     return f"needs the data file {', '.join(absent)}: {' && '.join(commands)}"
 
 
