@@ -18,8 +18,8 @@ from bbo.surrogates.networks import MLP, Ensemble, spawn
 from bbo.surrogates.sharpness import SharpnessSettings
 from bbo.surrogates.training import Fitted, Plan, fit
 
-#: Smaller than the published settings: an eighth of the width, at most 600 batches, and larger steps of Adam to make up for it.
-FAST = {"hidden": 256, "learning_rate": 1e-3, "max_updates": 600}
+#: Smaller than the published settings: a sixteenth of the width, at most 600 batches, and larger steps of Adam to make up for it.
+FAST = {"hidden": 128, "learning_rate": 1e-3, "max_updates": 600}
 SMOKE = {"hidden": 32, "batch_size": 256, "learning_rate": 3e-3, "max_updates": 40, "steps": 20}
 PRESETS: dict[str, dict[str, Any]] = {"paper": {}, "fast": FAST, "smoke": SMOKE}
 
@@ -38,6 +38,7 @@ class GradientAscent(SharpnessSettings):
     out, so small tables work; where a table has fewer rows than the budget, starts are repeated.
 
     Args:
+        sharpness, sharpness_...: regulariser of the training and its settings; `+ignite` after the method's name fills them in.
         members: networks in the ensemble.
         aggregation: what is ascended where there are several: "mean" of their means, or for each design the "min".
         hidden: width of the hidden layers.

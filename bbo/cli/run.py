@@ -65,7 +65,7 @@ def command(
         for cell in cells:
             click.echo(cell.spec.label())
         return
-    limits = Limits(device, max(1, (os.cpu_count() or 1) // jobs), timeout)
+    limits = Limits(device, max(1, _cores() // jobs), timeout)
     try:
         with console.Progress(len(cells)) as progress:
             run.run(cells, out, limits, jobs, progress.listener(), retry == "failed")
@@ -121,3 +121,8 @@ def _need_cuda() -> None:
 
     if not torch.cuda.is_available():
         raise BBOError("--device cuda: no CUDA device is available to torch; use --device cpu or auto")
+
+
+def _cores() -> int:
+    """Cores this process may use, fewer than the machine's under taskset, Slurm or a container."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

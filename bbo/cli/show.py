@@ -65,8 +65,10 @@ def _show_baseline(baseline: catalogue.Baseline) -> None:
     click.echo(f"{baseline.id}\n")
     click.echo(inspect.getdoc(baseline.cls) or "(no docstring)")
     click.echo("")
-    _facts({"version": baseline.version, "kind": getattr(baseline.cls, "kind", "") or "unstated"})
-    settings = catalogue.defaults(baseline.cls)
+    composable = "with +ignite, +ignite2 or +sam" if getattr(baseline.cls, "composable", False) else "no"
+    kind = getattr(baseline.cls, "kind", "") or "unstated"
+    _facts({"version": baseline.version, "kind": kind, "sharpness regulariser": composable})
+    settings = catalogue.defaults(baseline.cls) | baseline.extra
     if settings:
         click.echo("\nsettings (default)")
         _facts({key: json.dumps(value) for key, value in settings.items()})
