@@ -26,7 +26,7 @@ WEIGHTS = 4 ** np.arange(LENGTH - 1, -1, -1)
 
 
 class Landscape(NamedTuple):
-    """Facts of one landscape (`random`: expected best of 128 random sequences), from `data/tfbind8_landscapes.csv` (written by tools/build_tfbind8.py)."""
+    """Facts of one landscape, from `data/tfbind8_landscapes.csv`; `random` is the expected best of 128 random sequences."""
 
     visible_rows: int
     best_visible: float
