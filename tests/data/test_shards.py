@@ -1,4 +1,4 @@
-"""Original Design-Bench folders, rebuilt from the packed files: their bytes have the published hashes, and importing gives them back."""
+"""Original Design-Bench folders, rebuilt from packed files: their bytes have the published hashes, and import gives them back."""
 
 import os
 
