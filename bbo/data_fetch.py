@@ -118,7 +118,7 @@ def _fetch_shard(
                 if attempt + 1 < attempts:
                     time.sleep(min(2.0**attempt * 0.25, 5.0))
     last = failures[-1]
-    if isinstance(last, ValueError):
+    if isinstance(last, ValueError) and not isinstance(last, requests.exceptions.RequestException):
         raise DamagedFile(f"{path} from {bases[-1]} is not Design-Bench's file: its sha256 differs") from last
     # requests wraps what went wrong two or three times; the innermost says it.
     reason = getattr(last.args[0], "reason", last) if last.args else last
