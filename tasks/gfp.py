@@ -44,7 +44,7 @@ class GFP(Task):
         licence="none stated by the source of the data; MIT (oracle)",
         data=(FILE,),
         seconds=0.1,
-        note=quality_note("gfp"),
+        note=quality_note("gfp") + "; designs far from the natural protein are extrapolated, within the measured range",
     )
 
     def dataset(self) -> Dataset:

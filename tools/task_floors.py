@@ -74,7 +74,7 @@ def row(task: Task) -> str:
         f"{mean[0]:.3f} ± {std[0]:.3f}", f"{mean[1]:.3f} ± {std[1]:.3f}", f"{top:.3f}", f"{middle:.3f}", optimum,
         "**median** (saturated)" if saturated else "100th", f"{seconds:.2g}",
     ]  # fmt: skip
-    return "| " + " | ".join(cells) + " |\n"
+    return "| " + " | ".join(cells).replace("-0.000", "0.000") + " |\n"
 
 
 def notes(tasks: list[Task]) -> str:
