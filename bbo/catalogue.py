@@ -84,9 +84,19 @@ def baseline_ids() -> list[str]:
     return sorted(_points(BASELINES))
 
 
+def task_modules() -> list[str]:
+    """Modules of all installed tasks."""
+    return sorted({point.module for point in _points(TASKS).values()})
+
+
 def is_local(reference: str) -> bool:
     """Whether `reference` names a class in a file: `./mine.py:MyClass`."""
     return ".py:" in reference or reference.endswith(".py")
+
+
+def local_file(reference: str) -> str:
+    """Whole path of the file of `FILE.py:Class`."""
+    return str(Path(reference.rpartition(":")[0]).resolve())
 
 
 def is_task(reference: str) -> bool:

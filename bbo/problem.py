@@ -42,7 +42,7 @@ class Problem:
     ) -> None:
         self.x, self.y, self.space, self.budget, self.generator = x, y, space, budget, generator
         self.device = x.device
-        self._privileged = dict(privileged or {})
+        self._privileged = privileged or {}  # not copied: the harness answers, and writes down, each look-up
         self._listener = listener
         self.privileged_used: list[str] = []
         self.notes: dict[str, Any] = {}

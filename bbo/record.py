@@ -1,19 +1,21 @@
 """The record of one cell: what was asked, what came out, and on what stack. The only thing harness and leaderboard share.
 
 A cell lives in `DIR/cells/HASH/` as `cell.json` and, when it is done, `designs.npz` (arrays `designs` (n, *shape), `scores` (n,)
-raw float64, `normalised` (n,) float64). The folder is written under a temporary name and renamed, so it is there whole or not
+raw float64, `normalised` (n,) float64); where a trace was asked for, `trace.npz` too (`steps` (k,), `normalised` (k, n)). The folder is written under a temporary name and renamed, so it is there whole or not
 at all; two writers of the same cell cannot mix, the second leaves the first one's result standing.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +50,11 @@ class CellSpec:
     budget: int
     protocol: int
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """First 20 hex digits of the sha256 of the canonical JSON."""
-        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
     def label(self) -> str:
@@ -70,11 +73,12 @@ class Record:
             optimum, local.
         method: facts of the method: summary, preset, privileged (list of names used), local.
         notes: what the method wrote down about this run.
-        error: for failed cells: reason (crash, error, invalid designs, ...), type, message, traceback.
-        provenance: packages, commit, machine, threads, device.
-        cost: wall_seconds, cpu_seconds, peak_memory_mb of the method.
+        error: for failed cells: reason (error, invalid designs, timeout, memory, crash, violation), type, message, traceback.
+        provenance: packages, commit, machine, threads, BLAS, device, time.
+        cost: wall_seconds, cpu_seconds, peak_memory_mb of the method, peak_gpu_memory_mb on a GPU.
         designs: how the designs lie: diversity, duplicates, nearest_offline, novel_share (`bbo.designs`); empty when failed.
         warnings: messages of warnings raised while the method ran.
+        output: the end of what the method printed.
         schema: version of this layout.
     """
 
@@ -89,6 +93,7 @@ class Record:
     cost: dict[str, float] = field(default_factory=dict)
     designs: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    output: str = ""
     schema: int = SCHEMA
 
     @property
@@ -120,11 +125,19 @@ class Outcome:
     normalised: np.ndarray
 
 
+@dataclass(frozen=True)
+class Trace:
+    """Scores along the way: `steps` (k,) of the method, `normalised` (k, n) of the designs as they stood."""
+
+    steps: np.ndarray
+    normalised: np.ndarray
+
+
 def cell_folder(out: Path, cell_hash: str) -> Path:
     return out / "cells" / cell_hash
 
 
-def write(out: Path, record: Record, outcome: Outcome | None, *, replace_failed: bool = False) -> None:
+def write(out: Path, record: Record, outcome: Outcome | None, trace: Trace | None = None, *, replace_failed: bool = False) -> None:
     """Store one cell, whole or not at all.
 
     Where the cell is there already it stays as it is, but a failed one gives way if `replace_failed`.
@@ -135,22 +148,35 @@ def write(out: Path, record: Record, outcome: Outcome | None, *, replace_failed:
     temporary.mkdir()
     try:
         if outcome:
-            with open(temporary / "designs.npz", "wb") as file:
-                np.savez_compressed(
-                    file, designs=outcome.designs, scores=outcome.scores, normalised=outcome.normalised, allow_pickle=False
-                )
+            _save(temporary / "designs.npz", designs=outcome.designs, scores=outcome.scores, normalised=outcome.normalised)
+        if trace:
+            _save(temporary / "trace.npz", steps=trace.steps, normalised=trace.normalised)
         (temporary / "cell.json").write_text(record.to_json())
-        if replace_failed and target.exists() and not read_cell(target).done:
-            stale = temporary.with_name(temporary.name + "-old")
-            os.rename(target, stale)
-            shutil.rmtree(stale)
-        try:
-            os.rename(temporary, target)
-        except OSError:
-            if not target.exists():
-                raise
+        while not _moved(temporary, target):
+            if not replace_failed or (target / "designs.npz").exists():
+                break
+            stale = temporary.with_name(f"{temporary.name}-old")
+            with contextlib.suppress(FileNotFoundError):  # another writer was quicker
+                os.rename(target, stale)
+            shutil.rmtree(stale, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _save(path: Path, **arrays: np.ndarray) -> None:
+    with open(path, "wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def _moved(folder: Path, target: Path) -> bool:
+    """Rename a folder; False if there is one of that name already."""
+    try:
+        os.rename(folder, target)
+    except OSError:
+        if not target.exists():
+            raise
+        return False
+    return True
 
 
 def read_cell(folder: Path) -> Record:
@@ -188,6 +214,22 @@ def read_outcome(folder: Path) -> Outcome:
         raise DamagedCell(
             f"damaged cell {folder.name}: designs.npz cannot be read ({error}); remove {folder} and run the same command again"
         ) from None
+
+
+def read_trace(folder: Path) -> Trace | None:
+    """Read a cell's trace; None if it has none.
+
+    Raises:
+        DamagedCell: trace.npz is unreadable.
+    """
+    path = folder / "trace.npz"
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return Trace(arrays["steps"], arrays["normalised"])
+    except Exception as error:
+        raise DamagedCell(f"damaged cell {folder.name}: trace.npz cannot be read ({error}); remove that file") from None
 
 
 def folders(out: Path) -> Iterator[Path]:

@@ -55,6 +55,9 @@ class TaskSpec:
         data: names of the data files needed (`bbo.data`), apart from what the package ships.
         requires: optional packages needed, import names.
         extra: the extra of this distribution that brings `requires` (`pip install "offline-bbo[EXTRA]"`).
+        seconds: about how long scoring 128 designs takes on one core, once the data are loaded.
+        saturated: 128 uniformly random designs reach 0.9 or more on average at the 100th percentile (results/tasks.md), so the task
+            is read by its median.
         note: what a reader of scores must know (saturation, mislabelled data, ...).
     """
 
@@ -74,6 +77,8 @@ class TaskSpec:
     data: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     extra: str = ""
+    seconds: float = 0.01
+    saturated: bool = False
     note: str = ""
 
 

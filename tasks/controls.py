@@ -1,7 +1,8 @@
-"""Controls: classical test functions of botorch with known optima, turned round so that larger is better. Cheap, smooth, well known.
+"""Controls: classical test functions of botorch with known optima, turned round so that larger is better. Cheap, smooth, well
+known.
 
-Each visible table is the lower half of 5000 uniform designs of a fixed stream. The scores of the pool are stored; designs are made
-again from the stream.
+Each visible table is the lower half of 5000 uniform designs of a fixed stream. The scores of the pool are stored; designs are
+made again from the stream.
 """
 
 from __future__ import annotations

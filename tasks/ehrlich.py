@@ -1,13 +1,14 @@
 """Ehrlich functions: closed-form stand-ins for biological sequence design, with a known optimum of 1.
 
-Stanton et al. 2024, "Closed-Form Test Functions for Biophysical Sequence Design Benchmarking" (arXiv 2407.00236); the authors' code is
-holo-bench (MIT). A sequence is feasible if it takes no banned step from one letter to the next. A feasible sequence scores the product
-over c motifs of q(best share of the motif's k letters found at their spacing anywhere in the sequence), q rounding down to
-multiples of 1/q; an infeasible one scores 0.
+Stanton et al. 2024, "Closed-Form Test Functions for Biophysical Sequence Design Benchmarking" (arXiv 2407.00236); the authors'
+code is holo-bench (MIT). A sequence is feasible if it takes no banned step from one letter to the next. A feasible sequence
+scores the product over c motifs of q(best share of the motif's k letters found at their spacing anywhere in the sequence), q
+rounding down to multiples of 1/q; an infeasible one scores 0.
 
-Ours, from the definition: instances are drawn with NumPy's generator (tools/build_ehrlich.py), so they differ from holo-bench's of the
-same sizes; infeasible scores 0 as in the paper, not minus infinity as in holo-bench; spacings are uniform over all that leave every
-motif its share L // c of the sequence, as in the paper. The visible table is 10000 sequences drawn from the Markov chain.
+Ours, from the definition: instances are drawn with NumPy's generator (tools/build_ehrlich.py), so they differ from holo-bench's
+of the same sizes; infeasible scores 0 as in the paper, not minus infinity as in holo-bench; spacings are uniform over all that
+leave every motif its share L // c of the sequence, as in the paper. The visible table is 10000 sequences drawn from the Markov
+chain.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class Ehrlich(Task):
 
     def dataset(self) -> Dataset:
         arrays = self._arrays()
-        return Dataset(arrays["x"].astype(np.int64), arrays["y"])
+        return Dataset(arrays["x"].astype(np.int64), arrays["y"].copy())
 
     def oracle(self, x: np.ndarray) -> np.ndarray:
         arrays = self._arrays()

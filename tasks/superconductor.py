@@ -1,10 +1,10 @@
 """Superconductor: amounts of 86 elements in a material with a high critical temperature.
 
-Data: Hamidieh 2018, "A data-driven statistical model for predicting the critical temperature of a superconductor" (UCI, unique_m.csv,
-from NIMS SuperCon); design space and visible set of Design-Bench's Superconductor-RandomForest-v0: 21263 rows of 86 element amounts, y
-the critical temperature in kelvin, visible where y <= the 80th percentile. Our oracle is a random forest of our own training, since
-Design-Bench's is not to be had. The box reaches from 0 to the largest amount of each element in the data (1 for the nine elements
-that never occur, which the oracle ignores).
+Data: Hamidieh 2018, "A data-driven statistical model for predicting the critical temperature of a superconductor" (UCI,
+unique_m.csv, from NIMS SuperCon); design space and visible set of Design-Bench's Superconductor-RandomForest-v0: 21263 rows of
+86 element amounts, y the critical temperature in kelvin, visible where y <= the 80th percentile. Our oracle is a random forest
+of our own training, since Design-Bench's is not to be had. The box reaches from 0 to the largest amount of each element in the
+data (1 for the nine elements that never occur, which the oracle ignores).
 """
 
 from __future__ import annotations

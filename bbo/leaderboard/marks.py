@@ -47,10 +47,11 @@ def of_column(column: Column) -> list[str]:
 
 def of_row(board: Board, row: Row) -> list[str]:
     """What holds for every entry of a method."""
-    entries = [_facts(board, entry) for (label, _), entry in board.entries.items() if label == row.label]
-    shared = [text for text in entries[0] if all(text in other for other in entries[1:])]
-    missing = len(board.columns) - len(entries)
-    if missing:
+    entries = [entry for (label, _), entry in board.entries.items() if label == row.label]
+    # A cell that failed may not have come as far as what the others of its method did.
+    facts = [_facts(board, entry) for entry in ([e for e in entries if e.done] or entries)]
+    shared = [text for text in facts[0] if all(text in other for other in facts[1:])]
+    if len(entries) < len(board.columns):
         shared.append(f"run on {len(entries)} of {len(board.columns)} tasks; its mean rank is over these")
     return shared
 

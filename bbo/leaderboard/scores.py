@@ -101,16 +101,20 @@ class Board:
                     values[i, j] = scores.mean()
         return values
 
+    def ranked_means(self, percentile: int) -> np.ndarray:
+        """What methods are ranked by (rows, columns): `means`, but the 50th in place of the 100th on a saturated task."""
+        means = self.means(percentile)
+        if percentile == 100 and any(column.saturated for column in self.columns):
+            means = np.where([column.saturated for column in self.columns], self.means(50), means)
+        return means
+
     def ranks(self, percentile: int) -> np.ndarray:
         """Rank of every method on every task (rows, columns), 1 the best, ties share the mean of their ranks.
 
         By the mean score at `percentile`; on a saturated task by the 50th in place of the 100th. A method that was run and
         failed with every seed ranks last (all such share it); NaN where it was not run.
         """
-        means = self.means(percentile)
-        for j, column in enumerate(self.columns):
-            if column.saturated and percentile == 100:
-                means[:, j] = self.means(50)[:, j]
+        means = self.ranked_means(percentile)
         ranks = np.full_like(means, np.nan)
         for j, column in enumerate(self.columns):
             run = np.array([(row.label, column.label) in self.entries for row in self.rows])
