@@ -32,13 +32,17 @@ class Rows:
 
 @click.command("diagnose")
 @click.argument("what", metavar="TASK|CELL")
-@click.option("--surrogate", "methods", multiple=True, metavar="BASELINE", help="Method whose surrogate is trained; may be repeated.")
+@click.option(
+    "--surrogate", "methods", multiple=True, metavar="BASELINE", help="Method whose surrogate is trained; may be repeated."
+)
 @click.option("--preset", default="fast", show_default=True, help="fast, paper or smoke.")
 @click.option("--set", "overrides", multiple=True, metavar="BASELINE.KEY=VALUE", help="Override one setting; may be repeated.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--rows", type=click.IntRange(FEWEST), default=2000, show_default=True, help="Designs of each kind that are scored.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
-@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Picture of the training, epoch by epoch (.png, .pdf, .svg).")
+@click.option(
+    "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Picture of the training, epoch by epoch (.png, .pdf, .svg)."
+)
 @click.option("--json", "as_json", is_flag=True, help="A list of objects instead of a table.")
 def command(
     what: str,
@@ -135,7 +139,9 @@ def _diagnose(
     baseline = catalogue.load_baseline(name)
     method = baseline.cls(**baseline.config(preset, task.spec.id, overrides).config)
     if not callable(getattr(method, "surrogate", None)):
-        raise BBOError(f"'{name}' has no surrogate to diagnose: its class needs a method surrogate(self, problem); with one: {', '.join(_able())}")
+        raise BBOError(
+            f"'{name}' has no surrogate to diagnose: its class needs a method surrogate(self, problem); with one: {', '.join(_able())}"
+        )
     place = torch.device(device)
     problem = Problem(
         torch.as_tensor(known.x, device=place),
@@ -151,7 +157,7 @@ def _diagnose(
             found[rows.name] = {"n": len(rows.data.y), "rmse": None, "nll": None, "spearman": None, "bias": None}
             continue
         mean, std = surrogate.predict(data.encode(torch.as_tensor(rows.data.x, device=place)))
-        y = data.standardise(torch.as_tensor(rows.data.y, device=place))
+        y = (torch.as_tensor(rows.data.y, device=place) - data.y_mean) / data.y_std
         facts = accuracy(mean.detach(), std if std is None else std.detach(), y)
         found[rows.name] = {"n": len(rows.data.y), **facts, "bias": (mean - y).mean().item()}
     return found, surrogate.history
@@ -179,8 +185,10 @@ def _plot(histories: dict[str, dict[str, Any]], path: Path) -> None:
         for number, (name, history) in enumerate(histories.items()):
             values = np.asarray(history.get(key, np.empty((0, 1))), dtype=float)
             epochs = np.arange(1, len(values) + 1)
+            marker = "." if len(epochs) < 12 else ""
             for member, line in enumerate(values.T):
-                axis.plot(epochs, line, color=f"C{number}", lw=1, marker="." if len(epochs) < 12 else "", label=name if member == 0 else None)
+                label = name if member == 0 else None
+                axis.plot(epochs, line, color=f"C{number}", lw=1, marker=marker, label=label)
         if key == "sharpness_slack":
             axis.axhline(0, color="0.6", lw=0.8, zorder=0)
         axis.set(title=titles[key], xlabel="epoch")
