@@ -21,6 +21,7 @@ COMMANDS = {
     "collect": ("collect", "All cells as one table: Parquet for analysis, CSV and Markdown to commit."),
     "score": ("score", "Score designs made anywhere with a task's true function."),
     "data": ("data", "Data files: list, verify, fetch from a mirror, or import what you have."),
+    "diagnose": ("diagnose", "How far a method's surrogate can be trusted on a task, and how its training went."),
     "check": ("check", "Conformance checks of one task or baseline, yours or ours."),
 }
 
