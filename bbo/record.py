@@ -148,9 +148,7 @@ def write(out: Path, record: Record, outcome: Outcome | None, trace: Trace | Non
     temporary.mkdir()
     try:
         if outcome:
-            _save(
-                temporary / "designs.npz", designs=outcome.designs, scores=outcome.scores, normalised=outcome.normalised
-            )
+            _save(temporary / "designs.npz", designs=outcome.designs, scores=outcome.scores, normalised=outcome.normalised)
         if trace:
             _save(temporary / "trace.npz", steps=trace.steps, normalised=trace.normalised)
         (temporary / "cell.json").write_text(record.to_json())

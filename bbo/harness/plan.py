@@ -103,6 +103,9 @@ class Plan:
     seeds: tuple[int, ...]
     budget: int
 
+    def __iter__(self) -> Iterator[PlannedCell]:
+        return self.cells()
+
     def cells(self) -> Iterator[PlannedCell]:
         """All cells, seeds outermost, so that an unfinished run has whole columns to show."""
         for seed, task, method in itertools.product(self.seeds, self.tasks, self.methods):
@@ -239,7 +242,9 @@ def _refuse_shared_files(tasks: list[LoadedTask], baselines: list[catalogue.Base
     of_tasks = {catalogue.local_file(task.reference) for task in tasks if task.local}
     for baseline in baselines:
         if baseline.local and catalogue.local_file(baseline.reference) in of_tasks:
-            raise BBOError(f"{baseline.reference} is in the file of a task, which methods must not read; put it into a file of its own")
+            raise BBOError(
+                f"{baseline.reference} is in the file of a task, which methods must not read; put it into a file of its own"
+            )
 
 
 @functools.lru_cache(maxsize=32)
