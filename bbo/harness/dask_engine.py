@@ -53,7 +53,7 @@ def run(
         )
         of = {future.key: cell for future, cell in zip(futures, cells, strict=True)}
         try:
-            for future in as_completed(futures):
+            for future in as_completed(futures, loop=client.loop):
                 cell = of[future.key]
                 folder = record.cell_folder(out, cell.spec.hash)
                 if future.status == "error":

@@ -75,7 +75,7 @@ class Lab:
         return self.method(name, f"{imports}{textwrap.dedent(head)}\nclass {name}:\n    'A test.'\n    def propose(self, problem):\n{lines}\n")
 
     def plan(self, *references: str, task: str = "Slope", seeds: tuple[int, ...] = (0,), **changes) -> Plan:
-        paths = tuple(r if ":" in r or "-" in r else f"{self.folder}/{r.lower()}.py:{r}" for r in references)
+        paths = tuple(r if ":" in r or r[0].islower() else f"{self.folder}/{r.lower()}.py:{r}" for r in references)
         return plan.make(Request((f"{self.folder}/task.py:{task}",), paths, seeds, **{"budget": 16, **changes}))
 
     def run(self, made: Plan, out: Path | None = None, jobs: int = 1, retry: bool = False, **limits) -> list[record.Record]:
@@ -91,3 +91,8 @@ class Lab:
 @pytest.fixture
 def lab(tmp_path):
     return Lab(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def module_lab(tmp_path_factory):
+    return Lab(tmp_path_factory.mktemp("lab"))

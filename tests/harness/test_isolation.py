@@ -1,6 +1,8 @@
 """The obvious ways from a method to the hidden truth: each is refused, and the cell is recorded as a violation."""
 
+import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -33,16 +35,47 @@ ATTEMPTS = {
 }
 
 
-def test_every_obvious_way_in_is_a_violation_even_if_the_method_hides_it(lab):
+GUARDED = """
+import json, os, sys
+import torch
+from bbo.harness import guard
+import gc, os, subprocess, sys
+import numpy as np
+modules, paths, attempts = json.loads(sys.argv[1])
+told = []
+guard.watch(guard.Hidden(tuple(modules), tuple(paths)), told.append)
+os.environ.pop("BBO_DATA_DIR", None)
+problem, found = object(), {}
+for name, text in attempts.items():
+    told.clear()
+    try:
+        exec(text)
+    except BaseException as error:
+        pass
+    found[name] = list(told)
+print(json.dumps(found))
+"""
+
+
+def test_every_obvious_way_in_is_refused_even_if_the_method_swallows_it(tmp_path):
+    hidden = isolation.hidden(tmp_path)
+    arguments = json.dumps([hidden.modules, hidden.paths, ATTEMPTS])
+    done = subprocess.run([sys.executable, "-c", GUARDED, arguments], capture_output=True, text=True, check=True, cwd=tmp_path)
+    found = json.loads(done.stdout)
+    assert [name for name in ATTEMPTS if not found[name]] == []
+    assert not list(tmp_path.glob("loot"))
+
+
+def test_a_violation_is_a_failed_record_and_the_run_goes_on(lab):
     names = []
-    for name, text in ATTEMPTS.items():
-        swallow = "try:\n    " + text + "\nexcept BaseException:\n    pass\nreturn problem.x[:problem.budget]"
+    for name in ("ImportsTasks", "ReadsData", "WalksHeap"):
+        swallow = "try:\n    " + ATTEMPTS[name] + "\nexcept BaseException:\n    pass\nreturn problem.x[:problem.budget]"
         names.append(lab.body(name, swallow))
     lab.run(lab.plan(*names, "Good"))
     status = run.status(lab.out)
     assert [spec.baseline for spec in status.done] == ["Good"]
-    assert {r.spec.baseline: r.error["reason"] for r in status.failed} == dict.fromkeys(ATTEMPTS, "violation")
-    assert all("the method" in r.error["message"] for r in status.failed)
+    assert [r.error["reason"] for r in status.failed] == ["violation"] * 3
+    assert "the method imported bbo.tasks" in status.failed[0].error["message"]
 
 
 def test_data_folder_results_and_local_tasks_are_hidden_too(lab, monkeypatch):
@@ -120,8 +153,6 @@ def test_hidden_names_real_files():
 
 def test_the_guard_lets_a_neighbour_of_a_hidden_folder_be_read(tmp_path):
     """In a process of its own: an audit hook cannot be taken away again."""
-    import subprocess
-
     (tmp_path / "cells2").mkdir()
     (tmp_path / "cells2" / "a").write_text("fine")
     code = f"""
