@@ -8,7 +8,6 @@ from bbo.errors import Unavailable
 from bbo.harness import again, run
 from bbo.harness.host import Host, Limits
 
-
 # All of this file on one of pytest's workers: the three runs are made once.
 pytestmark = pytest.mark.xdist_group("determinism")
 
@@ -54,7 +53,9 @@ def test_rerun_says_equal_or_how_far_apart_and_leaves_the_folder_alone(lab):
     results = lab.run(lab.plan("Good", lab.body("Unstable", UNSTABLE), seeds=(0, 1)))
     before = {path: path.stat().st_mtime_ns for path in lab.out.rglob("*")}
     verdicts = {(v.record.spec.baseline, v.record.spec.seed): v for v in again.rerun(lab.out, 10)}
-    assert {key: v.equal for key, v in verdicts.items()} == {(r.spec.baseline, r.spec.seed): r.spec.baseline == "Good" for r in results}
+    assert {key: v.equal for key, v in verdicts.items()} == {
+        (r.spec.baseline, r.spec.seed): r.spec.baseline == "Good" for r in results
+    }
     assert "16 of 16 designs differ, a coordinate by up to" in verdicts["Unstable", 0].text
     assert verdicts["Unstable", 0].stack == {}
     assert before == {path: path.stat().st_mtime_ns for path in lab.out.rglob("*")}
@@ -99,7 +100,9 @@ def test_provenance_is_complete(lab):
 
 def test_threads_and_hash_seed_are_settled_before_libraries_load(lab):
     look = "from threadpoolctl import threadpool_info\n"
-    look += "problem.note(threads=[p['num_threads'] for p in threadpool_info()], order=hash('a'))\nreturn problem.x[:problem.budget]"
+    look += (
+        "problem.note(threads=[p['num_threads'] for p in threadpool_info()], order=hash('a'))\nreturn problem.x[:problem.budget]"
+    )
     made = lab.plan(lab.body("Looks", look), seeds=(0,))
     notes = []
     for _ in range(2):
