@@ -13,6 +13,7 @@ from torch import Tensor
 from bbo.problem import Problem
 from bbo.solvers.gradient_ascent import ascend, gradient_of
 from bbo.surrogates import losses
+from bbo.surrogates.diagnostics import Surrogate
 from bbo.surrogates.networks import MLP, spawn
 from bbo.surrogates.sharpness import SharpnessSettings
 from bbo.surrogates.training import Batch, BatchLoss, Fitted, Plan, Predict, fit
@@ -134,9 +135,11 @@ class COMs(SharpnessSettings):
         )
         return data.decode((found - shift) / scale)
 
-    def surrogate(self, problem: Problem) -> Fitted:
-        """Train the conservative model on the visible table."""
-        return self.train(problem)[0]
+    def surrogate(self, problem: Problem) -> Surrogate:
+        """The trained conservative model, for `bbo diagnose`; it predicts no standard deviation."""
+        fitted, _ = self.train(problem)
+        scale, shift = self._frame(problem)
+        return Surrogate(lambda x: (fitted.ensemble.mean(x * scale + shift)[0], None), fitted.history.facts())
 
     def train(self, problem: Problem) -> tuple[Fitted, ConservativeLoss]:
         """The trained model, and its loss with the path of the penalty's weight."""

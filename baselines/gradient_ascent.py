@@ -14,6 +14,7 @@ from bbo.errors import unknown
 from bbo.problem import Problem
 from bbo.solvers.gradient_ascent import ascend, gradient_of
 from bbo.surrogates import losses
+from bbo.surrogates.diagnostics import Surrogate, mixture
 from bbo.surrogates.networks import MLP, Ensemble, spawn
 from bbo.surrogates.sharpness import SharpnessSettings
 from bbo.surrogates.training import Fitted, Plan, fit
@@ -74,7 +75,7 @@ class GradientAscent(SharpnessSettings):
         if self.aggregation not in ("mean", "min"):
             raise unknown("aggregation", self.aggregation, ("mean", "min"))
         data = problem.encoded()
-        fitted = self.surrogate(problem)
+        fitted = self.train(problem)
         problem.note(**fitted.history.facts())
         start = problem.best(problem.budget)
         start = start[torch.arange(problem.budget, device=problem.device) % len(start)]
@@ -87,7 +88,21 @@ class GradientAscent(SharpnessSettings):
         )
         return data.decode(found)
 
-    def surrogate(self, problem: Problem) -> Fitted:
+    def surrogate(self, problem: Problem) -> Surrogate:
+        """The trained ensemble, for `bbo diagnose`: an equal mixture of its members, or for "min" each design's least member."""
+        fitted = self.train(problem)
+
+        def predict(x: Tensor) -> tuple[Tensor, Tensor]:
+            outputs = fitted.ensemble(x)
+            if self.aggregation == "mean":
+                return mixture(outputs)
+            least = outputs[..., 0].argmin(0)
+            mean, log_std = outputs[least, torch.arange(len(x), device=x.device)].unbind(-1)
+            return mean, log_std.exp()
+
+        return Surrogate(predict, fitted.history.facts())
+
+    def train(self, problem: Problem) -> Fitted:
         """Train the ensemble on the visible table, z-scored."""
         data = problem.encoded()
         plan = Plan(self.epochs, self.batch_size, self.learning_rate, self.max_updates, self.validation, bootstrap=True)

@@ -143,6 +143,8 @@ def load_baseline(reference: str) -> Baseline:
     """
     method, plus, regulariser = reference.rpartition("+")
     if plus and regulariser.isidentifier():
+        if "+" in method.rpartition(":")[2].rpartition("/")[2]:
+            raise BBOError(f"a method takes one regulariser; got '{reference}'")
         return _composed(load_baseline(method), regulariser)
     if is_local(reference):
         cls, text = _load_local(reference)

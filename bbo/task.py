@@ -128,6 +128,10 @@ class Task(ABC):
     def oracle(self, x: np.ndarray) -> np.ndarray:
         """True raw scores (n,), float64, of checked designs (n, *shape); larger is better."""
 
+    def hidden(self) -> Dataset | None:
+        """Rows that methods do not see, for diagnosing surrogates; None (the default) where the task keeps no such table."""
+        return None
+
     def score(self, x: np.ndarray) -> np.ndarray:
         """Check designs (n, *shape), then return their true raw scores (n,), float64.
 

@@ -10,8 +10,8 @@ from bbo.record import CellSpec
 def cell_seed(spec: CellSpec) -> int:
     """The generator's seed, a 63-bit integer hashed from task, method and seed number.
 
-    Settings, versions and budget are left out on purpose, and so is a composed name's regulariser (`coms+ignite`): two settings of one
-    method, or a method with and without a regulariser, are compared under the same random numbers.
+    Settings, versions and budget are left out on purpose, and so is the regulariser of a composed name (`coms+ignite`): two
+    settings of a method, or the method with and without a regulariser, are compared under the same random numbers.
     """
     method = spec.baseline.partition("+")[0]
     text = f"{spec.task}|{method}|{spec.seed}"
