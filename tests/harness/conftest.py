@@ -72,7 +72,9 @@ class Lab:
         """A method whose `propose` consists of these lines."""
         lines = textwrap.indent(textwrap.dedent(body).strip(), " " * 8)
         imports = "import gc, os, signal, subprocess, sys, time, torch\nimport numpy as np\n"
-        return self.method(name, f"{imports}{textwrap.dedent(head)}\nclass {name}:\n    'A test.'\n    def propose(self, problem):\n{lines}\n")
+        return self.method(
+            name, f"{imports}{textwrap.dedent(head)}\nclass {name}:\n    'A test.'\n    def propose(self, problem):\n{lines}\n"
+        )
 
     def plan(self, *references: str, task: str = "Slope", seeds: tuple[int, ...] = (0,), **changes) -> Plan:
         paths = tuple(r if ":" in r or r[0].islower() else f"{self.folder}/{r.lower()}.py:{r}" for r in references)

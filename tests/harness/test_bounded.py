@@ -141,7 +141,9 @@ def test_processes_are_replaced_after_so_many_cells_and_after_a_failure(lab):
 
 
 def test_global_settings_of_one_method_do_not_reach_the_next(lab):
-    spoil = "torch.set_default_dtype(torch.float64); torch.set_num_threads(7); torch.set_grad_enabled(False); np.seterr(all='raise')"
+    spoil = (
+        "torch.set_default_dtype(torch.float64); torch.set_num_threads(7); torch.set_grad_enabled(False); np.seterr(all='raise')"
+    )
     bad = lab.body("Spoils", f"{spoil}\nreturn problem.x[:problem.budget]")
     look = "problem.note(dtype=str(torch.get_default_dtype()), n=torch.get_num_threads(), grad=torch.is_grad_enabled(), err=np.geterr())"
     good = lab.body("Looks", f"{look}\nreturn problem.x[:problem.budget]")
@@ -150,7 +152,9 @@ def test_global_settings_of_one_method_do_not_reach_the_next(lab):
 
 
 def test_the_working_folder_is_temporary_and_gone_afterwards(lab):
-    reference = lab.body("Litters", "open('litter', 'w').write('x'); problem.note(cwd=os.getcwd())\nreturn problem.x[:problem.budget]")
+    reference = lab.body(
+        "Litters", "open('litter', 'w').write('x'); problem.note(cwd=os.getcwd())\nreturn problem.x[:problem.budget]"
+    )
     folder = Path(lab.run(lab.plan(reference))[0].notes["cwd"])
     assert folder != Path.cwd()
     assert not folder.exists()

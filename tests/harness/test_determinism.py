@@ -24,25 +24,26 @@ def runnable() -> list[str]:
     return found
 
 
-@pytest.fixture(scope="module")
-def three_runs(module_lab):
+@pytest.fixture(scope="module", params=[1, pytest.param(2, marks=pytest.mark.slow)], ids=["1 thread", "2 threads"])
+def three_runs(request, module_lab):
     """Every baseline on both kinds of space: twice in the same order in two processes, and once in another order in a third."""
-    lab = module_lab
+    lab, threads = module_lab, request.param
     plans = [lab.plan(*runnable(), task=task, preset="smoke") for task in ("Slope", "Letters")]
     cells = [cell for made in plans for cell in made.cells()]
     for name, order in (("first", cells), ("second", cells), ("other order", cells[::-1])):
-        run.prepare(lab.folder / name)
+        out = lab.folder / f"{name} {threads}"
+        run.prepare(out)
         # More cells than a process takes by default, so that all cells of a run share one process.
-        run.run(order, lab.folder / name, Limits("cpu", 2, cells_per_process=1000), 1, run.Listener())
-    return lab, cells
+        run.run(order, out, Limits("cpu", threads, cells_per_process=1000), 1, run.Listener())
+    return lab, cells, threads
 
 
 @pytest.mark.parametrize("name", runnable())
 @pytest.mark.parametrize("task", ["slope", "letters"])
 def test_same_bits_in_two_processes_and_in_any_order(three_runs, name, task):
-    lab, cells = three_runs
+    lab, cells, threads = three_runs
     (spec,) = (c.spec for c in cells if (c.spec.baseline, c.spec.task) == (name, task))
-    first, second, other = (lab.designs(spec, lab.folder / folder) for folder in ("first", "second", "other order"))
+    first, second, other = (lab.designs(spec, lab.folder / f"{name} {threads}") for name in ("first", "second", "other order"))
     assert (first == second).all()
     assert (first == other).all()
 
@@ -54,7 +55,9 @@ def test_rerun_says_equal_or_how_far_apart_and_leaves_the_folder_alone(lab):
     results = lab.run(lab.plan("Good", lab.body("Unstable", UNSTABLE), seeds=(0, 1)))
     before = {path: path.stat().st_mtime_ns for path in lab.out.rglob("*")}
     verdicts = {(v.record.spec.baseline, v.record.spec.seed): v for v in again.rerun(lab.out, 10)}
-    assert {key: v.equal for key, v in verdicts.items()} == {(r.spec.baseline, r.spec.seed): r.spec.baseline == "Good" for r in results}
+    assert {key: v.equal for key, v in verdicts.items()} == {
+        (r.spec.baseline, r.spec.seed): r.spec.baseline == "Good" for r in results
+    }
     assert "16 of 16 designs differ, a coordinate by up to" in verdicts["Unstable", 0].text
     assert verdicts["Unstable", 0].stack == {}
     assert before == {path: path.stat().st_mtime_ns for path in lab.out.rglob("*")}
@@ -99,7 +102,9 @@ def test_provenance_is_complete(lab):
 
 def test_threads_and_hash_seed_are_settled_before_libraries_load(lab):
     look = "from threadpoolctl import threadpool_info\n"
-    look += "problem.note(threads=[p['num_threads'] for p in threadpool_info()], order=hash('a'))\nreturn problem.x[:problem.budget]"
+    look += (
+        "problem.note(threads=[p['num_threads'] for p in threadpool_info()], order=hash('a'))\nreturn problem.x[:problem.budget]"
+    )
     made = lab.plan(lab.body("Looks", look), seeds=(0,))
     notes = []
     for _ in range(2):

@@ -63,13 +63,28 @@ def dask_cluster(tmp_path):
     def start(name, *words):
         log = open(tmp_path / f"{name}.log", "wb")  # noqa: SIM115
         env = {**os.environ, "DASK_DISTRIBUTED__WORKER__DAEMON": "True"}
-        processes.append(subprocess.Popen([sys.executable, "-m", "distributed.cli." + words[0], *words[1:]], stdout=log, stderr=log, env=env))
+        processes.append(
+            subprocess.Popen([sys.executable, "-m", "distributed.cli." + words[0], *words[1:]], stdout=log, stderr=log, env=env)
+        )
         return processes[-1]
 
-    start("scheduler", "dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--dashboard-address", "127.0.0.1:0")
+    start(
+        "scheduler", "dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--dashboard-address", "127.0.0.1:0"
+    )
     log = tmp_path / "scheduler.log"
     address = wait_for(lambda: re.search(r"tcp://127\.0\.0\.1:\d+", log.read_text()), what=log.read_text).group()
-    common = ("dask_worker", address, "--nthreads", "1", "--host", "127.0.0.1", "--no-dashboard", "--no-nanny", "--resources", "GPU=1")
+    common = (
+        "dask_worker",
+        address,
+        "--nthreads",
+        "1",
+        "--host",
+        "127.0.0.1",
+        "--no-dashboard",
+        "--no-nanny",
+        "--resources",
+        "GPU=1",
+    )
     workers = [start(f"worker{i}", *common, "--local-directory", str(tmp_path)) for i in range(2)]
     yield address, workers
     for process in reversed(processes):
@@ -148,7 +163,9 @@ def test_slurm_runs_a_job_array_whose_jobs_write_their_own_cells(lab, slurm):
     made = lab.plan("Good", lab.body("Raises", "raise ValueError('no')"), seeds=(0, 1, 2))
     run.prepare(lab.out)
     ended = []
-    slurm_engine.run(list(made), lab.out, Limits("cpu", 1), 2, Listener(end=lambda c, r: ended.append(r.spec.hash)), options={"time": "5"})
+    slurm_engine.run(
+        list(made), lab.out, Limits("cpu", 1), 2, Listener(end=lambda c, r: ended.append(r.spec.hash)), options={"time": "5"}
+    )
     assert sorted(ended) == sorted(cell.spec.hash for cell in made)
     good = lab.plan("Good", seeds=(0, 1, 2))
     expected = undisturbed(lab, good)

@@ -115,7 +115,9 @@ def test_the_process_holds_no_task_and_no_hidden_row(lab):
 
 def test_privileged_knowledge_stays_with_the_host_until_it_is_asked_for_and_every_use_is_recorded(lab):
     asks = lab.body("Asks", "problem.note(y=problem.privileged('y_max'))\nreturn problem.x[:problem.budget]")
-    sneaks = lab.body("Sneaks", "problem.note(y=problem._privileged['y_max'])\nproblem.privileged_used.clear()\nreturn problem.x[:16]")
+    sneaks = lab.body(
+        "Sneaks", "problem.note(y=problem._privileged['y_max'])\nproblem.privileged_used.clear()\nreturn problem.x[:16]"
+    )
     modest = lab.body("Modest", "problem.note(names=list(problem._privileged))\nreturn problem.x[:16]")
     results = {r.spec.baseline: r for r in lab.run(lab.plan(asks, sneaks, modest))}
     assert results["Asks"].notes["y"] == results["Sneaks"].notes["y"] == 3.0
