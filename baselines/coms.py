@@ -13,6 +13,7 @@ from torch import Tensor
 from bbo.problem import Problem
 from bbo.solvers.gradient_ascent import ascend, gradient_of
 from bbo.surrogates import losses
+from bbo.surrogates.diagnostics import Surrogate
 from bbo.surrogates.networks import MLP, spawn
 from bbo.surrogates.sharpness import SharpnessSettings
 from bbo.surrogates.training import Batch, BatchLoss, Fitted, Plan, Predict, fit
@@ -72,6 +73,7 @@ class COMs(SharpnessSettings):
     out; where a table has fewer rows than the budget, starts are repeated.
 
     Args:
+        sharpness, sharpness_...: regulariser of the training and its settings; `+ignite` after the method's name fills them in.
         hidden: width of the hidden layers.
         layers: number of hidden layers.
         epochs: passes over the training rows.
@@ -93,8 +95,9 @@ class COMs(SharpnessSettings):
     composable = True
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {},
-        # Smaller than the published settings: a sixteenth of the width, at most 260 batches, and larger steps of Adam.
-        "fast": {"hidden": 128, "learning_rate": 1e-3, "max_updates": 260},
+        # Smaller than the published settings: a sixteenth of the width, at most 260 batches, larger steps of Adam,
+        # and half the steps of ascent.
+        "fast": {"hidden": 128, "learning_rate": 1e-3, "max_updates": 260, "steps": 25},
         "smoke": {"hidden": 32, "batch_size": 256, "learning_rate": 3e-3, "max_updates": 20, "steps": 10},
     }
 
@@ -132,9 +135,11 @@ class COMs(SharpnessSettings):
         )
         return data.decode((found - shift) / scale)
 
-    def surrogate(self, problem: Problem) -> Fitted:
-        """Train the conservative model on the visible table."""
-        return self.train(problem)[0]
+    def surrogate(self, problem: Problem) -> Surrogate:
+        """The trained conservative model, for `bbo diagnose`; it predicts no standard deviation."""
+        fitted, _ = self.train(problem)
+        scale, shift = self._frame(problem)
+        return Surrogate(lambda x: (fitted.ensemble.mean(x * scale + shift)[0], None), fitted.history.facts())
 
     def train(self, problem: Problem) -> tuple[Fitted, ConservativeLoss]:
         """The trained model, and its loss with the path of the penalty's weight."""

@@ -14,12 +14,13 @@ from bbo.errors import unknown
 from bbo.problem import Problem
 from bbo.solvers.gradient_ascent import ascend, gradient_of
 from bbo.surrogates import losses
+from bbo.surrogates.diagnostics import Surrogate, mixture
 from bbo.surrogates.networks import MLP, Ensemble, spawn
 from bbo.surrogates.sharpness import SharpnessSettings
 from bbo.surrogates.training import Fitted, Plan, fit
 
-#: Smaller than the published settings: an eighth of the width, at most 600 batches, and larger steps of Adam to make up for it.
-FAST = {"hidden": 256, "learning_rate": 1e-3, "max_updates": 600}
+#: Smaller than the published settings: a sixteenth of the width, at most 600 batches, and larger steps of Adam to make up for it.
+FAST = {"hidden": 128, "learning_rate": 1e-3, "max_updates": 600}
 SMOKE = {"hidden": 32, "batch_size": 256, "learning_rate": 3e-3, "max_updates": 40, "steps": 20}
 PRESETS: dict[str, dict[str, Any]] = {"paper": {}, "fast": FAST, "smoke": SMOKE}
 
@@ -38,6 +39,7 @@ class GradientAscent(SharpnessSettings):
     out, so small tables work; where a table has fewer rows than the budget, starts are repeated.
 
     Args:
+        sharpness, sharpness_...: regulariser of the training and its settings; `+ignite` after the method's name fills them in.
         members: networks in the ensemble.
         aggregation: what is ascended where there are several: "mean" of their means, or for each design the "min".
         hidden: width of the hidden layers.
@@ -73,7 +75,7 @@ class GradientAscent(SharpnessSettings):
         if self.aggregation not in ("mean", "min"):
             raise unknown("aggregation", self.aggregation, ("mean", "min"))
         data = problem.encoded()
-        fitted = self.surrogate(problem)
+        fitted = self.train(problem)
         problem.note(**fitted.history.facts())
         start = problem.best(problem.budget)
         start = start[torch.arange(problem.budget, device=problem.device) % len(start)]
@@ -86,7 +88,21 @@ class GradientAscent(SharpnessSettings):
         )
         return data.decode(found)
 
-    def surrogate(self, problem: Problem) -> Fitted:
+    def surrogate(self, problem: Problem) -> Surrogate:
+        """The trained ensemble, for `bbo diagnose`: an equal mixture of its members, or for "min" each design's least member."""
+        fitted = self.train(problem)
+
+        def predict(x: Tensor) -> tuple[Tensor, Tensor]:
+            outputs = fitted.ensemble(x)
+            if self.aggregation == "mean":
+                return mixture(outputs)
+            least = outputs[..., 0].argmin(0)
+            mean, log_std = outputs[least, torch.arange(len(x), device=x.device)].unbind(-1)
+            return mean, log_std.exp()
+
+        return Surrogate(predict, fitted.history.facts())
+
+    def train(self, problem: Problem) -> Fitted:
         """Train the ensemble on the visible table, z-scored."""
         data = problem.encoded()
         plan = Plan(self.epochs, self.batch_size, self.learning_rate, self.max_updates, self.validation, bootstrap=True)

@@ -15,7 +15,8 @@ from bbo.problem import Problem
 from bbo.solvers import brownian_bridge as bridge
 from bbo.solvers.bridge_training import BridgeTraining, train
 from bbo.solvers.synthetic_pairs import Pairs, low_high_pairs
-from bbo.surrogates.gaussian_process import RBF, fit, fit_likelihood, median_distance
+from bbo.surrogates.gaussian_process import RBF, fit_likelihood, median_distance
+from bbo.surrogates.gp_family import VisibleTable
 
 #: Rows on which the likelihood fit is done: its cost is cubic, and three numbers do not need more.
 LIKELIHOOD_ROWS = 512
@@ -40,7 +41,8 @@ class Root:
     every table); the gradients of two batches are summed; the last epoch's averaged weights are used.
 
     Deviations from the authors' code:
-    - Posterior means and gradients are in closed form, factorised in float64 (theirs: autograd, float32).
+    - Posterior means and gradients are in closed form, solved in float64 (theirs: autograd, float32); on small sequence spaces by
+      conjugate gradients on the Kronecker structure (`bbo.surrogates.grid_gaussian_process`), the same posterior.
     - Seeds are independent. Theirs share noise, masks and GP draws between seeds; `reference_seeding` does that too.
     - `centre` "likelihood" or "distance" moves the family to the data at hand: the published TFBind8 family (lengthscale
       6.25 +- 0.25, step 0.05) is scaled by s = lengthscale / 6.25, its width by s and its step by s^2, so that a walk covers
@@ -54,8 +56,10 @@ class Root:
         lengthscale, variance, spread: centre of the family and half width of both uniform draws.
         noise: noise variance of the GP, z-scored units.
         gp_points: visible rows each epoch's functions are fitted on, drawn anew each epoch; 0 for all.
+        dense_points: cap on gp_points where the space is no small grid and a fit costs a Cholesky factor; 0 for none.
         functions: synthetic functions an epoch.
-        epochs: epochs, each with new functions, whose pairs are seen once.
+        epochs: epochs, each with new functions.
+        passes: times an epoch's pairs are seen.
         steps, step_size: plain gradient steps down and up.
         starts: size of the pool of start points.
         points: start points drawn from the pool for each function.
@@ -77,9 +81,11 @@ class Root:
     variance: float = 6.25
     spread: float = 0.25
     noise: float = 0.01
-    gp_points: int = 10000
+    gp_points: int = 0
+    dense_points: int = 10000
     functions: int = 8
     epochs: int = 100
+    passes: int = 1
     steps: int = 100
     step_size: float = 0.05
     starts: int = 1024
@@ -105,22 +111,20 @@ class Root:
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {},
-        "paper:tfbind8": {"centre": "published", "gp_points": 15000},
-        "paper:tfbind10": {"centre": "published", "gp_points": 0},
-        "paper:ant": {"centre": "published", "lengthscale": 1.0, "variance": 1.0, "step_size": 0.001, "gp_points": 0},
-        "paper:dkitty": {"centre": "published", "lengthscale": 1.0, "variance": 1.0, "step_size": 0.001, "gp_points": 0},
+        "paper:tfbind8": {"centre": "published", "gp_points": 15000, "dense_points": 0},
+        "paper:tfbind10": {"centre": "published", "dense_points": 0},
+        "paper:ant": {"centre": "published", "lengthscale": 1.0, "variance": 1.0, "step_size": 0.001, "dense_points": 0},
+        "paper:dkitty": {"centre": "published", "lengthscale": 1.0, "variance": 1.0, "step_size": 0.001, "dense_points": 0},
         "fast": {
-            "gp_points": 1024,
+            "centre": "distance",
+            "dense_points": 1024,
             "functions": 4,
-            "epochs": 20,
-            "steps": 50,
-            "step_size": 0.1,
-            "points": 512,
+            "epochs": 8,
+            "passes": 4,
             "hidden": 512,
             "sampling_steps": 100,
             "ema_decay": 0.98,
-            "ema_every": 4,
-            "ema_start": 150,
+            "ema_start": 500,
         },
         "smoke": {
             "centre": "distance",
@@ -178,6 +182,7 @@ class Root:
             ema_decay=self.ema_decay,
             ema_every=self.ema_every,
             ema_start=self.ema_start,
+            passes=self.passes,
             reseed=self.reference_seeding,
         )
 
@@ -186,23 +191,32 @@ class Root:
         generator, device = problem.generator, problem.device
         family, scale = self._family(data, generator)
         pool = data.x[self._pool(problem)]
+        table = VisibleTable.of(data, problem.x)
+        count = len(data.x)
+        size = min(self.gp_points or count, (self.dense_points or count) if table.grid is None else count, count)
+        whole = size == count
+        fit = table.fitter(torch.arange(count, device=device), family) if whole else None
         kept, made, gains = 0, 0, []
         for epoch in range(self.epochs):
-            rows = torch.randperm(len(data.x), generator=generator, device=device)[: self.gp_points or len(data.x)]
+            if not whole:
+                rows = torch.randperm(count, generator=generator, device=device)[:size]
+                fit = table.fitter(rows, family)
+            assert fit
             if self.reference_seeding:
                 generator.manual_seed(epoch)
-            parts = []
-            for number in range(self.functions):
-                draw = [2 * torch.rand(1, generator=generator, device=device).item() - 1 for _ in range(2)]
-                kernel = RBF(
-                    family.lengthscale + self.spread * scale * draw[0],
-                    family.variance + self.spread * draw[1],
-                    self.noise,
+            kernels, chosen = [], []
+            for _ in range(self.functions):
+                lengthscale, variance = (2 * torch.rand(2, generator=generator, device=device) - 1).tolist()
+                kernels.append(
+                    RBF(
+                        family.lengthscale + self.spread * scale * lengthscale, family.variance + self.spread * variance, self.noise
+                    )
                 )
-                chosen = torch.randperm(len(pool), generator=generator, device=device)[: self.points]
-                function = fit(data.x[rows], data.y[rows], kernel)
-                pairs = low_high_pairs(function, pool[chosen], self.steps, self.step_size * scale**2, self.min_gain)
-                made += len(chosen)
+                chosen.append(torch.randperm(len(pool), generator=generator, device=device)[: self.points])
+            parts = []
+            for number, (function, starts) in enumerate(zip(fit(kernels), chosen, strict=True)):
+                pairs = low_high_pairs(function, pool[starts], self.steps, self.step_size * scale**2, self.min_gain)
+                made += len(starts)
                 kept += len(pairs)
                 gains.append((pairs.y_high - pairs.y_low).sum())
                 parts.append(pairs[int(len(pairs) * self.validation) :])

@@ -13,7 +13,7 @@ import hashlib
 import importlib
 import importlib.util
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -29,7 +29,10 @@ TASKS, BASELINES = "bbo.tasks", "bbo.baselines"
 
 @dataclass(frozen=True)
 class Card:
-    """What `bbo list` shows of a baseline, read off its source."""
+    """What `bbo list` shows of a baseline, read off its source.
+
+    `composable`: it trains a surrogate that takes a sharpness regulariser, so `ID+ignite` and its like can be asked for.
+    """
 
     id: str
     version: str
@@ -37,17 +40,22 @@ class Card:
     kind: str
     requires: tuple[str, ...]
     unavailable: str = ""
+    composable: bool = False
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """A method that can be run: its class, and the name and version its cells carry."""
+    """A method that can be run: its class, and the name and version its cells carry.
+
+    `extra` are settings that come with a composed name, between the preset's and the user's own.
+    """
 
     id: str
     version: str
     cls: type
     reference: str
     local: bool = False
+    extra: dict[str, Any] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:
@@ -58,7 +66,7 @@ class Baseline:
 
     def config(self, preset: str, task: str, overrides: dict[str, str]) -> Preset:
         """All settings under a preset and `--set` overrides (see `bbo.settings`)."""
-        return resolve(self.cls, self.id, preset, task, overrides)
+        return resolve(self.cls, self.id, preset, task, overrides, self.extra)
 
 
 @cache
@@ -126,12 +134,18 @@ def load_task(reference: str) -> Task:
 
 
 def load_baseline(reference: str) -> Baseline:
-    """The baseline of an id or of `FILE.py:Class`.
+    """The baseline of an id or of `FILE.py:Class`, or of either with `+REGULARISER` (ignite, ignite2, sam).
 
     Raises:
-        UnknownName: no such baseline, file or class.
+        UnknownName: no such baseline, regulariser, file or class.
         Unavailable: known, but a package it needs is missing.
+        BBOError: a regulariser for a method that takes none.
     """
+    method, plus, regulariser = reference.rpartition("+")
+    if plus and regulariser.isidentifier():
+        if "+" in method.rpartition(":")[2].rpartition("/")[2]:
+            raise BBOError(f"a method takes one regulariser; got '{reference}'")
+        return _composed(load_baseline(method), regulariser)
     if is_local(reference):
         cls, text = _load_local(reference)
         if not callable(getattr(cls, "propose", None)):
@@ -144,6 +158,26 @@ def load_baseline(reference: str) -> Baseline:
         raise Unavailable(f"baseline '{reference}' is not available: {card.unavailable}")
     cls = _load_point(_points(BASELINES)[reference])
     return Baseline(reference, str(getattr(cls, "version", "0")), cls, reference)
+
+
+def _composed(baseline: Baseline, regulariser: str) -> Baseline:
+    """A method with a sharpness regulariser in the training of its surrogate, at the published settings."""
+    from bbo.surrogates import sharpness  # torch comes along, which the methods that can be composed need anyway
+
+    if regulariser not in sharpness.PUBLISHED:
+        raise unknown("regulariser", regulariser, sharpness.PUBLISHED, f"write it as {baseline.id}+ignite")
+    if not getattr(baseline.cls, "composable", False):
+        able = ", ".join(name for name in baseline_ids() if baseline_card(name).composable)
+        raise BBOError(
+            f"'{baseline.id}' takes no sharpness regulariser, since it trains no surrogate that could; those that do: {able}"
+        )
+    return replace(
+        baseline,
+        id=f"{baseline.id}+{regulariser}",
+        version=f"{baseline.version}+{sharpness.VERSION}",
+        reference=f"{baseline.reference}+{regulariser}",
+        extra={"sharpness": regulariser, **sharpness.PUBLISHED[regulariser]},
+    )
 
 
 def baseline_card(name: str) -> Card:
@@ -160,6 +194,7 @@ def baseline_card(name: str) -> Card:
         str(facts.get("kind", "")),
         requires,
         missing_packages(requires),
+        bool(facts.get("composable", False)),
     )
 
 

@@ -18,8 +18,10 @@ class Preset:
     config: dict[str, Any]
 
 
-def resolve(cls: type, method: str, preset: str, task: str, overrides: dict[str, str]) -> Preset:
-    """Settings of `cls` under a preset and textual overrides.
+def resolve(
+    cls: type, method: str, preset: str, task: str, overrides: dict[str, str], extra: dict[str, Any] | None = None
+) -> Preset:
+    """Settings of `cls` under a preset and textual overrides; `extra` settings stand between the two.
 
     `paper` means the settings published for this very task, `paper:TASK`, where the method has them, else its `paper`.
     A class without `presets` (or without settings) has only its defaults, under any preset's name.
@@ -39,7 +41,7 @@ def resolve(cls: type, method: str, preset: str, task: str, overrides: dict[str,
             raise unknown(f"preset of {method}", name, presets)
         raise UnknownName(f"{method} has no preset '{name}'; it has: {', '.join(sorted(presets))}")
     defaults = {key: getattr(cls(), key) for key in fields}
-    config = {**defaults, **presets.get(name, {})}
+    config = {**defaults, **presets.get(name, {}), **(extra or {})}
     for key, text in overrides.items():
         if key not in fields:
             raise unknown(f"setting of {method}", key, fields)

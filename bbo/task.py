@@ -55,6 +55,9 @@ class TaskSpec:
         data: names of the data files needed (`bbo.data`), apart from what the package ships.
         requires: optional packages needed, import names.
         extra: the extra of this distribution that brings `requires` (`pip install "offline-bbo[EXTRA]"`).
+        seconds: about how long scoring 128 designs takes on one core, once the data are loaded.
+        saturated: 128 uniformly random designs reach 0.9 or more on average at the 100th percentile (results/tasks.md), so the task
+            is read by its median.
         note: what a reader of scores must know (saturation, mislabelled data, ...).
     """
 
@@ -74,6 +77,8 @@ class TaskSpec:
     data: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     extra: str = ""
+    seconds: float = 0.01
+    saturated: bool = False
     note: str = ""
 
 
@@ -84,7 +89,8 @@ class Task(ABC):
     """
 
     spec: TaskSpec
-    #: Tolerance within which `oracle` returns the stored scores of visible rows; 0 for exact tables.
+    #: How far `oracle` may be from the stored scores of visible rows, as a share of y_max - y_min: 0 for tables, a rounding error
+    #: for functions, infinity for learned oracles.
     tolerance: ClassVar[float] = 0.0
 
     @classmethod
@@ -121,6 +127,10 @@ class Task(ABC):
     @abstractmethod
     def oracle(self, x: np.ndarray) -> np.ndarray:
         """True raw scores (n,), float64, of checked designs (n, *shape); larger is better."""
+
+    def hidden(self) -> Dataset | None:
+        """Rows that methods do not see, for diagnosing surrogates; None (the default) where the task keeps no such table."""
+        return None
 
     def score(self, x: np.ndarray) -> np.ndarray:
         """Check designs (n, *shape), then return their true raw scores (n,), float64.

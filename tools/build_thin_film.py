@@ -45,9 +45,8 @@ def main() -> None:
     print("pool x", hashlib.sha256(x.tobytes()).hexdigest())
     print("pool y", hashlib.sha256(y.tobytes()).hexdigest())
     print(f"pool {x.shape}, y {y.min()!r} to {y.max()!r}; halves: best {y[:UNIFORM].max()!r} and {y[UNIFORM:].max()!r}")
-    print(
-        f"visible {visible.sum()} rows, best {y[visible].max()!r}, of these uniform {visible[:UNIFORM].sum()}; {path}, {path.stat().st_size} bytes"
-    )
+    print(f"visible {visible.sum()} rows, best {y[visible].max()!r}, of these uniform {visible[:UNIFORM].sum()}")
+    print(path, path.stat().st_size, "bytes")
 
 
 if __name__ == "__main__":

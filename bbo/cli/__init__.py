@@ -19,7 +19,11 @@ COMMANDS = {
     "rerun": ("rerun", "Run random finished cells again and compare bit for bit."),
     "rescore": ("rescore", "Score stored designs again; they must match."),
     "report": ("report", "The leaderboard of one or more folders, as text, data or a page."),
+    "compare": ("compare", "What changed between two results, by how much, and whether beyond noise."),
+    "collect": ("collect", "All cells as one table: Parquet for analysis, CSV and Markdown to commit."),
     "score": ("score", "Score designs made anywhere with a task's true function."),
+    "data": ("data", "Data files: list, verify, fetch from a mirror, or import what you have."),
+    "diagnose": ("diagnose", "How far a method's surrogate can be trusted on a task, and how its training went."),
     "check": ("check", "Conformance checks of one task or baseline, yours or ours."),
 }
 

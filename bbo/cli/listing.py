@@ -23,7 +23,7 @@ def command(what: str, as_json: bool) -> None:
         return
     columns = {
         "tasks": ("id", "version", "kind", "dims", "visible_rows", "oracle", "available", "title"),
-        "baselines": ("id", "version", "kind", "needs", "available", "summary"),
+        "baselines": ("id", "version", "kind", "composable", "needs", "available", "summary"),
     }[what]
     console.table(columns, [[_cell(row, column) for column in columns] for row in rows])
 
@@ -32,6 +32,8 @@ def _cell(row: dict[str, Any], column: str) -> str:
     if column == "available":
         return "yes" if row["available"] else f"no: {row['why_not']}"
     value = row[column]
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
@@ -39,7 +41,16 @@ def _task(name: str) -> dict[str, Any]:
     try:
         task = catalogue.load_task(name)
     except BBOError as error:
-        broken = {"version": "?", "title": "", "kind": "?", "dims": "?", "visible_rows": "?", "oracle": "?", "needs": []}
+        broken = {
+            "version": "?",
+            "title": "",
+            "kind": "?",
+            "dims": "?",
+            "visible_rows": "?",
+            "oracle": "?",
+            "saturated": False,
+            "needs": [],
+        }
         return {"id": name, **broken, "variants": 0, "available": False, "why_not": str(error)}
     spec = task.spec
     why_not = task.unavailable()
@@ -51,6 +62,7 @@ def _task(name: str) -> dict[str, Any]:
         "dims": spec.space.describe(),
         "visible_rows": spec.visible_rows,
         "oracle": spec.oracle,
+        "saturated": spec.saturated,
         "needs": [*spec.data, *spec.requires],
         "variants": len(task.variants()),
         "available": not why_not,
@@ -65,6 +77,7 @@ def _baseline(name: str) -> dict[str, Any]:
         "version": card.version,
         "summary": card.summary,
         "kind": card.kind,
+        "composable": card.composable,
         "needs": list(card.requires),
         "available": not card.unavailable,
         "why_not": card.unavailable,

@@ -3,70 +3,88 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from pathlib import Path
 
 import click
+import numpy as np
 
+from bbo.cli.spelling import spelled
 from bbo.errors import BBOError
-from bbo.leaderboard import markdown, tables, terminal
-from bbo.leaderboard.scores import Board, board
+from bbo.leaderboard import files, latex, markdown, sources, summary, tables, terminal
+from bbo.leaderboard.metrics import METRICS
+from bbo.leaderboard.scores import board
+from bbo.leaderboard.standings import TESTS
 from bbo.protocol import PERCENTILES
-from bbo.record import read_all
 
-FORMATS = ("md", "csv", "json", "html")
+FORMATS = ("md", "csv", "json", "latex", "html")
+#: Seed of the bootstrap: the same cells give the same intervals.
+SEED = 0
 
 
 @click.command("report")
-@click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--format", "form", type=click.Choice(FORMATS), help="Default: a table on a terminal, else md.")
-@click.option("--percentile", type=int, help="100, 80 or 50; default: tables of the 100th and the 50th, all three in csv and json.")
+@click.option("--percentile", type=int, help="100, 80 or 50; default: the 100th and the 50th, all three in csv and json.")
+@click.option(
+    "--metric", default="score", help=f"What is tabled: {', '.join(METRICS)}. csv and json hold them all.", show_default=True
+)
+@click.option("--test", type=click.Choice(TESTS), default="nemenyi", help="Post-hoc test that makes the groups.", show_default=True)
+@click.option("--published", is_flag=True, help="Our cells beside published scores instead: agree, differ or not comparable.")
+@click.option(
+    "--figures", type=click.Path(path_type=Path), metavar="DIR", help="Also write every figure there, as PDF, PNG and SVG."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; default: standard output (leaderboard.html for html).")
-def command(folders: tuple[Path, ...], form: str | None, percentile: int | None, out: Path | None) -> None:
-    """Print the leaderboard of the cells in one or more results folders."""
+@click.pass_context
+def command(
+    context: click.Context,
+    paths: tuple[Path, ...],
+    form: str | None,
+    percentile: int | None,
+    metric: str,
+    test: str,
+    published: bool,
+    figures: Path | None,
+    out: Path | None,
+) -> None:
+    """The leaderboard of one or more results folders, or of tables made by bbo collect."""
     tables.check_percentile(percentile)
-    found = board(read_all(*folders))
-    ran = "bbo " + shlex.join(sys.argv[1:])
+    if form in ("csv", "json") and metric != "score":
+        raise BBOError(f"--metric chooses what a table shows; {form} holds every metric, leave it out")
+    if published and (form in ("csv", "json", "html") or metric != "score"):
+        raise BBOError("--published makes tables of scores: use it with --format md or latex and without --metric")
+    results = sources.load(paths)
+    found, made_by, generator = board(results.records), spelled(context), np.random.default_rng(SEED)
+
+    def document() -> tables.Document:
+        if published:
+            from bbo.leaderboard import published as publications
+
+            return publications.document(found, percentile, made_by)
+        return tables.document(found, percentile, made_by, generator, metric, test)
+
+    if figures is not None:
+        from bbo.leaderboard.figures import save_all
+
+        written = save_all(found, results, percentile, test, figures, np.random.default_rng(SEED))
+        click.echo(f"wrote {len(written)} files to {figures}", err=True)
     if form is None and out is None and sys.stdout.isatty():
         from rich.console import Console
 
-        terminal.show(tables.document(found, percentile, ran), Console())
+        terminal.show(document(), Console())
         return
-    text = render(found, form or "md", percentile, ran)
-    if form == "html" and out is None:
-        out = Path("leaderboard.html")
-    if out is None:
-        click.echo(text, nl=False)
-    else:
-        write_text(out, text)
-        click.echo(f"wrote {out}", err=True)
-
-
-def render(found: Board, form: str, percentile: int | None, ran: str) -> str:
-    """A board in one of the formats."""
-    if form == "md":
-        return markdown.render(tables.document(found, percentile, ran))
     if form == "html":
         from bbo.leaderboard import page
 
-        return page.render(found, percentile, ran)
-    rows = tables.summary(found, (percentile,) if percentile else PERCENTILES)
-    if form == "json":
-        return json.dumps(rows, indent=1) + "\n"
-    return tables.csv_text(rows)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        BBOError: it cannot be written there.
-    """
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise BBOError(f"cannot write {path}: {error.strerror or error}; choose another place with --out") from None
+        out = out or Path("leaderboard.html")
+        text = page.render(found, results, document(), percentile, test, np.random.default_rng(SEED))
+    elif form in ("csv", "json"):
+        rows = summary.rows(found, (percentile,) if percentile else PERCENTILES)
+        text = json.dumps(rows, indent=1) + "\n" if form == "json" else summary.csv_text(rows)
+    else:
+        text = latex.render(document()) if form == "latex" else markdown.render(document())
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        files.write(out, text)
+        click.echo(f"wrote {out}", err=True)

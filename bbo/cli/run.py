@@ -103,7 +103,7 @@ def command(
     if dry_run:
         _say_what_would_run(cells, out, jobs)
         return
-    threads = threads or (max(1, (os.cpu_count() or 1) // jobs) if engine == "local" else 1)
+    threads = threads or (max(1, _cores() // jobs) if engine == "local" else 1)
     limits = Limits(device, threads, timeout, memory, trace, cells_per_process)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -202,3 +202,8 @@ def _need_cuda() -> None:
 
     if not torch.cuda.is_available():
         raise BBOError("--device cuda: no CUDA device is available to torch; use --device cpu or auto")
+
+
+def _cores() -> int:
+    """Cores this process may use, fewer than the machine's under taskset, Slurm or a container."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -15,8 +15,27 @@ from typing import Any
 
 #: Audit events with paths or command lines among their arguments (docs.python.org/3/library/audit_events.html).
 PATH_EVENTS = frozenset(
-    """open os.listdir os.scandir os.chdir os.link os.symlink os.rename os.remove os.truncate os.exec os.posix_spawn os.spawn
-    os.system shutil.copyfile shutil.copytree shutil.move sqlite3.connect subprocess.Popen ctypes.dlopen""".split()
+    [
+        "open",
+        "os.listdir",
+        "os.scandir",
+        "os.chdir",
+        "os.link",
+        "os.symlink",
+        "os.rename",
+        "os.remove",
+        "os.truncate",
+        "os.exec",
+        "os.posix_spawn",
+        "os.spawn",
+        "os.system",
+        "shutil.copyfile",
+        "shutil.copytree",
+        "shutil.move",
+        "sqlite3.connect",
+        "subprocess.Popen",
+        "ctypes.dlopen",
+    ]
 )
 HEAP_EVENTS = frozenset({"gc.get_objects", "gc.get_referrers"})
 #: Another process's memory, environment or open files.

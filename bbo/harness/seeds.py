@@ -10,7 +10,9 @@ from bbo.record import CellSpec
 def cell_seed(spec: CellSpec) -> int:
     """The generator's seed, a 63-bit integer hashed from task, method and seed number.
 
-    Settings, versions and budget are left out on purpose: two settings of one method are compared under the same random numbers.
+    Settings, versions and budget are left out on purpose, and so is the regulariser of a composed name (`coms+ignite`): two
+    settings of a method, or the method with and without a regulariser, are compared under the same random numbers.
     """
-    text = f"{spec.task}|{spec.baseline}|{spec.seed}"
+    method = spec.baseline.partition("+")[0]
+    text = f"{spec.task}|{method}|{spec.seed}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

@@ -46,9 +46,9 @@ def _line(texts: list[str]) -> str:
 
 def _text(item: Item) -> str:
     text = _escape(item.text)
-    if "best" in item.styles:
+    if item.styles & {"best", "changed"}:
         text = f"**{text}**"
-    elif "chance" in item.styles:
+    if "chance" in item.styles:
         text = f"_{text}_"
     return text + (f" [{','.join(item.marks)}]" if item.marks else "")
 

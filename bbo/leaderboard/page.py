@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from bbo.leaderboard import figures, tables
-from bbo.leaderboard.scores import Board
+from bbo.leaderboard import details, figures
+from bbo.leaderboard.scores import Board, Column, Row
+from bbo.leaderboard.sources import Results
+from bbo.leaderboard.tables import Document, check_percentile
 
 
-def render(board: Board, percentile: int | None, command: str) -> str:
-    """The page's text."""
+def render(
+    board: Board, results: Results, document: Document, percentile: int | None, test: str, generator: np.random.Generator
+) -> str:
+    """The page of a document's tables, with figures, and a page for every task and method."""
     environment = Environment(
         loader=PackageLoader("bbo.leaderboard"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    pictures = [
-        {
-            "title": f"Scores of all seeds, {p}th percentile",
-            "alt": f"Dot plot, one panel a task: normalised score at the {p}th percentile of every seed and method",
-            "svg": Markup(figures.svg(figures.scores(board, p))),
-        }
-        for p in tables.check_percentile(percentile)
-    ]
+    percentiles = check_percentile(percentile)
+    leading = percentiles[0]
+    ordered = board.ordered(leading)
+    tasks = [(details.of_task(board, c, leading), _pictures(figures.of_task(ordered, c, results))) for c in board.columns]
+    methods = [details.of_method(board, row, leading) for row in ordered.rows]
+    pages: list[Column | Row] = [*board.columns, *board.rows]
     return environment.get_template("leaderboard.html").render(
-        document=tables.document(board, percentile, command), pictures=pictures
+        document=document,
+        pictures=[picture for p in percentiles for picture in _pictures(figures.overview(board, p, test, generator))],
+        tasks=tasks,
+        methods=methods,
+        links={of.label: details.anchor(of) for of in pages},
     )
+
+
+def _pictures(found: Iterator[figures.Picture]) -> list[dict[str, object]]:
+    return [
+        {"name": p.name, "title": p.title, "alt": p.alt, "svg": Markup(figures.svg(p))}  # our own drawing, already escaped
+        for p in found
+    ]

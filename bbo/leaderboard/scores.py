@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -101,16 +102,20 @@ class Board:
                     values[i, j] = scores.mean()
         return values
 
+    def ranked_means(self, percentile: int) -> np.ndarray:
+        """What methods are ranked by (rows, columns): `means`, but the 50th in place of the 100th on a saturated task."""
+        means = self.means(percentile)
+        if percentile == 100 and any(column.saturated for column in self.columns):
+            means = np.where([column.saturated for column in self.columns], self.means(50), means)
+        return means
+
     def ranks(self, percentile: int) -> np.ndarray:
         """Rank of every method on every task (rows, columns), 1 the best, ties share the mean of their ranks.
 
         By the mean score at `percentile`; on a saturated task by the 50th in place of the 100th. A method that was run and
         failed with every seed ranks last (all such share it); NaN where it was not run.
         """
-        means = self.means(percentile)
-        for j, column in enumerate(self.columns):
-            if column.saturated and percentile == 100:
-                means[:, j] = self.means(50)[:, j]
+        means = self.ranked_means(percentile)
         ranks = np.full_like(means, np.nan)
         for j, column in enumerate(self.columns):
             run = np.array([(row.label, column.label) in self.entries for row in self.rows])
@@ -128,14 +133,14 @@ class Board:
         order = np.argsort(np.nan_to_num(self.mean_ranks(percentile), nan=np.inf), kind="stable")
         return Board(self.columns, tuple(self.rows[i] for i in order), self.entries, self.records)
 
-    @property
+    @cached_property
     def common_preset(self) -> str:
         """The preset family most cells used, apart from methods that have none ("default")."""
         counts = Counter(preset_family(r) for r in self.records)
         counts.pop("default", None)
         return max(sorted(counts), key=counts.__getitem__) if counts else "default"
 
-    @property
+    @cached_property
     def common_seeds(self) -> int:
         """The largest number of seeds any entry was asked for; entries with fewer are marked."""
         return max((len(e.done) + len(e.failed) for e in self.entries.values()), default=0)

@@ -116,18 +116,31 @@ def paired_difference(
     return bootstrap([a - b for a, b in zip(x, y, strict=True)], mean, generator, resamples, level)
 
 
-def told_apart(x: np.ndarray, y: np.ndarray, level: float = LEVEL) -> bool:
-    """Whether two sets of seeds (n,), (m,) differ in mean by Welch's t test.
+def difference(x: np.ndarray, y: np.ndarray, paired: bool, level: float = LEVEL) -> Estimate:
+    """Difference of means x - y with its interval: Student's t of the pairs (same seeds in the same order), else Welch's.
 
-    Where neither set varies they differ if their means do; where one has a single seed and they are not both constant nothing
-    can be said, so they are not told apart.
+    The interval is NaN with fewer than two seeds on a side; without any spread it is the difference itself.
     """
-    if np.ptp(x) == 0 and np.ptp(y) == 0:
-        return bool(x.mean() != y.mean()) and min(len(x), len(y)) > 1
+    value = float(x.mean() - y.mean())
     if min(len(x), len(y)) < 2:
-        return False
-    moments = (x.mean(), x.std(ddof=1), len(x), y.mean(), y.std(ddof=1), len(y))
-    return bool(stats.ttest_ind_from_stats(*moments, equal_var=False).pvalue < 1 - level)
+        return Estimate(value, np.nan, np.nan)
+    parts = [(x - y).var(ddof=1) / len(x)] if paired else [x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)]
+    sizes = [len(x)] if paired else [len(x), len(y)]
+    variance = sum(parts)
+    if variance == 0:
+        return Estimate(value, value, value)
+    freedom = variance**2 / sum(v**2 / (n - 1) for v, n in zip(parts, sizes, strict=True))
+    half = float(stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(variance))
+    return Estimate(value, value - half, value + half)
+
+
+def told_apart(x: np.ndarray, y: np.ndarray, level: float = LEVEL) -> bool:
+    """Whether zero lies outside Welch's interval of the difference of means of two sets of seeds (n,), (m,).
+
+    With fewer than two seeds on a side nothing can be said, so they are not told apart.
+    """
+    found = difference(x, y, paired=False, level=level)
+    return bool(found.low > 0 or found.high < 0)
 
 
 def above_chance(scores: np.ndarray, chance: float) -> np.ndarray:

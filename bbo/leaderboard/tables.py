@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from bbo.errors import BBOError
-from bbo.leaderboard import marks
-from bbo.leaderboard.scores import CHANCE, UNCHANGED, Board, Column, Entry, Row
+from bbo.errors import BBOError, unknown
+from bbo.leaderboard import footer, marks, statistics
+from bbo.leaderboard.metrics import DESIGNS_AND_COST, METRICS, Metric
+from bbo.leaderboard.scores import CHANCE, Board, Column, Entry, Row
+from bbo.leaderboard.standings import Standing, grouping, standings
+from bbo.leaderboard.statistics import Estimate
 from bbo.protocol import PERCENTILES
 
 #: Percentiles shown where none is asked for: the field's headline, and the one that chance does not lift.
 SHOWN = (100, 50)
+ABSENT = "-"
 
 
 @dataclass(frozen=True)
 class Item:
-    """One table cell: its text, the letters of its footnotes, and styles out of best, second, chance, failed."""
+    """One table cell: text, letters of its footnotes, styles (best, second, chance, failed), and a number to sort by."""
 
     text: str
     marks: tuple[str, ...] = ()
     styles: frozenset[str] = frozenset()
+    key: float | None = None
 
 
 @dataclass(frozen=True)
 class Table:
+    """`name` is the table's anchor on a page."""
+
+    name: str
     title: str
     header: tuple[Item, ...]
     rows: tuple[tuple[Item, ...], ...]
@@ -53,176 +59,156 @@ def check_percentile(percentile: int | None) -> tuple[int, ...]:
     if percentile is None:
         return SHOWN
     if percentile not in PERCENTILES:
-        raise BBOError(
-            f"no percentile {percentile}; allowed: {', '.join(map(str, PERCENTILES))} (100 is the best design, 50 the median)"
-        )
+        allowed = ", ".join(map(str, PERCENTILES))
+        raise BBOError(f"no percentile {percentile}; allowed: {allowed} (100 is the best design, 50 the median)")
     return (percentile,)
 
 
-def document(board: Board, percentile: int | None, command: str) -> Document:
-    """Score tables of the percentile asked for, or of those shown by default, with footnotes and footer."""
+def document(
+    board: Board,
+    percentile: int | None,
+    command: str,
+    generator: np.random.Generator,
+    metric: str = "score",
+    test: str = "nemenyi",
+) -> Document:
+    """The tables asked for: scores at one percentile or those shown by default, the standing across tasks, designs and cost.
+
+    With a metric other than "score": that metric per task alone.
+
+    Raises:
+        BBOError: no such percentile or metric.
+    """
+    percentiles = check_percentile(percentile)
+    if metric not in METRICS:
+        raise unknown("metric", metric, METRICS)
     notes = marks.Footnotes()
-    tables = tuple(score_table(board, p, notes) for p in check_percentile(percentile))
-    return Document("Leaderboard", tables, tuple(notes.items()), tuple(footer(board, command)))
+    tables = []
+    tests = []
+    for p in percentiles if METRICS[metric].by_percentile else percentiles[:1]:
+        ordered = board.ordered(p)
+        found = standings(ordered, p, generator, test)
+        if metric != "score":
+            tables.append(metric_table(ordered, metric, p, notes))
+            continue
+        tables.append(score_table(ordered, p, found, notes))
+        tables.append(standing_table(ordered, p, found))
+        groups = grouping(ordered, p, test)
+        tests += [f"{p}th percentile. {groups}"] if groups else []
+    if metric == "score":
+        tables.append(cost_table(board.ordered(percentiles[0]), percentiles[0]))
+    kept = tuple(table for table in tables if table.rows)
+    return Document("Leaderboard", kept, tuple(notes.items()), tuple(tests + footer.lines(board, command)))
 
 
-def score_table(board: Board, percentile: int, notes: marks.Footnotes) -> Table:
+def score_table(board: Board, percentile: int, found: Sequence[Standing], notes: marks.Footnotes) -> Table:
     """Methods by mean rank; each entry mean ± standard deviation (ddof 0) over seeds of the normalised score."""
-    board = board.ordered(percentile)
-    header = [Item("method"), Item("mean rank"), *(Item(c.label, notes.letters(marks.of_column(c))) for c in board.columns)]
-    means = board.means(percentile)
-    if percentile == 100:
-        # Nobody is the best where chance reaches the top.
-        means[:, [c.saturated for c in board.columns]] = np.nan
-    places = [_places(means[:, j]) for j in range(len(board.columns))]
+    grouped, lifted = any(s.group for s in found), any(np.isfinite(s.above_chance) for s in found)
+    table = metric_table(board, "score", percentile, notes)
+    header = [Item("mean rank"), *([Item("group")] if grouped else []), *([Item("above chance")] if lifted else [])]
     rows = []
-    for i, (row, rank) in enumerate(zip(board.rows, board.mean_ranks(percentile), strict=True)):
-        items = [Item(row.label, notes.letters(marks.of_row(board, row))), Item(f"{rank:.2f}" if np.isfinite(rank) else "-")]
+    for standing, items in zip(found, table.rows, strict=True):
+        extra = [number(standing.rank, 2)]
+        extra += [Item(standing.group or ABSENT)] if grouped else []
+        extra += [number(standing.above_chance, 3)] if lifted else []
+        rows.append((items[0], *extra, *items[1:]))
+    return Table(table.name, table.title, (table.header[0], *header, *table.header[1:]), tuple(rows))
+
+
+def metric_table(board: Board, name: str, percentile: int, notes: marks.Footnotes) -> Table:
+    """Methods in the board's order; each entry mean ± standard deviation (ddof 0) over the seeds of one metric."""
+    metric = METRICS[name]
+    header = [Item("method"), *(Item(c.label, notes.letters(marks.of_column(c))) for c in board.columns)]
+    places = [_column_places(board, metric, column, percentile) for column in board.columns]
+    rows = []
+    for i, row in enumerate(board.rows):
+        shared = marks.of_row(board, row)
+        items = [Item(row.label, notes.letters(shared))]
         for column, place in zip(board.columns, places, strict=True):
-            letters = notes.letters(marks.of_entry(board, row, column))
-            items.append(_score_item(board.entry(row, column), percentile, letters, place[i]))
+            letters = notes.letters(marks.of_entry(board, board.entry(row, column), shared))
+            styles = {place[i], *(["chance"] if metric.by_percentile and like_chance(board, row, column, percentile) else [])}
+            items.append(_entry_item(board, column, board.entry(row, column), metric, percentile, letters, styles - {""}))
         rows.append(tuple(items))
-    return Table(f"Normalised score, {ordinal(percentile)} percentile of the designs", tuple(header), tuple(rows))
+    anchor = f"{name}-{percentile}" if metric.by_percentile else name
+    return Table(anchor, metric.title.format(percentile=percentile), tuple(header), tuple(rows))
 
 
-def _score_item(entry: Entry, percentile: int, letters: tuple[str, ...], place: str) -> Item:
-    scores = entry.scores(percentile)
+def like_chance(board: Board, row: Row, column: Column, percentile: int) -> bool:
+    """Whether an entry cannot be told from `random` at 95% (Welch's t test over seeds); never of `random` itself."""
+    own, chance = board.entry(row, column).scores(percentile), board.chance(column).scores(percentile)
+    return row.baseline != CHANCE and len(own) > 0 and len(chance) > 0 and not statistics.told_apart(own, chance)
+
+
+def _entry_item(
+    board: Board, column: Column, entry: Entry, metric: Metric, percentile: int, letters: tuple[str, ...], styles: set[str]
+) -> Item:
+    values = metric.values(board, column, entry, percentile)
     total = len(entry.done) + len(entry.failed)
     failed = f"failed {len(entry.failed)}/{total}" if entry.failed else ""
-    if not total:
-        return Item("-")
-    if not len(scores):
+    if not entry.done and failed:
         return Item(failed, letters, frozenset({"failed"}))
-    text = f"{scores.mean():.3f} ± {scores.std():.3f}" + (f" ({failed})" if failed else "")
-    return Item(text, letters, frozenset(filter(None, (place, "failed" if failed else ""))))
+    if not len(values) or not np.isfinite(values).all():
+        return Item(ABSENT, letters if total else ())
+    shown = number(float(values.mean()), metric.digits).text
+    text = f"{shown} ± {values.std():.{metric.digits}f}" + (f" ({failed})" if failed else "")
+    return Item(text, letters, frozenset(styles | ({"failed"} if failed else set())), float(values.mean()))
 
 
-def _places(means: np.ndarray) -> list[str]:
-    """Which are best and second among the printed (three-digit) means (rows,) of one column; ties share a place."""
-    shown = [round(float(m), 3) if np.isfinite(m) else None for m in means]
+def _column_places(board: Board, metric: Metric, column: Column, percentile: int) -> list[str]:
+    """Which rows are best and second among the printed means of one column; ties share a place.
+
+    Nobody is where larger is not better, nor at the 100th percentile of a task whose top chance reaches.
+    """
+    if not metric.better or (column.saturated and percentile == 100 and metric.by_percentile):
+        return [""] * len(board.rows)
+    found = [metric.values(board, column, board.entry(row, column), percentile) for row in board.rows]
+    shown = [round(metric.better * float(v.mean()), metric.digits) if len(v) and np.isfinite(v).all() else None for v in found]
     distinct = sorted({m for m in shown if m is not None}, reverse=True)
-    names = dict(zip(distinct, ("best", "second"), strict=False))
-    return [names.get(m, "") if m is not None and len(distinct) > 1 else "" for m in shown]
+    names = dict(zip(distinct, ("best", "second"), strict=False)) if len(distinct) > 1 else {}
+    return [names.get(m, "") if m is not None else "" for m in shown]
 
 
-def ordinal(percentile: int) -> str:
-    return f"{percentile}th"
-
-
-def footer(board: Board, command: str) -> list[str]:
-    """Protocol, tasks, presets, versions and command: what makes two tables comparable or not."""
-    budgets = _joined(str(c.budget) for c in board.columns)
-    protocols = _joined(str(c.protocol) for c in board.columns)
-    seeds = sorted({r.spec.seed for r in board.records})
-    lines = [
-        f"Protocol {protocols}: {budgets} designs a run, scored by the task's oracle, normalised by its "
-        "frozen y_min and y_max, not clipped; "
-        "percentile rule 'higher'. Entries: mean ± standard deviation (ddof 0, as in the published tables) over seeds.",
-        f"Seeds: {_ranges(seeds)}. Presets: {_joined(_preset_lines(board))}. "
-        "Mean rank: per task by mean score, ties share a rank, failed methods last; mean over tasks.",
-    ]
-    lines += [_task_line(column) for column in board.columns]
-    absent = [name for name in (CHANCE, UNCHANGED) if not any(row.baseline == name for row in board.rows)]
-    if absent:
-        lines.append(
-            f"Floors not run: {', '.join(absent)}; add {' '.join(f'-b {n}' for n in absent)} to the run to see chance's level."
+def standing_table(board: Board, percentile: int, found: Sequence[Standing]) -> Table:
+    """Aggregates across tasks, of the methods with a done seed on every task."""
+    header = ("method", "interquartile mean", "mean", "median", "std over seeds", f"beats {CHANCE}")
+    rows = [
+        (
+            Item(row.label),
+            interval(s.iqm),
+            number(s.mean, 3),
+            number(s.median, 3),
+            number(s.deviation, 3),
+            interval(s.improvement),
         )
-    lines.append(f"Versions: {_versions(board)}.")
-    ran = sorted({str(r.provenance["command"]) for r in board.records if r.provenance.get("command")})
-    lines += [f"Run by: {line}" for line in ran]
-    lines.append(f"Made by: {command}")
-    return lines
+        for row, s in zip(board.rows, found, strict=True)
+        if s.iqm
+    ]
+    title = f"Across {len(board.columns)} task{'s' if len(board.columns) > 1 else ''}, {percentile}th percentile [95% interval]"
+    return Table(f"standing-{percentile}", title, tuple(map(Item, header)), tuple(rows))
 
 
-def _preset_lines(board: Board) -> list[str]:
-    families: dict[str, list[str]] = {}
-    for row in board.rows:
-        for preset in row.presets:
-            families.setdefault(preset, []).append(row.label)
-    return [f"{preset} ({', '.join(labels)})" for preset, labels in sorted(families.items())]
+def cost_table(board: Board, percentile: int) -> Table:
+    """How each method's designs lie and what they cost: mean over tasks of the mean over seeds; what no record has is left out."""
+    names = [n for n in DESIGNS_AND_COST if any(np.isfinite(_overall(board, row, n, percentile)) for row in board.rows)]
+    rows = [
+        (Item(row.label), *(number(_overall(board, row, n, percentile), METRICS[n].digits) for n in names)) for row in board.rows
+    ]
+    header = [Item("method"), *(Item(METRICS[n].short) for n in names)]
+    return Table("cost", "The designs and their cost, mean over tasks and seeds", tuple(header), tuple(rows) if names else ())
 
 
-def _task_line(column: Column) -> str:
-    facts = column.facts
-    parts = [f"version {column.version}"]
-    if facts.get("visible_rows") is not None:
-        parts.append(f"{facts['visible_rows']} visible rows")
-    if facts.get("best_visible") is not None:
-        parts.append(f"best visible {facts['best_visible']:.3f}")
-    if facts.get("y_min") is not None and facts.get("y_max") is not None:
-        parts.append(f"y_min {facts['y_min']:g}, y_max {facts['y_max']:g}")
-    if facts.get("oracle"):
-        parts.append(f"{facts['oracle']} oracle")
-    parts.append(f"data {column.data_hash[:8]}")
-    return f"Task {column.label}: {facts['title'] + '; ' if facts.get('title') else ''}{', '.join(parts)}."
+def _overall(board: Board, row: Row, name: str, percentile: int) -> float:
+    found = [METRICS[name].values(board, column, board.entry(row, column), percentile) for column in board.columns]
+    means = [v.mean() for v in found if len(v)]
+    return float(np.mean(means)) if means else np.nan
 
 
-def _versions(board: Board) -> str:
-    """Every version of every package the cells ran on; several where the cells differ."""
-    found: dict[str, set[str]] = {}
-    for record in board.records:
-        for name, version in {**record.provenance.get("packages", {}), "Python": record.provenance.get("python")}.items():
-            if version:
-                found.setdefault(name, set()).add(str(version))
-    commits = {
-        str(r.provenance["commit"])[:12] + ("+dirty" if "dirty" in str(r.provenance["commit"]) else "")
-        for r in board.records
-        if r.provenance.get("commit")
-    }
-    if commits:
-        found["commit"] = commits
-    return ", ".join(f"{name} {' and '.join(sorted(v))}" for name, v in sorted(found.items())) or "not recorded"
+def number(value: float, digits: int) -> Item:
+    # Rounded first: a tiny negative number is 0, not -0.
+    return Item(f"{round(value, digits) + 0.0:.{digits}f}", key=value) if np.isfinite(value) else Item(ABSENT)
 
 
-def _joined(parts: Iterable[str]) -> str:
-    return ", ".join(dict.fromkeys(parts))
-
-
-def _ranges(numbers: list[int]) -> str:
-    """0-3, 7 for [0, 1, 2, 3, 7]."""
-    runs: list[list[int]] = []
-    for n in numbers:
-        if runs and n == runs[-1][-1] + 1:
-            runs[-1].append(n)
-        else:
-            runs.append([n])
-    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
-
-
-def summary(board: Board, percentiles: Sequence[int]) -> list[dict[str, object]]:
-    """One object for every method x task x percentile that was run; `failed` counts seeds; mean and std are None without seeds."""
-    rows = []
-    for percentile in percentiles:
-        for column in board.columns:
-            for row in board.rows:
-                if (row.label, column.label) in board.entries:
-                    rows.append({**_identity(row, column), **_numbers(board.entry(row, column), percentile)})
-    return rows
-
-
-def _identity(row: Row, column: Column) -> dict[str, object]:
-    return {"task": column.label, "baseline": row.label}
-
-
-def _numbers(entry: Entry, percentile: int) -> dict[str, object]:
-    scores = entry.scores(percentile)
-    return {
-        "percentile": percentile,
-        "n_seeds": len(scores),
-        "mean": float(scores.mean()) if len(scores) else None,
-        "std": float(scores.std()) if len(scores) else None,
-        "median": float(np.median(scores)) if len(scores) else None,
-        "failed": len(entry.failed),
-        "presets": sorted({str(r.method.get("preset", "default")) for r in entry.done + entry.failed}),
-        "privileged": sorted({name for r in entry.done + entry.failed for name in r.method.get("privileged", ())}),
-    }
-
-
-def csv_text(rows: Sequence[dict[str, object]]) -> str:
-    """The objects of `summary` as CSV; lists are joined by blanks, None is empty."""
-    file = io.StringIO()
-    writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({key: " ".join(map(str, value)) if isinstance(value, list) else value for key, value in row.items()})
-    return file.getvalue()
+def interval(estimate: Estimate | None) -> Item:
+    if estimate is None:
+        return Item(ABSENT)
+    return Item(f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]", key=estimate.value)

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from bbo.leaderboard.tables import Document, Item, Table
 
-STYLES = {"best": "bold", "second": "underline", "chance": "dim", "failed": "red"}
+STYLES = {"best": "bold", "changed": "bold", "second": "underline", "chance": "dim", "failed": "red"}
 
 
 def show(document: Document, console: Console) -> None:

@@ -27,6 +27,7 @@ class BridgeTraining:
         accumulate: batches whose gradients are summed (not averaged) for one update.
         hide: probability that a pair's scores enter as 0.
         ema_decay, ema_every, ema_start: the average of weights that sampling uses; before `ema_start` it is a plain copy.
+        passes: times each epoch's pairs are seen, each time in another order with other noise; 1 in the authors' code.
         reseed: draw each batch's noise from a generator seeded with the step number, as the authors do.
     """
 
@@ -39,6 +40,7 @@ class BridgeTraining:
     ema_start: int = 4000
     patience: int = 200
     min_learning_rate: float = 5e-7
+    passes: int = 1
     reseed: bool = False
 
 
@@ -50,7 +52,7 @@ def train(
     generator: torch.Generator,
     on_loss: Callable[[Tensor], None] = lambda loss: None,
 ) -> nn.Module:
-    """Train `network` in place on each epoch's pairs once, in random order; return a copy with averaged weights.
+    """Train `network` in place on each epoch's pairs, in random order; return a copy with averaged weights.
 
     `on_loss` is told the mean loss () of each epoch, on the network's device.
     """
@@ -63,9 +65,9 @@ def train(
     averaged: list[Tensor] = list(average.parameters())
     step = 0
     for pairs in epochs:
-        order = torch.randperm(len(pairs), generator=generator, device=generator.device)
+        orders = [torch.randperm(len(pairs), generator=generator, device=generator.device) for _ in range(settings.passes)]
         losses = []
-        for rows in order.split(settings.batch):
+        for rows in (rows for order in orders for rows in order.split(settings.batch)):
             step += 1
             if settings.reseed:
                 generator.manual_seed(step)

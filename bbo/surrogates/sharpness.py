@@ -196,7 +196,7 @@ class SAM:
 
 def norm(tensors: Params) -> Tensor:
     """Euclidean norm (K,) of each member's tensors taken together."""
-    return torch.stack([t.flatten(1).square().sum(1) for t in tensors.values()]).sum(0).sqrt()
+    return torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(t.flatten(1), dim=1) for t in tensors.values()]), dim=0)
 
 
 def norm_gradient_difference(level: Callable[[Params], Tensor], params: Params, slope: Params, r: float) -> Params:
@@ -210,7 +210,8 @@ def norm_gradient_difference(level: Callable[[Params], Tensor], params: Params, 
     """
     moved = _moved(params, slope, norm(slope), r)
     there = _gradient(level(moved), moved)
-    return {name: (there[name] - slope[name]) / r for name in params}
+    # Millions of weights: every pass over them costs, so the division reuses the difference's memory.
+    return {name: torch.sub(there[name], slope[name]).div_(r) for name in params}
 
 
 def norm_gradient_exact(level: Callable[[Params], Tensor], params: Params, slope: Params) -> Params:

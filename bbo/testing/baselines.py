@@ -62,8 +62,7 @@ def _bind(check: Callable[..., None], *arguments: Any) -> Callable[[], None]:
 
 def _propose(baseline: Baseline, problem: Problem) -> Tensor:
     preset = "smoke" if "smoke" in baseline.presets() else next(iter(baseline.presets()), "default")
-    config = settings.resolve(baseline.cls, baseline.id, preset, "", {}).config
-    return torch.as_tensor(baseline.cls(**config).propose(problem))
+    return torch.as_tensor(baseline.cls(**baseline.config(preset, "", {}).config).propose(problem))
 
 
 def _docstring(baseline: Baseline) -> None:

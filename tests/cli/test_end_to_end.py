@@ -142,7 +142,9 @@ def test_a_failing_method_ends_with_code_2_and_a_record(tmp_path):
     done = bbo(*words, cwd=tmp_path, code=2)
     assert "exactly 128 designs (the budget); got 3" in done.stderr
     assert "failed" in bbo("report", "r", cwd=tmp_path).stdout
-    assert {e["baseline"]: e["failed"] for e in json.loads(bbo("report", "r", "--format", "json", cwd=tmp_path).stdout)}["Mine"] == 1
+    assert {e["baseline"]: e["failed"] for e in json.loads(bbo("report", "r", "--format", "json", cwd=tmp_path).stdout)}[
+        "Mine"
+    ] == 1
 
 
 def test_list_is_quick_and_says_what_is_there():

@@ -8,7 +8,6 @@ from bbo.errors import Unavailable
 from bbo.harness import again, run
 from bbo.harness.host import Host, Limits
 
-
 # All of this file on one of pytest's workers: the three runs are made once.
 pytestmark = pytest.mark.xdist_group("determinism")
 

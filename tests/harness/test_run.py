@@ -183,7 +183,20 @@ def test_timeout(here):
 
 
 def command(here, out, *methods, seconds=0.3, seeds="0-5"):
-    words = [sys.executable, "-m", "bbo.cli", "run", "-t", f"{here}/task.py:Bowl", "--seeds", seeds, "--budget", "16", "--out", str(out)]
+    words = [
+        sys.executable,
+        "-m",
+        "bbo.cli",
+        "run",
+        "-t",
+        f"{here}/task.py:Bowl",
+        "--seeds",
+        seeds,
+        "--budget",
+        "16",
+        "--out",
+        str(out),
+    ]
     words += ["--jobs", "2", "--set", f"Sleeps.seconds={seconds}"]
     for method in methods:
         words += ["-b", f"{here}/methods.py:{method}"]

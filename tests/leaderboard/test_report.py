@@ -19,11 +19,12 @@ def bbo(*args: object):
     return CliRunner().invoke(main, [str(a) for a in args])
 
 
-def table(text: str, heading: str) -> dict[str, list[str]]:
-    """Cells of the Markdown table under a heading, by the first column; the header is under "method"."""
+def table(text: str, heading: str) -> dict[str, dict[str, str]]:
+    """The Markdown table under a heading: cells by method and column, footnote letters of methods and columns taken off."""
     body = text.split(f"## {heading}")[1].split("\n\n")[1]
-    lines = [re.split(r"(?<!\\)\|", line)[1:-1] for line in body.splitlines()]
-    return {row[0].strip().split(" [")[0]: [cell.strip() for cell in row[1:]] for row in [lines[0], *lines[2:]]}
+    lines = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in body.splitlines()]
+    head = [cell.split(" [")[0] for cell in lines[0]]
+    return {row[0].split(" [")[0]: dict(zip(head, row, strict=True)) for row in lines[2:]}
 
 
 @pytest.fixture
@@ -47,19 +48,35 @@ def results(store, make):
 def test_default_shows_the_100th_and_the_50th(results) -> None:
     text = bbo("report", results).stdout
     top = table(text, "Normalised score, 100th")
-    assert top["random"] == ["2.00", "0.850 ± 0.050", "0.500 ± 0.000"]
-    assert top["root"][0] == "2.00"
-    assert top["root"][1].startswith("**0.950 ± 0.000 (failed 1/2)** [")
-    assert top["root"][2].startswith("failed 2/2 [")
-    assert top["coms"][1:] == ["-", "**0.610 ± 0.010**"]
-    half = table(text, "Normalised score, 50th")
-    assert half["random"][1:] == ["0.425 ± 0.025", "0.250 ± 0.000"]
+    assert list(top) == ["coms", "random", "root", "Mine"]
+    assert {k: v for k, v in top["random"].items() if k != "method"} == {
+        "mean rank": "2.00",
+        "group": "A",
+        "above chance": "0.000",
+        "t1": "0.850 ± 0.050",
+        "t2": "0.500 ± 0.000",
+    }
+    # (0.95 - 0.85) / 0.15 on t1 alone; one seed cannot be told from random.
+    assert (top["root"]["mean rank"], top["root"]["above chance"]) == ("2.00", "0.667")
+    assert re.fullmatch(r"_\*\*0.950 ± 0.000 \(failed 1/2\)\*\*_ \[[a-z]\]", top["root"]["t1"])
+    assert re.fullmatch(r"failed 2/2 \[[a-z](,[a-z])*\]", top["root"]["t2"])
+    # Welch's t is 0.11 / 0.01 = 11 with 1 degree of freedom: p = 0.058.
+    assert (top["coms"]["t1"], top["coms"]["t2"]) == ("-", "_**0.610 ± 0.010**_")
+    assert table(text, "Normalised score, 50th")["random"]["t1"] == "0.425 ± 0.025"
+
+
+def test_aggregates_are_of_methods_with_a_seed_on_every_task(results) -> None:
+    found = table(bbo("report", results).stdout, "Across 2 tasks, 100th percentile")
+    assert list(found) == ["random"]
+    # Runs 0.9, 0.8, 0.5, 0.5: the middle half is 0.8 and 0.5.
+    assert found["random"]["interquartile mean"].startswith("0.650")
+    assert (found["random"]["mean"], found["random"]["median"], found["random"]["std over seeds"]) == ("0.675", "0.675", "0.025")
 
 
 def test_one_percentile(results) -> None:
     text = bbo("report", results, "--percentile", 80).stdout
-    assert text.count("## ") == 1
-    assert table(text, "Normalised score, 80th")["random"][1] == "0.425 ± 0.025"
+    assert re.findall("^## .*(?:80th|100th|50th)", text, re.MULTILINE) == ["## Normalised score, 80th", "## Across 2 tasks, 80th"]
+    assert table(text, "Normalised score, 80th")["random"]["t1"] == "0.425 ± 0.025"
 
 
 def test_footnotes_say_what_a_reader_must_know(results) -> None:

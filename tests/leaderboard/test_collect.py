@@ -1,0 +1,175 @@
+"""Collected and committed tables: nothing that a leaderboard needs is lost, old ones stay readable, damage is named."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bbo.cli import main
+from bbo.cli.collect import committed_markdown
+from bbo.errors import BBOError
+from bbo.leaderboard import cell_table, sources
+from bbo.record import folders, read_all, read_outcome
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+CRASH = {"reason": "error", "type": "ValueError", "message": 'no, "really"\nnot', "traceback": "long"}
+
+
+def bbo(*args: object):
+    return CliRunner().invoke(main, [str(a) for a in args])
+
+
+@pytest.fixture
+def results(store, make):
+    more = {"cost": {"wall_seconds": 1.5, "peak_memory_mb": 300.0}, "designs": {"diversity": 0.25, "duplicates": 0.0}}
+    return store(
+        make("t1", "random", 0, 0.1 + 0.2, config={"rate": 1e-3, "hidden": [64, 64], "name": "a,b"}, **more),
+        make("t1", "random", 1, error=CRASH),
+        make("t2", "root", 0, 1 / 3, method={"privileged": ["y_max"]}),
+    )
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_table_gives_the_same_leaderboard_as_the_folder(results, tmp_path, suffix) -> None:
+    table = tmp_path / f"all.{suffix}"
+    assert bbo("collect", results, "--to", table).exit_code == 0
+    for form in ("json", "csv"):
+        assert bbo("report", table, "--format", form).stdout == bbo("report", results, "--format", form).stdout
+    ours, theirs = (bbo("report", path).stdout.splitlines()[:-1] for path in (table, results))
+    assert ours == theirs
+
+
+def test_a_row_and_back_keeps_all_but_traceback_and_warnings(results) -> None:
+    for record in read_all(results):
+        back = cell_table.record(cell_table.row(record))
+        assert back.spec == record.spec
+        assert (back.percentiles, back.cost, back.designs) == (record.percentiles, record.cost, record.designs)
+        assert (back.task, back.method) == (record.task, record.method)
+        assert back.error == ({k: v for k, v in record.error.items() if k != "traceback"} if record.error else None)
+
+
+@given(score=st.floats(-5, 5), text=st.text(max_size=20), seed=st.integers(0, 10**6))
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_csv_loses_no_digit_and_no_character(make, score, text, seed) -> None:
+    record, _ = make("t1", "m", seed, score, config={"note": text})
+    (back,) = cell_table.from_csv(cell_table.to_csv([record]))
+    assert back.spec == record.spec
+    assert back.percentiles == record.percentiles
+
+
+def test_designs_are_a_row_each(results, tmp_path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert bbo("collect", results, "--to", tmp_path / "all.parquet").exit_code == 0
+    table = parquet.read_table(tmp_path / "all.designs.parquet")
+    assert table.schema.metadata[b"bbo_schema"] == b"1"
+    assert len(table) == 2 * 128
+    for folder in folders(results):
+        rows = [row for row in table.to_pylist() if row["cell"] == folder.name]
+        if rows:
+            outcome = read_outcome(folder)
+            np.testing.assert_array_equal([row["design"] for row in rows], outcome.designs)
+            np.testing.assert_array_equal([row["normalised"] for row in rows], outcome.normalised)
+            assert [row["index"] for row in rows] == list(range(128))
+
+
+def test_without_pyarrow_the_remedy_is_named(results, tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    answer = bbo("collect", results, "--to", tmp_path / "all.parquet")
+    assert answer.exit_code == 2
+    assert "pip install 'offline-bbo[parquet]'" in answer.stderr
+    assert not list(tmp_path.glob("*.parquet"))
+
+
+def test_designs_cannot_be_collected_from_a_table(results, tmp_path) -> None:
+    bbo("collect", results, "--to", tmp_path / "all.csv")
+    answer = bbo("collect", tmp_path / "all.csv", "--to", tmp_path / "all.parquet")
+    assert answer.exit_code == 2
+    assert "no designs at hand" in answer.stderr
+
+
+@pytest.mark.parametrize("path", sorted((HERE / "schemas").glob("cells-*.*")), ids=lambda p: p.name)
+def test_tables_of_every_schema_stay_readable(path) -> None:
+    """Test files written by the version that introduced each schema; they are never written anew."""
+    records = sources.load([path]).records
+    assert [(r.spec.task, r.spec.baseline, r.spec.seed, r.status) for r in records] == [
+        ("t1", "random", 0, "done"), ("t1", "random", 1, "failed"), ("t2", "root", 0, "done"),
+    ]  # fmt: skip
+    assert records[2].percentiles["100"] == 1 / 3
+
+
+@pytest.mark.parametrize("folder", sorted((HERE / "schemas").glob("record-*")), ids=lambda p: p.name)
+def test_records_of_every_schema_stay_readable(folder) -> None:
+    results = sources.load([folder])
+    assert [r.percentiles["100"] for r in results.records if r.done] == [0.1 + 0.2, 1 / 3]
+    assert results.outcome(results.records[0]).designs.shape == (128, 2)
+
+
+def test_every_schema_has_its_test_files() -> None:
+    from bbo.record import SCHEMA
+
+    for n in range(1, cell_table.SCHEMA + 1):
+        assert (HERE / "schemas" / f"cells-{n}.csv").is_file()
+        assert (HERE / "schemas" / f"cells-{n}.parquet").is_file()
+    for n in range(1, SCHEMA + 1):
+        assert (HERE / "schemas" / f"record-{n}").is_dir()
+
+
+def edited(results, tmp_path, change) -> str:
+    table = tmp_path / "all.csv"
+    bbo("collect", results, "--to", table)
+    table.write_text(change(table.read_text()))
+    answer = bbo("report", table)
+    assert answer.exit_code == 2
+    assert answer.stderr.count("\n") == 1
+    return answer.stderr
+
+
+def test_a_table_changed_by_hand_is_refused(results, tmp_path) -> None:
+    assert "changed by hand" in edited(results, tmp_path, lambda text: text.replace(",random,", ",randon,"))
+    assert "lacks the column" in edited(results, tmp_path, lambda text: text.replace("score_50", "score_51", 1))
+    assert "not a number" in edited(results, tmp_path, lambda text: text.replace(",1.5,", ",fast,", 1))
+    assert "reads up to 1" in edited(results, tmp_path, lambda text: text.replace("\n1,", "\n9,", 1))
+    assert "no column schema" in edited(results, tmp_path, lambda text: "a,b\n1,2\n")
+
+
+def test_other_files_are_refused(results, tmp_path) -> None:
+    (tmp_path / "x.txt").write_text("hello")
+    assert "is no results" in bbo("report", tmp_path / "x.txt").stderr
+    assert "must end in .parquet or .csv" in bbo("collect", results, "--to", tmp_path / "x.json").stderr
+
+
+def test_a_committed_leaderboard_is_one_command(results, tmp_path) -> None:
+    table = tmp_path / "board.csv"
+    assert bbo("collect", results, "--to", table).exit_code == 0
+    text = (tmp_path / "board.md").read_text()
+    assert text == committed_markdown(table)
+    table.write_text(table.read_text().replace(repr(1 / 3), "0.9"))
+    assert text != committed_markdown(table)
+
+
+@pytest.mark.parametrize("table", sorted((ROOT / "results").glob("*.csv")), ids=lambda p: p.name)
+def test_committed_markdown_is_what_its_csv_gives(table) -> None:
+    """If this fails: bbo collect results/NAME.csv --to results/NAME.csv writes the Markdown anew."""
+    assert table.with_suffix(".md").read_text() == committed_markdown(table)
+
+
+def test_a_trace_that_cannot_be_read_is_named(results) -> None:
+    loaded = sources.load([results])
+    record = next(r for r in loaded.records if r.done)
+    assert loaded.trace(record) is None
+    (loaded.folders[record.spec.hash] / "trace.npz").write_bytes(b"no")
+    with pytest.raises(BBOError, match=r"trace\.npz cannot be read"):
+        loaded.trace(record)
+
+
+def test_provenance_is_kept_as_far_as_scores_depend_on_it(results) -> None:
+    row = cell_table.row(read_all(results)[0])
+    assert json.loads(row["provenance"]) == {"packages": {"numpy": "2.0", "torch": "2.6"}, "commit": "abc", "python": "3.11.1"}

