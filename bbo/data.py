@@ -93,7 +93,7 @@ def missing(names: tuple[str, ...]) -> str:
     absent = [name for name in names if find(name) is None]
     if not absent:
         return ""
-    commands = list(dict.fromkeys(entry(name).get for name in absent))
+    commands = list(dict.fromkeys(entry(name).get or "reinstall the package" for name in absent))
     return f"needs the data file {', '.join(absent)}: {' && '.join(commands)}"
 
 
@@ -126,14 +126,14 @@ def check(name: str, path: Path) -> dict[str, np.ndarray]:
     Raises:
         DamagedFile: it cannot be read, or its arrays are not those of the manifest.
     """
-    arrays = read_npz(path)
+    remedy = f"delete it and get it again: {entry(name).get or 'reinstall the package'}"
+    try:
+        arrays = read_npz(path)
+    except DamagedFile as error:
+        raise DamagedFile(f"{error}; {remedy}") from error
     found, expected = content_hash(arrays), entry(name).content
     if found != expected:
-        again = entry(name).get or "reinstall the package"
-        raise DamagedFile(
-            f"data file {path} is not {name}: its arrays hash to {found[:16]}.., expected {expected[:16]}..; "
-            f"delete it and get it again: {again}"
-        )
+        raise DamagedFile(f"data file {path} is not {name}: its arrays hash to {found[:16]}.., not {expected[:16]}..; {remedy}")
     return arrays
 
 

@@ -99,6 +99,7 @@ def _fetch_shard(
     timeout: tuple[float, float],
     attempts: int,
 ) -> None:
+    pooch.get_logger().setLevel("WARNING")  # progress is the listener's business
     failures: list[Exception] = []
     part = folder / f"{path}.part"
     part.parent.mkdir(parents=True, exist_ok=True)
@@ -117,8 +118,9 @@ def _fetch_shard(
                 if attempt + 1 < attempts:
                     time.sleep(min(2.0**attempt * 0.25, 5.0))
     last = failures[-1]
-    if isinstance(last, ValueError):
+    if isinstance(last, ValueError) and not isinstance(last, requests.exceptions.RequestException):
         raise DamagedFile(f"{path} from {bases[-1]} is not Design-Bench's file: its sha256 differs") from last
-    raise Unavailable(
-        f"{path} could not be fetched from {', '.join(bases)} (run the same command again to go on): {last}"
-    ) from last
+    # requests wraps what went wrong two or three times; the innermost says it.
+    reason = getattr(last.args[0], "reason", last) if last.args else last
+    where = ", ".join(bases)
+    raise Unavailable(f"{path} could not be fetched from {where} (run the same command again to go on): {reason}") from last

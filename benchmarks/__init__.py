@@ -1,1 +1,1 @@
-"""Ratios of speed, each pair measured side by side in one run: `python -m benchmarks.NAME [--json]`."""
+"""Side-by-side speed ratios. Run on a quiet machine, from the checkout: `python -m benchmarks.root`."""

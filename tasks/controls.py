@@ -39,7 +39,9 @@ def function(name: str, dim: int) -> Any:
     return getattr(synthetic, name)(negate=True, dtype=torch.float64, **sizes)
 
 
-def control_spec(name: str, space: Continuous, best_visible: float, y_min: float, optimum: float, note: str = "") -> TaskSpec:
+def control_spec(
+    name: str, space: Continuous, best_visible: float, y_min: float, optimum: float, note: str = "", saturated: bool = False
+) -> TaskSpec:
     return TaskSpec(
         id=name,
         version="1",
@@ -54,8 +56,7 @@ def control_spec(name: str, space: Continuous, best_visible: float, y_min: float
         source="botorch.test_functions.synthetic, negated",
         licence="MIT",
         optimum=optimum,
-        data=(FILE,),
-        requires=("botorch",),
+        saturated=saturated,
         note=note or "a control, not a benchmark: the function is known to everybody",
     )
 
@@ -70,7 +71,6 @@ class Control(Task):
     botorch: ClassVar[str]
 
     def dataset(self) -> Dataset:
-        self.require()
         space = self.spec.space
         assert isinstance(space, Continuous)
         y = data.load(FILE)[self.spec.id]
@@ -88,7 +88,12 @@ class Branin(Control):
 
     botorch = "Branin"
     spec = control_spec(
-        "branin", Continuous((-5.0, 0.0), (10.0, 15.0)), -36.498191833496094, -291.8436584472656, -0.39788735772973816
+        "branin",
+        Continuous((-5.0, 0.0), (10.0, 15.0)),
+        -36.498191833496094,
+        -291.8436584472656,
+        -0.39788735772973816,
+        saturated=True,
     )
 
 

@@ -66,7 +66,6 @@ def ehrlich_spec(length: int, letters: int, motifs: int, best_visible: float) ->
         source="definition of Stanton et al. 2024 (holo-bench); own instance from tools/build_ehrlich.py",
         licence="MIT",
         optimum=1.0,
-        data=(f"ehrlich_{length}.npz",),
         note="a uniformly random sequence takes a banned step almost surely and scores 0",
     )
 
@@ -79,8 +78,7 @@ class Ehrlich(Task):
 
     def _arrays(self) -> dict[str, np.ndarray]:
         """x (10000, L), y (10000,), allowed (v, v), motifs (c, k), offsets (c, k)."""
-        self.require()
-        return data.load(self.spec.data[0])
+        return data.load(f"{self.spec.id.replace('-', '_')}.npz")
 
     def dataset(self) -> Dataset:
         arrays = self._arrays()

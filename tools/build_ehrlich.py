@@ -63,7 +63,7 @@ def main() -> None:
         y = ehrlich(x, matrix > 0, motifs, offsets, task.quantization).astype(np.float32)
         assert ehrlich(optimal_sequence(length, motifs, offsets)[None], matrix > 0, motifs, offsets, task.quantization) == 1.0
         arrays = {"x": x, "y": y, "allowed": matrix > 0, "motifs": motifs, "offsets": offsets}
-        path = data.store(task.spec.data[0], arrays, OUT)
+        path = data.store(f"ehrlich_{length}.npz", arrays, OUT)
         uniform = rng.integers(letters, size=(100_000, length))
         share = (matrix > 0)[uniform[:, :-1], uniform[:, 1:]].all(axis=1).mean()
         print(f"{path.name}: {path.stat().st_size} bytes, best {float(y.max())!r}, above 0 {(y > 0).mean():.3f}")

@@ -39,7 +39,7 @@ RECIPES: dict[str, dict[str, object]] = {
     },
     "gfp": {
         "file": "gfp/gfp_amino_acid.npz", "model": "convolution", "letters": 20, "channels": [32, 16], "width": 5, "hidden": 64,
-        "dropout": 0.15, "epochs": 14, "batch": 128, "rate": 1e-3, "visible": [50, 60],
+        "dropout": 0.15, "epochs": 14, "batch": 128, "rate": 1e-3, "bounded": True, "visible": [50, 60],
     },
 }  # fmt: skip
 
@@ -82,8 +82,11 @@ def fit_convolution(recipe: dict, x: np.ndarray, y: np.ndarray) -> Fitted:
         h = nn.functional.dropout(h.flatten(1), recipe["dropout"], net.training)
         return net["head"](nn.functional.dropout(net["dense"](h).relu(), recipe["dropout"], net.training))[:, 0]
 
-    mean, std = float(y.mean(dtype=np.float64)), float(y.std(dtype=np.float64))
-    inputs, targets = torch.as_tensor(x.astype(np.int64)), torch.as_tensor((y - mean) / std, dtype=torch.float32)
+    low, high, mean, std = (float(v) for v in (y.min(), y.max(), y.mean(), y.std()))
+    bounded = recipe.get("bounded", False)
+    if bounded:
+        nn.init.constant_(net["head"].bias, np.log((mean - low) / (high - mean)))  # start at the mean score
+    inputs, targets = torch.as_tensor(x.astype(np.int64)), torch.as_tensor(y, dtype=torch.float32)
     steps = recipe["epochs"] * (len(x) // recipe["batch"])
     optimizer = torch.optim.AdamW(net.parameters(), lr=recipe["rate"], weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe["rate"], total_steps=steps, pct_start=0.2)
@@ -91,7 +94,9 @@ def fit_convolution(recipe: dict, x: np.ndarray, y: np.ndarray) -> Fitted:
     for epoch in range(recipe["epochs"]):
         total = 0.0
         for rows in torch.randperm(len(x))[: len(x) // recipe["batch"] * recipe["batch"]].split(recipe["batch"]):
-            loss = (forward(inputs[rows]) - targets[rows]).square().mean()
+            z = forward(inputs[rows])
+            predicted = low + (high - low) * z.sigmoid() if bounded else mean + std * z
+            loss = ((predicted - targets[rows]) / std).square().mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -102,7 +107,8 @@ def fit_convolution(recipe: dict, x: np.ndarray, y: np.ndarray) -> Fitted:
     net.eval()
     # float16 halves the file; the network that is shipped and measured is the rounded one.
     weights = {key: value.detach().numpy().astype(np.float16) for key, value in net.state_dict().items()}
-    weights |= {"y_mean": np.array(mean), "y_std": np.array(std)}
+    scale = {"y_low": low, "y_high": high} if bounded else {"y_mean": mean, "y_std": std}
+    weights |= {key: np.array(value) for key, value in scale.items()}
     return weights, lambda rows: predict(weights, rows)
 
 

@@ -41,7 +41,16 @@ def _task(name: str) -> dict[str, Any]:
     try:
         task = catalogue.load_task(name)
     except BBOError as error:
-        broken = {"version": "?", "title": "", "kind": "?", "dims": "?", "visible_rows": "?", "oracle": "?", "needs": []}
+        broken = {
+            "version": "?",
+            "title": "",
+            "kind": "?",
+            "dims": "?",
+            "visible_rows": "?",
+            "oracle": "?",
+            "saturated": False,
+            "needs": [],
+        }
         return {"id": name, **broken, "variants": 0, "available": False, "why_not": str(error)}
     spec = task.spec
     why_not = task.unavailable()
@@ -53,6 +62,7 @@ def _task(name: str) -> dict[str, Any]:
         "dims": spec.space.describe(),
         "visible_rows": spec.visible_rows,
         "oracle": spec.oracle,
+        "saturated": spec.saturated,
         "needs": [*spec.data, *spec.requires],
         "variants": len(task.variants()),
         "available": not why_not,

@@ -16,7 +16,7 @@ from importlib.resources import files
 
 from bbo.leaderboard.scores import Board
 
-COLOURS = ("#780FFF", "#C38700", "#4B6978", "#962DC3", "#B42D2D", "#1EA578", "#A587D2")
+COLOURS = ("#0F96FF", "#E17800", "#969678", "#C378B4", "#782DFF", "#D2002D", "#B400B4")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 

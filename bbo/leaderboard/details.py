@@ -45,7 +45,11 @@ def of_task(board: Board, column: Column, percentile: int) -> Detail:
     facts = [(name.replace("_", " "), _text(column.facts[name])) for name in TASK_FACTS if column.facts.get(name) is not None]
     facts += [("version", column.version), ("budget", f"{column.budget} designs"), ("protocol", str(column.protocol))]
     facts += [("sha256 of the visible table", column.data_hash)]
-    notes = [*marks.of_column(column), *(text for i in order for text in _named(board, board.rows[i], column, board.rows[i].label))]
+    notes = marks.of_column(column)
+    for i in order:
+        row = board.rows[i]
+        texts = marks.of_entry(board, board.entry(row, column), marks.of_row(board, row))
+        notes += [f"{row.label}: {text}" for text in texts]
     table = Table(f"{anchor(column)}-scores", f"Methods on {column.label}", _header("method", percentile), tuple(rows))
     return Detail(anchor(column), column.label, str(column.facts.get("title", "")), tuple(facts), table, tuple(notes))
 
@@ -56,7 +60,9 @@ def of_method(board: Board, row: Row, percentile: int) -> Detail:
     columns = [(j, column) for j, column in enumerate(board.columns) if np.isfinite(ranks[j])]
     rows = [(Item(column.label), *_items(board, row, column, percentile, ranks[j])) for j, column in columns]
     facts = [("baseline", row.baseline), ("version", row.version), ("presets", ", ".join(row.presets)), *_settings(board, row)]
-    notes = [*marks.of_row(board, row), *(text for _, column in columns for text in _named(board, row, column, column.label))]
+    shared = marks.of_row(board, row)
+    entries = [(column.label, marks.of_entry(board, board.entry(row, column), shared)) for _, column in columns]
+    notes = [*shared, *(f"{label}: {text}" for label, texts in entries for text in texts)]
     table = Table(f"{anchor(row)}-scores", f"Scores of {row.label}", _header("task", percentile), tuple(rows))
     return Detail(anchor(row), row.label, str(row.facts.get("summary", "")), tuple(facts), table, tuple(notes))
 
@@ -88,10 +94,6 @@ def _mean(values: np.ndarray, digits: int, styles: frozenset[str] = frozenset(),
         return Item(ABSENT)
     item = number(float(values.mean()), digits)
     return replace(item, text=item.text + (f" ± {values.std():.{digits}f}" if spread else ""), styles=styles)
-
-
-def _named(board: Board, row: Row, column: Column, name: str) -> list[str]:
-    return [f"{name}: {text}" for text in marks.of_entry(board, row, column)]
 
 
 def _settings(board: Board, row: Row) -> list[tuple[str, str]]:

@@ -12,22 +12,26 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib import ticker
 from matplotlib.figure import Figure
-from scipy import stats
+from scipy import ndimage
 
 from bbo.leaderboard import files, statistics
 from bbo.leaderboard.colours import styles
 from bbo.leaderboard.details import slug
 from bbo.leaderboard.scores import Board, Column
-from bbo.leaderboard.sources import Results, Trace
+from bbo.leaderboard.sources import Results
 from bbo.leaderboard.standings import grouping, runs
 from bbo.leaderboard.tables import check_percentile
+from bbo.record import Trace
 
 #: Text and axes: black in files; on a page this very value becomes `currentColor`, so that figures follow light and dark.
 INK = "#010203"
 FORMATS = ("pdf", "png", "svg")
 #: Points of a curve or of the outline of a density.
 GRID = 61
+#: Inches from one line of small text to the next.
+LINE = 0.19
 
 
 @dataclass(frozen=True)
@@ -103,17 +107,20 @@ def scores(board: Board, percentile: int) -> Figure:
     down = -(-len(board.columns) // across)
     figure = _figure(2.4 + 2.3 * across, (0.6 + 0.22 * len(board.rows)) * down + 0.5)
     axes = figure.subplots(down, across, sharey=True, squeeze=False).ravel()
-    for axis, column in zip(axes, board.columns, strict=False):
+    places = np.arange(len(board.rows))
+    means = board.means(percentile)
+    for j, (axis, column) in enumerate(zip(axes, board.columns, strict=False)):
         for i, row in enumerate(board.rows):
             values = board.entry(row, column).scores(percentile)
-            if len(values):
-                colour, marker = look[row.label].colour, look[row.label].marker
-                axis.plot(values, np.full(len(values), i), marker, color=colour, alpha=0.6, markersize=4, markeredgewidth=0)
-                axis.plot([values.mean()] * 2, [i - 0.35, i + 0.35], color=colour, linewidth=2)
+            colour, marker = look[row.label].colour, look[row.label].marker
+            axis.plot(values, np.full(len(values), i), marker, color=colour, alpha=0.6, markersize=4, markeredgewidth=0)
+        colours = [look[row.label].colour for row in board.rows]
+        axis.vlines(means[:, j], places - 0.35, places + 0.35, colors=colours, linewidth=2)
         if column.facts.get("best_visible") is not None:
             axis.axvline(column.facts["best_visible"], color=INK, linewidth=0.8, linestyle=":")
         axis.set_title(column.label, fontsize=9, color=INK)
-        _method_ticks(axis, board)
+        _ink(axis)
+    _method_ticks(axes[0], board)
     for axis in axes[len(board.columns) :]:
         axis.set_visible(False)
     figure.supxlabel(f"normalised score, {percentile}th percentile", fontsize=9, color=INK)
@@ -126,7 +133,7 @@ def profiles(board: Board, percentile: int, generator: np.random.Generator) -> F
     found = {row.label: own for row in board.rows if (own := runs(board, row, percentile))}
     values = np.concatenate([r for own in found.values() for r in own])
     thresholds = np.linspace(values.min(), values.max(), GRID)
-    figure = _figure(7, 4.2)
+    figure = _figure(7, max(4.2, 0.5 + LINE * len(found)))
     axis = figure.subplots()
     for label, own in found.items():
         low, high = statistics.profile_band(own, thresholds, generator)
@@ -170,6 +177,7 @@ def ranks(board: Board, percentile: int, test: str) -> Figure:
         left = min(place.values())
         axis.plot([left, left + found.critical_difference], [1.3, 1.3], color=INK, linewidth=1, marker="|")
         axis.annotate(f"critical difference {found.critical_difference:.2f}", (left, 1.45), fontsize=8, color=INK)
+    axis.set_ylim(-(bars * 0.5 + 1.2 + len(order)), 2.6)
     axis.set_xlim(0.8, len(order) + 0.2 + 0.35 * len(order))
     axis.set_xticks(range(1, len(order) + 1))
     axis.xaxis.set_ticks_position("top")
@@ -190,6 +198,9 @@ def cost(board: Board, percentile: int) -> Figure:
             axis.plot(*spot, look[row.label].marker, color=look[row.label].colour, markersize=8)
             axis.annotate(row.label, spot, xytext=(7, 0), textcoords="offset points", va="center", fontsize=8, color=INK)
     axis.set_xscale("log")
+    axis.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axis.xaxis.set_major_formatter(ticker.FuncFormatter(lambda seconds, _: f"{seconds:g}"))
+    axis.xaxis.set_minor_locator(ticker.NullLocator())
     axis.margins(x=0.25)
     axis.invert_yaxis()
     axis.set_xlabel("median wall time of a cell, seconds", fontsize=9, color=INK)
@@ -201,8 +212,10 @@ def cost(board: Board, percentile: int) -> Figure:
 def designs(board: Board, column: Column, found: dict[str, np.ndarray]) -> Figure:
     """Densities of the normalised scores of all designs, one a method."""
     look = styles(board)
-    figure = _figure(7, 0.8 + 0.3 * len(board.rows))
-    axis = figure.subplots()
+    # Margins by the length of the labels: there are as many of these figures as tasks, and measuring text is slow.
+    height, left = 0.8 + 0.3 * len(board.rows), 0.3 + 0.075 * max(len(row.label) for row in board.rows)
+    figure = Figure(figsize=(7, height))
+    axis = figure.add_axes((left / 7, 0.55 / height, 1 - (left + 0.1) / 7, 1 - 0.65 / height))
     for i, row in enumerate(board.rows):
         values = found[row.label]
         if not len(values):
@@ -222,7 +235,7 @@ def designs(board: Board, column: Column, found: dict[str, np.ndarray]) -> Figur
 def stability(board: Board, traces: dict[str, list[Trace]]) -> Figure:
     """Best (left) and median (right) of the proposals along the way, mean over seeds."""
     look = styles(board)
-    figure = _figure(8, 3.4)
+    figure = _figure(8, max(3.4, 0.5 + LINE * sum(bool(found) for found in traces.values())))
     axes = figure.subplots(1, 2)
     share = np.linspace(0, 1, GRID)
     for axis, q, name in zip(axes, (1.0, 0.5), ("best of the designs", "median of the designs"), strict=True):
@@ -240,12 +253,16 @@ def stability(board: Board, traces: dict[str, list[Trace]]) -> Figure:
 
 
 def _density(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A density estimate over the values' range, its peak at 1; a thin block where all values are the same."""
+    """A density over the values' range, its peak at 1; a thin block where all values are the same.
+
+    A histogram smoothed by a Gaussian of Scott's width: to the eye the kernel estimate, without its sum over all values.
+    """
     if np.ptp(values) < 1e-9:
         return values[:1] + np.array([-1e-3, 1e-3]), np.ones(2)
-    grid = np.linspace(values.min(), values.max(), GRID)
-    density = stats.gaussian_kde(values)(grid)
-    return grid, density / density.max()
+    counts, edges = np.histogram(values, bins=GRID)
+    width = values.std() * len(values) ** -0.2 / (edges[1] - edges[0])
+    density = ndimage.gaussian_filter1d(counts.astype(np.float64), width, mode="constant")
+    return (edges[1:] + edges[:-1]) / 2, density / density.max()
 
 
 def _normalised(records: Any, results: Results) -> np.ndarray:
@@ -289,6 +306,8 @@ def svg(picture: Picture) -> str:
     text = text[text.index("<svg") :].replace(INK, "currentColor")
     referred = set(re.findall(r"#([\w-]+)", text))
     text = re.sub(r' id="([^"]+)"', lambda match: match[0] if match[1] in referred else "", text)
+    # A hundredth of a point is finer than any screen; six decimals would make up half of the page.
+    text = re.sub(r'="[^"]*"', lambda match: re.sub(r"(\.\d\d)\d+", r"\1", match[0]), text)
     # The words beside the figure say what it shows; readers of screens get those.
     return re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bbo.leaderboard.scores import Board, Column, Entry, Row, preset_family
@@ -47,7 +47,7 @@ def of_column(column: Column) -> list[str]:
 
 def of_row(board: Board, row: Row) -> list[str]:
     """What holds for every entry of a method."""
-    entries = [entry for (label, _), entry in board.entries.items() if label == row.label]
+    entries = [entry for column in board.columns if (entry := board.entry(row, column)).done or entry.failed]
     # A cell that failed may not have come as far as what the others of its method did.
     facts = [_facts(board, entry) for entry in ([e for e in entries if e.done] or entries)]
     shared = [text for text in facts[0] if all(text in other for other in facts[1:])]
@@ -56,12 +56,10 @@ def of_row(board: Board, row: Row) -> list[str]:
     return shared
 
 
-def of_entry(board: Board, row: Row, column: Column) -> list[str]:
-    """What holds for one entry but not for its whole row."""
-    entry = board.entry(row, column)
+def of_entry(board: Board, entry: Entry, shared: Sequence[str]) -> list[str]:
+    """What holds for one entry but not for its whole row, whose `of_row` is `shared`."""
     if not (entry.done or entry.failed):
         return []
-    shared = of_row(board, row)
     return [text for text in _facts(board, entry) if text not in shared] + [_failure(record) for record in entry.failed]
 
 

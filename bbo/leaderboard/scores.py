@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -132,14 +133,14 @@ class Board:
         order = np.argsort(np.nan_to_num(self.mean_ranks(percentile), nan=np.inf), kind="stable")
         return Board(self.columns, tuple(self.rows[i] for i in order), self.entries, self.records)
 
-    @property
+    @cached_property
     def common_preset(self) -> str:
         """The preset family most cells used, apart from methods that have none ("default")."""
         counts = Counter(preset_family(r) for r in self.records)
         counts.pop("default", None)
         return max(sorted(counts), key=counts.__getitem__) if counts else "default"
 
-    @property
+    @cached_property
     def common_seeds(self) -> int:
         """The largest number of seeds any entry was asked for; entries with fewer are marked."""
         return max((len(e.done) + len(e.failed) for e in self.entries.values()), default=0)

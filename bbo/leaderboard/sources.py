@@ -6,19 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from bbo.errors import BBOError
 from bbo.leaderboard import cell_table, parquet
-from bbo.record import Outcome, Record, folders, read_cell, read_outcome
-
-
-@dataclass(frozen=True)
-class Trace:
-    """Normalised scores of a method's proposals along its way: steps (k,) and normalised (k, n)."""
-
-    steps: np.ndarray
-    normalised: np.ndarray
+from bbo.record import Outcome, Record, Trace, folders, read_cell, read_outcome, read_trace
 
 
 @dataclass(frozen=True)
@@ -38,20 +28,13 @@ class Results:
         return read_outcome(folder) if folder and record.done else None
 
     def trace(self, record: Record) -> Trace | None:
-        """The scores along the way, where the cell has them (`trace.npz`).
+        """The scores along the way, where the cell was traced.
 
         Raises:
-            BBOError: the file is there but cannot be read.
+            DamagedCell: trace.npz is there but cannot be read.
         """
         folder = self.folders.get(record.spec.hash)
-        path = folder / "trace.npz" if folder else None
-        if path is None or not path.is_file():
-            return None
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return Trace(arrays["steps"], arrays["normalised"])
-        except Exception as error:  # zip, format and key errors alike
-            raise BBOError(f"{path} cannot be read ({error}); remove {folder} and run the same command again") from None
+        return read_trace(folder) if folder else None
 
 
 def load(paths: Sequence[Path]) -> Results:

@@ -122,9 +122,10 @@ def metric_table(board: Board, name: str, percentile: int, notes: marks.Footnote
     places = [_column_places(board, metric, column, percentile) for column in board.columns]
     rows = []
     for i, row in enumerate(board.rows):
-        items = [Item(row.label, notes.letters(marks.of_row(board, row)))]
+        shared = marks.of_row(board, row)
+        items = [Item(row.label, notes.letters(shared))]
         for column, place in zip(board.columns, places, strict=True):
-            letters = notes.letters(marks.of_entry(board, row, column))
+            letters = notes.letters(marks.of_entry(board, board.entry(row, column), shared))
             styles = {place[i], *(["chance"] if metric.by_percentile and like_chance(board, row, column, percentile) else [])}
             items.append(_entry_item(board, column, board.entry(row, column), metric, percentile, letters, styles - {""}))
         rows.append(tuple(items))

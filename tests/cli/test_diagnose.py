@@ -15,7 +15,7 @@ from bbo.space import Continuous
 from bbo.task import Dataset, Task, TaskSpec
 
 class Small(Task):
-    spec = TaskSpec("small", "1", "bowl with a step", Continuous.box(3, -1, 1), 300, -0.5, -3.0, 0.0, "exact", "the middle", "made up", "MIT")
+    spec = TaskSpec("small", "1", "bowl with a step", Continuous.box(3, -1, 1), 300, -0.5, -3.0, 3.0, "exact", "top", "none", "MIT")
 
     def oracle(self, x):
         y = -np.square(x.astype(np.float64)).sum(1)

@@ -185,6 +185,11 @@ def test_unreachable_mirror(serve, monkeypatch):
         fetch("tfbind8", ("http://127.0.0.1:9",), timeout=(0.5, 0.5), attempts=1)
 
 
+def test_mirror_that_is_no_address(serve):
+    with pytest.raises(Unavailable, match="could not be fetched"):
+        fetch("tfbind8", ("somewhere",), attempts=1)
+
+
 def test_names_that_cannot_be_fetched(serve):
     with pytest.raises(Unavailable, match="bbo data import"):
         fetch("rna/rna1_l14.npz")

