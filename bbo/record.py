@@ -1,8 +1,9 @@
 """The record of one cell: what was asked, what came out, and on what stack. The only thing harness and leaderboard share.
 
-A cell lives in `DIR/cells/HASH/` as `cell.json` and, when it is done, `designs.npz` (arrays `designs` (n, *shape), `scores` (n,)
-raw float64, `normalised` (n,) float64); where a trace was asked for, `trace.npz` too (`steps` (k,), `normalised` (k, n)). The folder is written under a temporary name and renamed, so it is there whole or not
-at all; two writers of the same cell cannot mix, the second leaves the first one's result standing.
+A cell lives in `DIR/cells/HASH/` as `cell.json` and, when it is done, `designs.npz` (arrays `designs` (n, *shape), `scores` (n,) raw
+float64, `normalised` (n,) float64); where a trace was asked for, `trace.npz` too (`steps` (k,), `normalised` (k, n)). The folder is
+written under a temporary name and renamed, so it is there whole or not at all; two writers of the same cell cannot mix, the
+second leaves the first one's result standing.
 """
 
 from __future__ import annotations

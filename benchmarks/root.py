@@ -199,7 +199,10 @@ def main(only: tuple[str, ...], as_json: bool) -> None:
         if not as_json:
             r = results[-1]
             rest = ", ".join(f"{k} {v if isinstance(v, str) else f'{v:.3g}'}" for k, v in list(r.items())[4:])
-            click.echo(f"{name}: ours {r['ours_seconds']:.3g} s, theirs {r['theirs_seconds']:.4g} s, ratio {r['ratio']:.3g}" + f"; {rest}" * bool(rest))
+            click.echo(
+                f"{name}: ours {r['ours_seconds']:.3g} s, theirs {r['theirs_seconds']:.4g} s, ratio {r['ratio']:.3g}"
+                + f"; {rest}" * bool(rest)
+            )
     if as_json:
         click.echo(json.dumps(results, indent=1))
 

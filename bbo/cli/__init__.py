@@ -16,6 +16,8 @@ COMMANDS = {
     "show": ("show", "Everything about one task or baseline: definition, presets, sources."),
     "run": ("run", "Run cells (task x baseline x seed) into a folder; the same command resumes."),
     "status": ("status", "Which planned cells of a folder are done, failed or missing."),
+    "rerun": ("rerun", "Run random finished cells again and compare bit for bit."),
+    "rescore": ("rescore", "Score stored designs again; they must match."),
     "report": ("report", "The leaderboard of one or more folders, as text, data or a page."),
     "compare": ("compare", "What changed between two results, by how much, and whether beyond noise."),
     "collect": ("collect", "All cells as one table: Parquet for analysis, CSV and Markdown to commit."),

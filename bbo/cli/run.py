@@ -10,11 +10,20 @@ from typing import Any
 
 import click
 
-from bbo import protocol
+from bbo import protocol, record
 from bbo.cli import console
-from bbo.errors import BBOError
-from bbo.harness import plan, run
+from bbo.errors import BBOError, unknown
+from bbo.harness import estimate, plan, run
 from bbo.harness.host import Limits
+
+
+def _shard(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    i, slash, n = text.partition("/")
+    if not (slash and i.isdecimal() and n.isdecimal() and 1 <= int(i) <= int(n)):
+        raise BBOError(f"--shard is written I/N with I from 1 to N, like 1/4; got '{text}'")
+    return int(i), int(n)
 
 
 @click.command("run")
@@ -28,22 +37,46 @@ from bbo.harness.host import Limits
 @click.option("--preset", help="fast, paper or smoke; paper takes the settings published for the task.  [default: fast]")
 @click.option("--set", "overrides", multiple=True, metavar="BASELINE.KEY=VALUE", help="Override one setting; may be repeated.")
 @click.option("--budget", type=int, help=f"Designs per cell.  [default: {protocol.BUDGET}]")
+@click.option("--cell", "hashes", multiple=True, metavar="HASH", help="A cell of the plans saved in OUT, alone; may be repeated.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option(
-    "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Cells side by side; cores are divided among them."
+    "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Cells side by side; with slurm, jobs of the array."
 )
+@click.option("--threads", type=click.IntRange(1), help="Threads of a cell.  [default: local: cores / jobs; else 1]")
 @click.option("--timeout", type=click.FloatRange(0), default=0.0, help="Seconds a cell may take, 0 for no limit.")
+@click.option(
+    "--memory", type=click.FloatRange(0), default=0.0, help="Gigabytes a cell may use (torch alone: 0.5), 0 for no limit."
+)
+@click.option(
+    "--cells-per-process", type=click.IntRange(1), default=100, show_default=True, help="Then a fresh process is started."
+)
+@click.option("--trace", is_flag=True, help="Score intermediate designs too and store the scores along the way.")
 @click.option("--retry", type=click.Choice(["failed"]), help="Run failed cells again.")
-@click.option("--dry-run", is_flag=True, help="Say what would run, and stop.")
+@click.option("--shard", callback=_shard, metavar="I/N", help="Only share I of N of the cells, 1/N to N/N.")
+@click.option("--engine", type=click.Choice(["local", "dask", "slurm"]), default="local", show_default=True)
+@click.option("--scheduler", default="", help="Address of the Dask scheduler.  [default: DASK_SCHEDULER_ADDRESS]")
+@click.option(
+    "--slurm", "slurm", multiple=True, metavar="OPTION=VALUE", help="An option of sbatch, like partition=gpu; may be repeated."
+)
+@click.option("--dry-run", is_flag=True, help="Say what would run and about how long, and stop.")
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Results folder.")
 def command(
     plan_file: Path | None,
     suite: str | None,
     overrides: tuple[str, ...],
+    hashes: tuple[str, ...],
     device: str,
     jobs: int,
+    threads: int | None,
     timeout: float,
+    memory: float,
+    cells_per_process: int,
+    trace: bool,
     retry: str | None,
+    shard: tuple[int, int] | None,
+    engine: str,
+    scheduler: str,
+    slurm: tuple[str, ...],
     dry_run: bool,
     out: Path,
     **axes: Any,
@@ -52,32 +85,46 @@ def command(
 
     The same command again resumes. Exit code 0: all planned cells are done; 2: some failed, or bad input; 130: stopped.
     """
-    if device == "cuda":
+    if device == "cuda" and engine == "local":
         _need_cuda()
-    made = plan.make(_request(plan_file, suite, overrides, axes))
-    total = len(made.seeds) * len(made.tasks) * len(made.methods)
-    if not dry_run:
+    options = dict(_pair("--slurm", text) for text in slurm)
+    if hashes:
+        wanted = _named(out, hashes)
         run.prepare(out)
-        made.save(out)
-    cells = run.remaining(made, out, retry == "failed")
-    click.echo(f"{total} cells planned, {total - len(cells)} there already, {len(cells)} to run in {out}", err=True)
+    else:
+        made = plan.make(_request(plan_file, suite, overrides, axes))
+        if not dry_run:
+            run.prepare(out)
+            made.save(out)
+        wanted = run.shard(list(made), *shard) if shard else list(made)
+    cells = run.remaining(wanted, out, retry == "failed")
+    click.echo(f"{len(wanted)} cells planned, {len(wanted) - len(cells)} there already, {len(cells)} to run in {out}", err=True)
     if dry_run:
-        for cell in cells:
-            click.echo(cell.spec.label())
+        _say_what_would_run(cells, out, jobs)
         return
-    limits = Limits(device, max(1, _cores() // jobs), timeout)
+    threads = threads or (max(1, _cores() // jobs) if engine == "local" else 1)
+    limits = Limits(device, threads, timeout, memory, trace, cells_per_process)
     try:
         with console.Progress(len(cells)) as progress:
-            run.run(cells, out, limits, jobs, progress.listener(), retry == "failed")
+            listener, again = progress.listener(), retry == "failed"
+            if engine == "dask":
+                from bbo.harness import dask_engine
+
+                dask_engine.run(cells, out, limits, listener, again, scheduler)
+            elif engine == "slurm":
+                from bbo.harness import slurm_engine
+
+                slurm_engine.run(cells, out, limits, jobs, listener, again, options)
+            else:
+                run.run(cells, out, limits, jobs, listener, again)
     except KeyboardInterrupt:
         click.echo("stopped; finished cells are kept, the same command resumes", err=True)
         sys.exit(130)
-    _conclude(made, out)
+    _conclude(wanted, out)
 
 
-def _conclude(made: plan.Plan, out: Path) -> None:
-    wanted = {cell.spec.hash for cell in made.cells()}
-    failed = [result for result in run.status(out).failed if result.spec.hash in wanted]
+def _conclude(wanted: list[plan.PlannedCell], out: Path) -> None:
+    failed = run.compare([cell.spec for cell in wanted], out).failed
     if not failed:
         click.echo(f"all {len(wanted)} cells done; see them with: bbo report {out}", err=True)
         return
@@ -90,17 +137,41 @@ def _conclude(made: plan.Plan, out: Path) -> None:
     )
 
 
+def _say_what_would_run(cells: list[plan.PlannedCell], out: Path, jobs: int) -> None:
+    for cell in cells:
+        click.echo(cell.spec.label())
+    past = record.read_all(out) if (out / "cells").is_dir() else []
+    found = estimate.estimate(cells, past)
+    if found.unknown < len(cells):
+        text = f"about {estimate.duration(found.seconds / jobs)} with --jobs {jobs}, going by {len(past)} cells in {out}"
+        rest = f"; {found.unknown} cells have no past there and are not counted" if found.unknown else ""
+        click.echo(f"estimate: {text}{rest}", err=True)
+    elif cells:
+        click.echo(f"estimate: unknown, {out} holds no finished cell of these baselines and presets", err=True)
+
+
+def _named(out: Path, hashes: tuple[str, ...]) -> list[plan.PlannedCell]:
+    orders = {order.spec.hash: order for order in plan.planned(out)}
+    for name in hashes:
+        if name not in orders:
+            raise unknown(f"cell of the plans in {out}", name, orders, f"see: bbo status {out} --json")
+    return [plan.look_up(orders[name]) for name in dict.fromkeys(hashes)]
+
+
+def _pair(option: str, text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise BBOError(f"{option} takes {'baseline.key' if option == '--set' else 'option'}=value; got '{text}'")
+    return key.strip(), value.strip()
+
+
 def _request(plan_file: Path | None, suite: str | None, overrides: tuple[str, ...], axes: dict[str, Any]) -> plan.Request:
     """Settings from the suite or plan file, replaced by what the command line gives."""
     if plan_file and suite:
         raise BBOError("give a plan file or --suite, not both")
     base = plan.read_plan(plan_file) if plan_file else plan.read_suite(suite) if suite else {}
     chosen: dict[str, str] = {key: str(value) for key, value in base.pop("set", {}).items()}
-    for text in overrides:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise BBOError(f"--set takes baseline.key=value; got '{text}'")
-        chosen[key.strip()] = value.strip()
+    chosen.update(_pair("--set", text) for text in overrides)
     given = {key: value for key, value in axes.items() if value}
     if axes["budget"] is not None:
         given["budget"] = axes["budget"]

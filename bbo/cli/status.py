@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -15,9 +16,16 @@ from bbo.harness.plan import describe
 @click.command("status")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="An object with the cells that are done, failed and missing.")
-def command(folder: Path, as_json: bool) -> None:
+@click.option("--commands", is_flag=True, help="One shell command for each cell that is missing or failed, for any scheduler.")
+def command(folder: Path, as_json: bool, commands: bool) -> None:
     """Say which cells of the plans saved in DIR are done, failed or missing."""
     status = run.status(folder)
+    if commands:
+        for spec in status.missing:
+            click.echo(shlex.join(["bbo", "run", "--cell", spec.hash, "--out", str(folder)]))
+        for result in status.failed:
+            click.echo(shlex.join(["bbo", "run", "--cell", result.spec.hash, "--retry", "failed", "--out", str(folder)]))
+        return
     if as_json:
         failed = [{**describe(r.spec), "error": r.error} for r in status.failed]
         cells = {"done": [describe(s) for s in status.done], "failed": failed, "missing": [describe(s) for s in status.missing]}

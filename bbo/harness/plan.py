@@ -103,6 +103,9 @@ class Plan:
     seeds: tuple[int, ...]
     budget: int
 
+    def __iter__(self) -> Iterator[PlannedCell]:
+        return self.cells()
+
     def cells(self) -> Iterator[PlannedCell]:
         """All cells, seeds outermost, so that an unfinished run has whole columns to show."""
         for seed, task, method in itertools.product(self.seeds, self.tasks, self.methods):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
+import shutil
 import threading
-from collections.abc import Callable
+import time
+import uuid
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from bbo import record
 from bbo.errors import BBOError
 from bbo.harness.host import Host, Limits
-from bbo.harness.plan import Plan, PlannedCell, planned_specs
+from bbo.harness.plan import PlannedCell, planned_specs
 from bbo.record import CellSpec, Record
 
 
@@ -41,47 +45,69 @@ def status(out: Path) -> Status:
         BBOError: no plan there.
         DamagedCell: a cell is incomplete.
     """
+    return compare(planned_specs(out), out)
+
+
+def compare(specs: Iterable[CellSpec], out: Path) -> Status:
+    """Which of these cells a results folder holds.
+
+    Raises:
+        DamagedCell: a cell is incomplete.
+    """
+    there = _present(out)
     done, failed, missing = [], [], []
-    for spec in planned_specs(out):
-        folder = record.cell_folder(out, spec.hash)
-        if not folder.exists():
+    for spec in specs:
+        if spec.hash not in there:
             missing.append(spec)
-            continue
-        result = record.read_cell(folder)
-        if result.done:
+        elif (result := record.read_cell(record.cell_folder(out, spec.hash))).done:
             done.append(spec)
         else:
             failed.append(result)
     return Status(done, failed, missing)
 
 
-def remaining(plan: Plan, out: Path, retry_failed: bool) -> list[PlannedCell]:
-    """Cells of a plan that are still to be run; failed ones count as run unless `retry_failed`.
+def remaining(cells: Iterable[PlannedCell], out: Path, retry_failed: bool) -> list[PlannedCell]:
+    """Cells that are still to be run; failed ones count as run unless `retry_failed`.
 
     Raises:
         DamagedCell: a cell is incomplete.
     """
-    cells = []
-    for cell in plan.cells():
-        folder = record.cell_folder(out, cell.spec.hash)
-        if not folder.exists() or (not record.read_cell(folder).done and retry_failed):
-            cells.append(cell)
-    return cells
+    there = _present(out)
+    return [
+        cell
+        for cell in cells
+        if cell.spec.hash not in there or (not record.read_cell(record.cell_folder(out, cell.spec.hash)).done and retry_failed)
+    ]
+
+
+def _present(out: Path) -> set[str]:
+    """Names of the cells of a folder; one listing instead of a question per cell."""
+    folder = out / "cells"
+    return set(os.listdir(folder)) if folder.is_dir() else set()
+
+
+def shard(cells: list[PlannedCell], i: int, n: int) -> list[PlannedCell]:
+    """Share `i` of `n` (1 to n): disjoint, together all, of equal size to one, tasks and methods mixed. Depends on the cells alone."""
+    return sorted(cells, key=lambda cell: cell.spec.hash)[i - 1 :: n]
 
 
 def prepare(out: Path) -> None:
-    """Make a results folder and see that it can be written.
+    """Make a results folder, see that it can be written, and clear what killed runs left there more than a day ago.
 
     Raises:
         BBOError: it cannot.
     """
     try:
         (out / "cells").mkdir(parents=True, exist_ok=True)
-        probe = out / "cells" / f".probe-{os.getpid()}"
-        probe.touch()
+        probe = out / "cells" / f".probe-{uuid.uuid4().hex[:8]}"
+        probe.write_bytes(bytes(4096))  # an empty file can be made on a full disk
         probe.unlink()
+        for folder in (out / "cells").glob(".tmp-*"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - folder.stat().st_mtime > 86400:
+                    shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
-        raise BBOError(f"cannot write into {out}: {error.strerror}; choose another folder with --out") from None
+        raise BBOError(f"cannot write into {out}: {error.strerror}; choose another folder with --out, or make room") from None
 
 
 def run(

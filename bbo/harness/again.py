@@ -1,0 +1,134 @@
+"""Doing finished work again to see that it stands: run cells once more, score stored designs once more."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bbo import protocol, record
+from bbo.errors import BBOError
+from bbo.harness.host import Host, Limits
+from bbo.harness.plan import Order, look_up, planned
+from bbo.record import Record
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of one cell done again.
+
+    Args:
+        record: the stored cell.
+        equal: whether all is as it was, bit for bit when run again, within the task's tolerance when scored again.
+        text: what differs and how far, or why it could not be done again; empty if equal.
+        stack: what differs in the stack, name to (then, now).
+    """
+
+    record: Record
+    equal: bool
+    text: str = ""
+    stack: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+
+
+def rerun(out: Path, sample: int, seed: int = 0) -> Iterator[Verdict]:
+    """Run `sample` random done cells again, each on its own device type and number of threads, and compare; stores nothing.
+
+    Raises:
+        BBOError: no done cell there.
+    """
+    done, plans = _done(out), _plans(out)
+    hosts: dict[Limits, Host] = {}
+    try:
+        for then in random.Random(seed).sample(done, min(sample, len(done))):
+            limits = Limits(then.provenance.get("device", "cpu"), then.provenance.get("threads", 1))
+            try:
+                cell = look_up(_order(plans, then))
+                judged = hosts.setdefault(limits, Host(out, limits)).evaluate(cell)
+            except BBOError as error:
+                yield Verdict(then, False, str(error))
+                continue
+            assert judged
+            now, outcome, _ = judged
+            stack = differences(then.provenance, now.provenance)
+            if outcome is None:
+                assert now.error
+                yield Verdict(then, False, f"failed now ({now.error['reason']}): {now.error['message']}", stack)
+                continue
+            before = record.read_outcome(record.cell_folder(out, then.spec.hash))
+            yield Verdict(then, *_compare(before.designs, outcome.designs, then.percentiles, now.percentiles), stack)
+    finally:
+        for host in hosts.values():
+            host.close()
+
+
+def rescore(out: Path) -> Iterator[Verdict]:
+    """Score the stored designs of every done cell again and compare with the stored scores and percentiles.
+
+    Raises:
+        BBOError: no done cell there.
+    """
+    plans = _plans(out)
+    for then in _done(out):
+        try:
+            cell = look_up(_order(plans, then))
+            before = record.read_outcome(record.cell_folder(out, then.spec.hash))
+            scores = cell.task.task.score(before.designs)
+        except BBOError as error:
+            yield Verdict(then, False, str(error))
+            continue
+        task, tolerance = cell.task.task, cell.task.task.tolerance
+        same = np.allclose(scores, before.scores, rtol=tolerance, atol=tolerance)
+        # Means and quantiles of one and the same numbers: only a record that was altered differs here.
+        consistent = (
+            np.array_equal(task.normalise(before.scores), before.normalised)
+            and protocol.percentiles(before.normalised) == then.percentiles
+        )
+        if not same:
+            far = float(np.abs(scores - before.scores).max())
+            yield Verdict(then, False, f"scores differ by up to {far:g} (allowed {tolerance:g})")
+        elif not consistent:
+            yield Verdict(then, False, "stored percentiles or normalised scores do not follow from the stored scores")
+        else:
+            yield Verdict(then, True)
+
+
+def differences(then: dict[str, Any], now: dict[str, Any], prefix: str = "") -> dict[str, tuple[Any, Any]]:
+    """What differs between two stacks, by dotted name; the time of day is no difference."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for key in sorted({*then, *now} - {"finished"}):
+        a, b = then.get(key), now.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            found |= differences(a, b, f"{prefix}{key}.")
+        elif a != b:
+            found[prefix + key] = (a, b)
+    return found
+
+
+def _compare(a: np.ndarray, b: np.ndarray, then: dict[str, float], now: dict[str, float]) -> tuple[bool, str]:
+    if a.dtype == b.dtype and np.array_equal(a, b):
+        return True, ""
+    rows = int((a != b).any(axis=tuple(range(1, a.ndim))).sum())
+    far = float(np.abs(a.astype(np.float64) - b).max())
+    scores = ", ".join(f"{p}th percentile {then[p]:.6g} then, {now[p]:.6g} now" for p in then)
+    return False, f"{rows} of {len(a)} designs differ, a coordinate by up to {far:g}; {scores}"
+
+
+def _done(out: Path) -> list[Record]:
+    done = [found for found in record.read_all(out) if found.done]
+    if not done:
+        raise BBOError(f"{out} holds no finished cell; see: bbo status {out}")
+    return done
+
+
+def _plans(out: Path) -> dict[str, Order]:
+    return {order.spec.hash: order for order in planned(out)} if (out / "plans").is_dir() else {}
+
+
+def _order(plans: dict[str, Order], stored: Record) -> Order:
+    """The order of a stored cell; cells that came without their plan are found by their ids."""
+    spec = stored.spec
+    return plans.get(spec.hash) or Order(spec, spec.task, spec.baseline, stored.method.get("preset", ""))

@@ -1,0 +1,68 @@
+"""What an engine runs elsewhere: takes cells by name, runs them on hosts of its own process, which write the records themselves."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bbo.harness.host import Host, Limits
+from bbo.harness.plan import Order, look_up
+
+#: Seconds after which an unused host of a long-living worker gives its process back.
+IDLE = 60.0
+
+_lock = threading.Lock()
+_idle: dict[tuple[Path, Limits, bool], list[tuple[Host, threading.Timer]]] = {}
+
+
+def run_all(orders: list[Order], out: Path, limits: Limits, replace_failed: bool) -> None:
+    """Run cells one after another on one host (a job of a job array).
+
+    Raises:
+        BBOError: a cell's task or method is not here, or here in another version.
+        OSError: the results cannot be written.
+    """
+    host = Host(out, limits, replace_failed=replace_failed)
+    try:
+        for order in orders:
+            host.run(look_up(order))
+    finally:
+        host.close()
+
+
+def run_one(order: Order, out: Path, limits: Limits, replace_failed: bool) -> None:
+    """Run one cell on a host that stays for the next (a task of a worker that lives on)."""
+    cell = look_up(order)
+    with _host(out, limits, replace_failed) as host:
+        host.run(cell)
+
+
+def close_idle() -> None:
+    """Close the hosts that wait for work."""
+    with _lock:
+        waiting = [pair for pairs in _idle.values() for pair in pairs]
+        _idle.clear()
+    for host, timer in waiting:
+        timer.cancel()
+        host.close()
+
+
+@contextmanager
+def _host(out: Path, limits: Limits, replace_failed: bool) -> Iterator[Host]:
+    key = (out, limits, replace_failed)
+    with _lock:
+        host, timer = _idle[key].pop() if _idle.get(key) else (Host(out, limits, replace_failed=replace_failed), None)
+    if timer:
+        timer.cancel()
+    try:
+        yield host
+    except BaseException:
+        host.close()
+        raise
+    timer = threading.Timer(IDLE, close_idle)
+    timer.daemon = True
+    with _lock:
+        _idle.setdefault(key, []).append((host, timer))
+    timer.start()

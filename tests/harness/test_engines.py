@@ -1,0 +1,190 @@
+"""Engines against the real things: a Dask scheduler with two worker processes, and a Slurm of one node."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from bbo import record
+from bbo.errors import BBOError
+from bbo.harness import dask_engine, run, slurm_engine
+from bbo.harness.host import Limits
+from bbo.harness.run import Listener
+
+SLOW_DRAW = """
+import time, torch
+
+class SlowDraw:
+    "Waits a moment, then draws."
+    def propose(self, problem):
+        time.sleep(0.3)
+        return torch.rand(problem.budget, 3, generator=problem.generator)
+"""
+
+
+def undisturbed(lab, made):
+    """The same cells on the local engine in another folder."""
+    lab.run(made, lab.folder / "undisturbed")
+    return {cell.spec.hash: lab.designs(cell.spec, lab.folder / "undisturbed") for cell in made}
+
+
+def same(lab, made):
+    expected = undisturbed(lab, made)
+    found = record.read_all(lab.out)
+    assert sorted(r.spec.hash for r in found) == sorted(expected)
+    assert all(r.done for r in found)
+    assert all((lab.designs(r.spec) == expected[r.spec.hash]).all() for r in found)
+
+
+def children_of(pid):
+    import psutil
+
+    return [p.pid for p in psutil.Process(pid).children(recursive=True)]
+
+
+def wait_for(condition, seconds=60, what="nothing came"):
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+    return found
+
+
+@pytest.fixture
+def dask_cluster(tmp_path):
+    """Address of a scheduler on the loopback address, and its two worker processes; all ended afterwards."""
+    pytest.importorskip("distributed")
+    processes = []
+
+    def start(name, *words):
+        log = open(tmp_path / f"{name}.log", "wb")  # noqa: SIM115
+        env = {**os.environ, "DASK_DISTRIBUTED__WORKER__DAEMON": "True"}
+        processes.append(
+            subprocess.Popen([sys.executable, "-m", "distributed.cli." + words[0], *words[1:]], stdout=log, stderr=log, env=env)
+        )
+        return processes[-1]
+
+    start(
+        "scheduler", "dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--dashboard-address", "127.0.0.1:0"
+    )
+    log = tmp_path / "scheduler.log"
+    address = wait_for(lambda: re.search(r"tcp://127\.0\.0\.1:\d+", log.read_text()), what=log.read_text).group()
+    common = (
+        "dask_worker",
+        address,
+        "--nthreads",
+        "1",
+        "--host",
+        "127.0.0.1",
+        "--no-dashboard",
+        "--no-nanny",
+        "--resources",
+        "GPU=1",
+    )
+    workers = [start(f"worker{i}", *common, "--local-directory", str(tmp_path)) for i in range(2)]
+    yield address, workers
+    for process in reversed(processes):
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def test_dask_finishes_every_cell_though_a_worker_is_killed_in_the_middle(lab, dask_cluster):
+    address, workers = dask_cluster
+    lab.method("SlowDraw", SLOW_DRAW)
+    made = lab.plan("SlowDraw", seeds=tuple(range(12)))
+    run.prepare(lab.out)
+    ended, orphans = [], []
+
+    def end(cell, result):
+        ended.append(result.spec.hash)
+        if len(ended) == 3:
+            orphans.extend(children_of(workers[0].pid))
+            workers[0].send_signal(signal.SIGKILL)
+
+    dask_engine.run(list(made), lab.out, Limits("cpu", 1), Listener(end=end), address=address)
+    assert workers[0].wait(5) == -signal.SIGKILL
+    assert sorted(ended) == sorted(cell.spec.hash for cell in made)
+    same(lab, made)
+    assert not list(lab.out.glob("cells/.tmp-*"))
+    import psutil
+
+    wait_for(lambda: not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in orphans), 10)
+    assert children_of(workers[1].pid) == [], "the method process of an idle worker stays"
+
+
+def test_dask_records_failures_and_says_what_was_lost(lab, dask_cluster):
+    address, _ = dask_cluster
+    made = lab.plan(lab.body("Raises", "raise ValueError('no')"), "Good")
+    run.prepare(lab.out)
+    dask_engine.run(list(made), lab.out, Limits("cpu", 1), Listener(), address=address)
+    assert {r.spec.baseline: r.done for r in record.read_all(lab.out)} == {"Raises": False, "Good": True}
+    made = lab.plan("Good", seeds=(5,))
+    (lab.folder / "good.py").unlink()
+    with pytest.raises(BBOError, match=r"1 cells were lost.*no file for"):
+        dask_engine.run(list(made), lab.out, Limits("cpu", 1), Listener(), address=address)
+
+
+def test_dask_without_a_scheduler_is_one_line(lab, monkeypatch):
+    monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
+    with pytest.raises(BBOError, match="needs --scheduler ADDRESS"):
+        dask_engine.run(list(lab.plan("Good")), lab.out, Limits(), Listener())
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory):
+    """A Slurm of one node, started by the script that BBO_TEST_SLURM names."""
+    script = os.environ.get("BBO_TEST_SLURM", "")
+    if not script:
+        pytest.skip("BBO_TEST_SLURM does not name a script that starts a Slurm")
+    folder = tmp_path_factory.mktemp("slurm")
+    # Whoever sets the variable wants these tests: a Slurm that does not come up fails them.
+    started = subprocess.run([script, "start", folder], capture_output=True, text=True, timeout=280, check=False)
+    assert started.returncode == 0, f"{script} could not start Slurm:\n{started.stdout}\n{started.stderr}"
+    conf = re.search(r"SLURM_CONF=(\S+)", started.stdout)
+    assert conf, started.stdout
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLURM_CONF", conf.group(1))
+        yield
+        subprocess.run([script, "stop", folder], check=True, timeout=60)
+
+
+@pytest.mark.slurm
+@pytest.mark.xdist_group("slurm")
+@pytest.mark.timeout(600)
+def test_slurm_runs_a_job_array_whose_jobs_write_their_own_cells(lab, slurm):
+    made = lab.plan("Good", lab.body("Raises", "raise ValueError('no')"), seeds=(0, 1, 2))
+    run.prepare(lab.out)
+    ended = []
+    slurm_engine.run(
+        list(made), lab.out, Limits("cpu", 1), 2, Listener(end=lambda c, r: ended.append(r.spec.hash)), options={"time": "5"}
+    )
+    assert sorted(ended) == sorted(cell.spec.hash for cell in made)
+    good = lab.plan("Good", seeds=(0, 1, 2))
+    expected = undisturbed(lab, good)
+    assert all((lab.designs(cell.spec) == expected[cell.spec.hash]).all() for cell in good)
+    assert sum(not r.done for r in record.read_all(lab.out)) == 3
+
+
+@pytest.mark.slurm
+@pytest.mark.xdist_group("slurm")
+@pytest.mark.timeout(600)
+def test_slurm_jobs_that_die_leave_their_cells_to_the_next_run(lab, slurm):
+    made = lab.plan("Good", lab.body("Waits", "time.sleep(600)"))
+    run.prepare(lab.out)
+
+    def end(cell, result):
+        subprocess.run(["scancel", "--name", "bbo"], check=True)
+
+    with pytest.raises(BBOError, match=r"1 cells were not finished by their Slurm jobs"):
+        slurm_engine.run(list(made), lab.out, Limits("cpu", 1), 2, Listener(end=end))
+    assert [cell.spec.baseline for cell in run.remaining(made, lab.out, False)] == ["Waits"]
+    with pytest.raises(BBOError, match="Slurm did not take the jobs"):
+        slurm_engine.run(list(made), lab.out, Limits("cpu", 1), 1, Listener(), options={"partition": "nowhere"})
