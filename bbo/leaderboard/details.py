@@ -27,8 +27,8 @@ class Detail:
 
 
 def slug(label: str) -> str:
-    """A label as part of an anchor or a file name."""
-    return re.sub(r"[^A-Za-z0-9]+", "-", label).strip("-").lower()
+    """A label as part of an anchor or a file name; it keeps what tells labels apart, such as case and the sign of a setting."""
+    return re.sub(r"[^A-Za-z0-9._=-]+", "-", label).strip("-")
 
 
 def anchor(of: Column | Row) -> str:
