@@ -184,5 +184,5 @@ def _row(theirs: Published, entry: Entry, row: Row, column: Column, sources: lis
         ),
         Item(f"{values.mean() - theirs.mean:+.3f}", key=float(values.mean() - theirs.mean)) if len(values) else Item("-"),
         Item(kind, styles=frozenset({"changed"} if kind == "differ" else ())),
-        Item(why),
+        Item(why, styles=frozenset({"text"})),
     )

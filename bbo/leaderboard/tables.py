@@ -22,7 +22,7 @@ ABSENT = "-"
 
 @dataclass(frozen=True)
 class Item:
-    """One table cell: text, letters of its footnotes, styles (best, second, chance, failed), and a number to sort by."""
+    """One table cell: text, letters of its footnotes, styles (best, second, changed, chance, failed, text), a number to sort by."""
 
     text: str
     marks: tuple[str, ...] = ()

@@ -7,10 +7,15 @@ import io
 import json
 import re
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from bbo.cli import main
+from bbo.leaderboard import tables, terminal
+from bbo.leaderboard.scores import board
+from bbo.record import read_all
 
 FAILED = {"reason": "error", "type": "ValueError", "message": "no pair | survives"}
 
@@ -148,6 +153,48 @@ def test_several_folders_are_one_board(store, make) -> None:
     first, second = store(make(seed=0, top=0.5), name="a"), store(make(seed=1, top=0.7), make(seed=0, top=0.5), name="b")
     rows = json.loads(bbo("report", first, second, "--format", "json", "--percentile", 100).stdout)
     assert [(r["n_seeds"], r["mean"]) for r in rows] == [(2, pytest.approx(0.6))]
+
+
+def test_other_metrics(store, make) -> None:
+    out = store(
+        make("t1", "slow", 0, 0.9, cost={"wall_seconds": 30.0}),
+        make("t1", "slow", 1, 0.9, cost={"wall_seconds": 50.0}),
+        make("t1", "quick", 0, 0.8, cost={"wall_seconds": 2.0}),
+        make("t1", "quick", 1, 0.8, cost={"wall_seconds": 2.0}),
+        make("t1", "random", 0, 0.6, preset="default"),
+        make("t1", "random", 1, 0.6, preset="default"),
+    )
+    text = bbo("report", out, "--metric", "wall-time").stdout
+    assert text.count("\n## ") == 1
+    times = {name: row["t1"] for name, row in table(text, "Wall time, seconds").items()}
+    assert times == {"slow": "40.0 ± 10.0", "quick": "**2.0 ± 0.0**", "random": "-"}
+    chance = table(bbo("report", out, "--metric", "above-chance", "--percentile", 100).stdout, "Score above chance, 100th")
+    assert [row["t1"] for row in chance.values()] == ["**0.750 ± 0.000**", "0.500 ± 0.000", "0.000 ± 0.000"]
+    refused = bbo("report", out, "--metric", "wall")
+    assert refused.exit_code == 2
+    assert "wall-time" in refused.stderr
+    assert bbo("report", out, "--metric", "diversity", "--format", "json").exit_code == 2
+
+
+def test_post_hoc_tests(store, make) -> None:
+    """Ten tasks on which a beats b beats c: Holm's Wilcoxon tells all three apart, Nemenyi's test only a from c."""
+    out = store(*(make(f"t{t}", name, 0, 0.9 - i / 10 - t / 1000) for t in range(10) for i, name in enumerate("abc")))
+    # Nemenyi's critical difference of 3 methods on 10 tasks: 2.344 sqrt(3 * 4 / 60) = 1.05, more than one rank.
+    for test, groups in (("nemenyi", ["A", "AB", "B"]), ("holm", ["A", "B", "C"])):
+        rows = table(bbo("report", out, "--test", test).stdout, "Normalised score, 100th")
+        assert [row["group"] for row in rows.values()] == groups
+
+
+@pytest.mark.parametrize("width", [60, 200])
+def test_a_terminal_of_any_width_shows_every_column(results, width) -> None:
+    document = tables.document(board(read_all(results)), None, "bbo report", np.random.default_rng(0))
+    file = io.StringIO()
+    terminal.show(document, Console(file=file, width=width))
+    text = file.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    for wanted in ("0.850 ± 0.050", "0.950 ± 0.000 (failed 1/2)", "failed 2/2", "mean rank", "above chance", "uses privileged"):
+        assert wanted in text
+    assert (text.count("Mine") > 3) == (width == 60)
 
 
 def test_html_is_one_file_with_a_figure(results, tmp_path) -> None:
