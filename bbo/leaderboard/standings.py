@@ -93,10 +93,10 @@ def grouping(board: Board, percentile: int, test: str = "nemenyi") -> Grouping |
 
 
 def _scores(board: Board, percentile: int, methods: np.ndarray) -> np.ndarray:
-    """Mean scores (tasks, methods) that the ranks are made of; a failed entry takes its task's lowest mean."""
+    """Mean scores (tasks, methods) that the ranks are made of; a failed entry takes its task's lowest mean, 0 where all failed."""
     means = board.ranked_means(percentile)[methods].T
-    lowest = np.nanmin(means, axis=1, keepdims=True)
-    return np.where(np.isfinite(means), means, lowest)
+    lowest = np.where(np.isfinite(means), means, np.inf).min(axis=1, keepdims=True)
+    return np.where(np.isfinite(means), means, np.where(np.isfinite(lowest), lowest, 0.0))
 
 
 def standings(board: Board, percentile: int, generator: np.random.Generator, test: str = "nemenyi") -> list[Standing]:

@@ -197,6 +197,19 @@ def test_a_terminal_of_any_width_shows_every_column(results, width) -> None:
     assert (text.count("Mine") > 3) == (width == 60)
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("form", ["md", "csv", "json", "latex", "html"])
+@pytest.mark.parametrize("test", ["nemenyi", "holm"])
+def test_where_everything_failed_the_report_says_so(store, make, tmp_path, form, test) -> None:
+    out = store(*(make(t, name, seed, error=FAILED) for t in ("t1", "t2", "t3") for name in "ab" for seed in (0, 1)))
+    answer = bbo("report", out, "--format", form, "--test", test, "--out", tmp_path / "report")
+    assert answer.exit_code == 0, answer.output
+    text = (tmp_path / "report").read_text()
+    assert ("failed 2/2" in text) == (form in ("md", "latex", "html"))
+    if form == "json":
+        assert {(row["n_seeds"], row["mean"], row["failed"]) for row in json.loads(text)} == {(0, None, 2)}
+
+
 def test_html_is_one_file_with_a_figure(results, tmp_path) -> None:
     out = tmp_path / "deep" / "page.html"
     assert bbo("report", results, "--format", "html", "--out", out).exit_code == 0
