@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,7 @@ def command(
         return
     threads = threads or (max(1, _cores() // jobs) if engine == "local" else 1)
     limits = Limits(device, threads, timeout, memory, trace, cells_per_process)
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         with console.Progress(len(cells)) as progress:
             listener, again = progress.listener(), retry == "failed"
@@ -123,8 +125,16 @@ def command(
     _conclude(wanted, out)
 
 
+def _interrupt(number: int, frame: Any) -> None:
+    """SIGTERM, as schedulers send it, stops a run like Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
 def _conclude(wanted: list[plan.PlannedCell], out: Path) -> None:
-    failed = run.compare([cell.spec for cell in wanted], out).failed
+    status = run.compare([cell.spec for cell in wanted], out)
+    failed = status.failed
+    if status.missing:
+        raise BBOError(f"{len(status.missing)} of {len(wanted)} cells were not run; the same command runs them")
     if not failed:
         click.echo(f"all {len(wanted)} cells done; see them with: bbo report {out}", err=True)
         return

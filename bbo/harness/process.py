@@ -123,10 +123,14 @@ class MethodProcess:
             self.data_hash = job.data_hash
             while True:
                 message = self._next()
+                if message is None:
+                    how = self._how_it_ended()
+                    if self._popen.poll() == -signal.SIGTERM:
+                        stop.wait(1)  # a scheduler that ends a job signals host and method alike; ours may come a moment later
                 if stop.is_set():
                     raise Stopped
                 if message is None:
-                    raise Lost("crash", self._how_it_ended())
+                    raise Lost("crash", how)
                 kind, facts, array = message
                 if kind == "answer":
                     return facts, array

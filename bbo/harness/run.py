@@ -59,10 +59,10 @@ def compare(specs: Iterable[CellSpec], out: Path) -> Status:
     for spec in specs:
         if spec.hash not in there:
             missing.append(spec)
-        elif (result := record.read_cell(record.cell_folder(out, spec.hash))).done:
+        elif record.is_done(folder := record.cell_folder(out, spec.hash)):
             done.append(spec)
         else:
-            failed.append(result)
+            failed.append(record.read_cell(folder))
     return Status(done, failed, missing)
 
 
@@ -76,7 +76,7 @@ def remaining(cells: Iterable[PlannedCell], out: Path, retry_failed: bool) -> li
     return [
         cell
         for cell in cells
-        if cell.spec.hash not in there or (not record.read_cell(record.cell_folder(out, cell.spec.hash)).done and retry_failed)
+        if cell.spec.hash not in there or (not record.is_done(record.cell_folder(out, cell.spec.hash)) and retry_failed)
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,8 +26,12 @@ def run_all(orders: list[Order], out: Path, limits: Limits, replace_failed: bool
         OSError: the results cannot be written.
     """
     host = Host(out, limits, replace_failed=replace_failed)
+    # A scheduler ends a job with SIGTERM: the running cell is then given up without a record, not recorded as a crash.
+    signal.signal(signal.SIGTERM, lambda number, frame: host.stop.set())
     try:
         for order in orders:
+            if host.stop.is_set():
+                break
             host.run(look_up(order))
     finally:
         host.close()

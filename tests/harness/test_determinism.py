@@ -23,25 +23,26 @@ def runnable() -> list[str]:
     return found
 
 
-@pytest.fixture(scope="module")
-def three_runs(module_lab):
+@pytest.fixture(scope="module", params=[1, pytest.param(2, marks=pytest.mark.slow)], ids=["1 thread", "2 threads"])
+def three_runs(request, module_lab):
     """Every baseline on both kinds of space: twice in the same order in two processes, and once in another order in a third."""
-    lab = module_lab
+    lab, threads = module_lab, request.param
     plans = [lab.plan(*runnable(), task=task, preset="smoke") for task in ("Slope", "Letters")]
     cells = [cell for made in plans for cell in made.cells()]
     for name, order in (("first", cells), ("second", cells), ("other order", cells[::-1])):
-        run.prepare(lab.folder / name)
+        out = lab.folder / f"{name} {threads}"
+        run.prepare(out)
         # More cells than a process takes by default, so that all cells of a run share one process.
-        run.run(order, lab.folder / name, Limits("cpu", 2, cells_per_process=1000), 1, run.Listener())
-    return lab, cells
+        run.run(order, out, Limits("cpu", threads, cells_per_process=1000), 1, run.Listener())
+    return lab, cells, threads
 
 
 @pytest.mark.parametrize("name", runnable())
 @pytest.mark.parametrize("task", ["slope", "letters"])
 def test_same_bits_in_two_processes_and_in_any_order(three_runs, name, task):
-    lab, cells = three_runs
+    lab, cells, threads = three_runs
     (spec,) = (c.spec for c in cells if (c.spec.baseline, c.spec.task) == (name, task))
-    first, second, other = (lab.designs(spec, lab.folder / folder) for folder in ("first", "second", "other order"))
+    first, second, other = (lab.designs(spec, lab.folder / f"{name} {threads}") for name in ("first", "second", "other order"))
     assert (first == second).all()
     assert (first == other).all()
 
