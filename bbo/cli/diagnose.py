@@ -139,9 +139,8 @@ def _diagnose(
     baseline = catalogue.load_baseline(name)
     method = baseline.cls(**baseline.config(preset, task.spec.id, overrides).config)
     if not callable(getattr(method, "surrogate", None)):
-        raise BBOError(
-            f"'{name}' has no surrogate to diagnose: its class needs a method surrogate(self, problem); with one: {', '.join(_able())}"
-        )
+        able = ", ".join(_able())
+        raise BBOError(f"'{name}' has no surrogate to diagnose: its class has no method surrogate(self, problem); with one: {able}")
     place = torch.device(device)
     problem = Problem(
         torch.as_tensor(known.x, device=place),

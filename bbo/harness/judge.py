@@ -61,6 +61,7 @@ def judge(cell: PlannedCell, answer: Answer) -> tuple[Record, Outcome | None, Tr
             "best_visible": float(task.normalise(np.asarray(spec.best_visible))),
             "visible_rows": len(cell.task.dataset.y),
             "optimum": spec.optimum,
+            "saturated": spec.saturated,
             "local": cell.task.local,
         },
         method={

@@ -120,7 +120,8 @@ class Board:
         for j, column in enumerate(self.columns):
             run = np.array([(row.label, column.label) in self.entries for row in self.rows])
             if run.any():
-                ranks[run, j] = rankdata(-np.nan_to_num(means[run, j], nan=-np.inf))
+                # Equal scores stay equal however many seeds they were averaged over.
+                ranks[run, j] = rankdata(-np.nan_to_num(means[run, j].round(12), nan=-np.inf))
         return ranks
 
     def mean_ranks(self, percentile: int) -> np.ndarray:

@@ -52,6 +52,9 @@ class MLP(nn.Module):
     With `gaussian` it has two outputs, and the second is the log standard deviation squashed by softplus between two trainable
     bounds that start at log 0.1 and log 0.2 (design-baselines, `gradient_ascent/nets.py`).
 
+    With these arguments it is the surrogate of: Gradient Ascent (2048, 2048; gaussian), COMs, RaM and Tri-mentoring (2048, 2048;
+    relu), CbAS, CMA-ES and REINFORCE (256,; gaussian), RoMA (64, 64; softplus, gaussian), MATCH-OPT (512, 128, 32).
+
     Args:
         dim: d, number of inputs.
         hidden: widths of the hidden layers.
@@ -83,6 +86,37 @@ class MLP(nn.Module):
         log_std = self.max_log_std - F.softplus(self.max_log_std - log_std)
         log_std = self.min_log_std + F.softplus(log_std - self.min_log_std)
         return torch.cat([mean, log_std], dim=-1)
+
+
+class Embedded(nn.Module):
+    """Sequences (n, L) of letters, int64, to a vector for each letter, side by side, and these to an `MLP`.
+
+    How CbAS, CMA-ES and REINFORCE of design-baselines read sequences, with vectors of 256 numbers. Letters have the same vector in
+    every position; vectors start uniform in +-0.05, as Keras' `Embedding` does.
+
+    Args:
+        letters: number of letters. length: L. width: numbers in a letter's vector.
+        Others as for `MLP`.
+    """
+
+    def __init__(
+        self,
+        letters: int,
+        length: int,
+        width: int,
+        hidden: Sequence[int],
+        generator: Generator,
+        activation: str = "leaky_relu",
+        gaussian: bool = False,
+    ) -> None:
+        super().__init__()
+        self.vectors = nn.Parameter(torch.empty(letters, width, device=generator.device))
+        nn.init.uniform_(self.vectors, -0.05, 0.05, generator=generator)
+        self.mlp = MLP(length * width, hidden, generator, activation, gaussian)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Letters (n, L) to outputs (n, 1), or (n, 2) with `gaussian`."""
+        return self.mlp(self.vectors[x].flatten(1))
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def cell(
     return record, outcome
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make() -> Any:
     """`cell`, as a fixture: test files cannot import this one."""
     return cell

@@ -12,7 +12,7 @@ from torch.testing import assert_close
 
 from bbo.errors import BBOError, NumericalError
 from bbo.surrogates import losses
-from bbo.surrogates.networks import MLP, spawn
+from bbo.surrogates.networks import MLP, Embedded, spawn
 from bbo.surrogates.sharpness import PUBLISHED, SharpnessSettings
 from bbo.surrogates.training import Plan, fit, validation_rows
 
@@ -48,6 +48,22 @@ def test_members_of_a_batched_ensemble_are_the_single_models(kind):
         assert_close(torch.tensor(together.history.train)[:, k], torch.tensor(alone.history.train)[:, 0], rtol=1e-3, atol=1e-4)
         for name, rows in together.history.sharpness.items():
             assert_close(torch.tensor(rows)[:, k], torch.tensor(alone.history.sharpness[name])[:, 0], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["none", "ignite"])
+def test_a_network_that_reads_letters_trains_as_an_ensemble_too(kind):
+    x = torch.randint(4, (300, 6), generator=torch.Generator().manual_seed(0))
+    y = (x == torch.tensor([0, 1, 2, 3, 0, 1])).float().sum(1) - 1.5
+
+    def letters(generator):
+        return Embedded(4, 6, 8, (16,), generator, gaussian=True)
+
+    settings = SharpnessSettings(kind, **PUBLISHED.get(kind, {}))
+    plan = Plan(epochs=30, batch_size=50, lr=1e-2, bootstrap=True)
+    together = fit(letters, x, y, plan, losses.nll, generators(2), settings.regulariser(2, x.device))
+    alone = fit(letters, x, y, plan, losses.nll, generators(2)[1:], settings.regulariser(1, x.device))
+    assert_close(together.ensemble.mean(x)[1], alone.ensemble.mean(x)[0], rtol=1e-2, atol=1e-2)
+    assert torch.corrcoef(torch.stack([together.ensemble.mean(x)[0], y]))[0, 1] > 0.95
 
 
 def test_the_same_generators_give_the_same_bits_and_others_do_not():
