@@ -14,18 +14,51 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 import bbo
-from bbo import catalogue, settings
+from bbo import catalogue
 from bbo.errors import Unavailable
 from bbo.testing.baselines import SPACES, make_problem
 
 FACTORIES = {
     getattr(torch, name)
-    for name in """arange as_tensor empty empty_strided eye from_numpy full hann_window linspace logspace ones rand randint randn
-    randperm scalar_tensor sparse_coo_tensor tensor tril_indices triu_indices zeros""".split()
+    for name in [
+        "arange",
+        "as_tensor",
+        "empty",
+        "empty_strided",
+        "eye",
+        "from_numpy",
+        "full",
+        "hann_window",
+        "linspace",
+        "logspace",
+        "ones",
+        "rand",
+        "randint",
+        "randn",
+        "randperm",
+        "scalar_tensor",
+        "sparse_coo_tensor",
+        "tensor",
+        "tril_indices",
+        "triu_indices",
+        "zeros",
+    ]
 }
 TRANSFERS = {
     getattr(torch.Tensor, name)
-    for name in "cpu numpy item tolist __array__ __bool__ __float__ __int__ __index__ __complex__ __format__".split()
+    for name in [
+        "cpu",
+        "numpy",
+        "item",
+        "tolist",
+        "__array__",
+        "__bool__",
+        "__float__",
+        "__int__",
+        "__index__",
+        "__complex__",
+        "__format__",
+    ]
 }
 #: Where numbers may leave the device: (file, function) to (most times in one smoke run, reason).
 ALLOWED: dict[tuple[str, str], tuple[int, str]] = {}
