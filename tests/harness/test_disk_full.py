@@ -1,5 +1,6 @@
 """A disk that fills up: a clear stop, nothing half-written, and the same command finishes later."""
 
+import contextlib
 import os
 import resource
 import subprocess
@@ -29,7 +30,7 @@ def test_a_full_disk_stops_the_run_and_room_lets_it_finish(lab, small_disk):
     made = lab.plan("Good", seeds=tuple(range(8)))
     run.prepare(out)
     ballast = small_disk / "ballast"
-    with pytest.raises(OSError), open(ballast, "wb", buffering=0) as file:
+    with contextlib.suppress(OSError), open(ballast, "wb", buffering=0) as file:
         while True:
             file.write(bytes(4096))
     os.truncate(ballast, ballast.stat().st_size - 48 * 1024)  # room for a few cells

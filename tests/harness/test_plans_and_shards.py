@@ -93,9 +93,13 @@ def test_suites_name_what_exists(name):
     text = tomllib.loads(files("bbo").joinpath("suites", f"{name}.toml").read_text())
     assert set(text) <= {"tasks", "baselines", "seeds", "preset", "budget", "set"}
     assert plan.read_suite(name)["tasks"]
-    for reference in text["baselines"]:
-        catalogue.baseline_card(reference.partition("+")[0])
+    assert set(text["tasks"]) <= set(catalogue.task_ids())
     assert {r.partition("+")[0] for r in text["baselines"]} <= set(catalogue.baseline_ids())
+    for reference in text["baselines"]:
+        catalogue.load_baseline(reference).config(text["preset"], text["tasks"][0], {})
+    if name == "full":
+        assert set(text["tasks"]) == set(catalogue.task_ids())
+        assert set(catalogue.baseline_ids()) <= set(text["baselines"])
 
 
 def test_a_trace_is_scored_thinned_and_stored_beside_the_designs(lab):
