@@ -19,6 +19,7 @@ import numpy as np
 
 from bbo import record
 from bbo.errors import BBOError
+from bbo.harness.plan import planned_specs
 from bbo.leaderboard.statistics import Estimate, paired_difference
 
 #: scores[task][baseline][seed]
@@ -32,7 +33,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
     arguments = parser.parse_args()
     try:
-        text = report(record.read_all(arguments.folder), np.random.default_rng(arguments.seed), f"--seed {arguments.seed}")
+        records, planned = record.read_all(arguments.folder), len(planned_specs(arguments.folder))
+        text = report(records, planned, np.random.default_rng(arguments.seed), f"--seed {arguments.seed}")
     except BBOError as error:
         sys.exit(f"error: {error}")
     if arguments.out:
@@ -41,8 +43,8 @@ def main() -> None:
         print(text, end="")
 
 
-def report(records: list[record.Record], generator: np.random.Generator, how: str) -> str:
-    """The whole Markdown page.
+def report(records: list[record.Record], planned: int, generator: np.random.Generator, how: str) -> str:
+    """The whole Markdown page; `planned` is the number of cells asked for, done or not.
 
     Raises:
         BBOError: no pair of cells to compare.
@@ -60,7 +62,7 @@ def report(records: list[record.Record], generator: np.random.Generator, how: st
         raise BBOError(
             "no METHOD+REGULARISER and METHOD with the same task and seed; make them: bbo run results/ablations/ignite.toml"
         )
-    return "\n".join([*heading(done, failed, pairs // 2, best, how), *lines, *constraint(done)])
+    return "\n".join([*heading(done, failed, planned, pairs // 2, best, how), *lines, *constraint(done)])
 
 
 def collect(records: list[record.Record], percentile: str) -> Scores:
@@ -123,10 +125,12 @@ def show(difference: Estimate) -> str:
     return f"**{text}**" if difference.low > 0 or difference.high < 0 else text
 
 
-def heading(done: list[record.Record], failed: list[record.Record], pairs: int, best: float, how: str) -> list[str]:
+def heading(done: list[record.Record], failed: list[record.Record], planned: int, pairs: int, best: float, how: str) -> list[str]:
     presets = ", ".join(sorted({str(r.method.get("preset")) for r in done}))
-    seeds = sorted({r.spec.seed for r in done})
-    cells = f"{len(done)} cells done, {len(failed)} failed; {pairs} pairs; preset {presets}; seeds {seeds[0]} to {seeds[-1]}."
+    seeds = ", ".join(map(str, sorted({r.spec.seed for r in done})))
+    counts = f"{len(done)} of {planned} planned cells done, {len(failed)} failed"
+    if len(done) < planned:
+        counts += " (the rest had not been run when this was written; n says how many seeds each figure rests on)"
     return [
         "# Does a sharpness regulariser help?",
         "",
@@ -135,7 +139,7 @@ def heading(done: list[record.Record], failed: list[record.Record], pairs: int, 
         "last column averages over the tasks, also as a share of METHOD's own mean score. No correction is made for the number of",
         "comparisons: of 100 intervals about a regulariser that does nothing, some 5 would be bold.",
         "",
-        cells,
+        f"{counts}; {pairs} pairs; preset {presets}; seeds {seeds}.",
         f"Largest gain over all tasks, at either percentile: {100 * best:+.1f}%; the abstract of IGNITE's paper claims up to 9.6%.",
         "",
         "    bbo run results/ablations/ignite.toml --out runs/ignite",

@@ -23,7 +23,7 @@ def cell(baseline, seed, score, task="t", status="done", **notes):
 
 
 def report(*records):
-    return ablation.report(list(records), np.random.default_rng(0), "--seed 0")
+    return ablation.report(list(records), 20, np.random.default_rng(0), "--seed 0")
 
 
 def test_pairs_by_seed_and_marks_what_leaves_out_zero():
@@ -32,7 +32,8 @@ def test_pairs_by_seed_and_marks_what_leaves_out_zero():
     text = report(*steady, *unpaired)
     assert "| m+ignite | **+0.020 [+0.020, +0.020]** (n=4) | **+0.020 [+0.020, +0.020]**, +8.0% |" in text
     assert "| m+sam | +0.100 (n=1) | +0.100, +100.0% |" in text
-    assert "11 cells done, 1 failed; 5 pairs" in text
+    assert "11 of 20 planned cells done, 1 failed (the rest" in text
+    assert "; 5 pairs; preset fast; seeds 0, 1, 2, 3, 9." in text
     assert "| m+ignite | +0.000 [+0.000, +0.000] (n=4) |" in text.partition("## 50th")[2]
 
 
