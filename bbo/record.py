@@ -71,7 +71,7 @@ class Record:
         status: "done" or "failed".
         percentiles: normalised score at each percentile of the protocol ("100", "80", "50"); empty when failed.
         task: facts of the task for tables: title, kind, oracle, y_min, y_max, best_visible (normalised), visible_rows,
-            optimum, local.
+            optimum, saturated, note, local.
         method: facts of the method: summary, preset, privileged (list of names used), local.
         notes: what the method wrote down about this run.
         error: for failed cells: reason (error, invalid designs, timeout, memory, crash, violation), type, message, traceback.

@@ -93,10 +93,11 @@ def table(scores: Scores, generator: np.random.Generator) -> tuple[list[str], in
         if ours:
             level = np.mean([y.mean() for y in theirs])
             overall = paired_difference(ours, theirs, generator)
-            best = max(best, overall.value / level)
+            share = overall.value / level if level > 0 else np.nan  # a share of nothing, or of less, says nothing
+            best = np.fmax(best, share)
             # One seed has no spread, so the interval would look exact.
             text = show(overall) if min(map(len, ours)) > 1 else f"{overall.value:+.3f}"
-            lines.append(f"| {name} | {' | '.join(cells)} | {text}, {100 * overall.value / level:+.1f}% |")
+            lines.append(f"| {name} | {' | '.join(cells)} | {text}, {100 * share:+.1f}% |")
     return lines, pairs, best
 
 

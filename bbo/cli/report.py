@@ -12,6 +12,7 @@ import numpy as np
 from bbo.cli.spelling import spelled
 from bbo.errors import BBOError
 from bbo.leaderboard import files, latex, markdown, sources, summary, tables, terminal
+from bbo.leaderboard import published as publications
 from bbo.leaderboard.metrics import METRICS
 from bbo.leaderboard.scores import board
 from bbo.leaderboard.standings import TESTS
@@ -30,7 +31,7 @@ SEED = 0
     "--metric", default="score", help=f"What is tabled: {', '.join(METRICS)}. csv and json hold them all.", show_default=True
 )
 @click.option("--test", type=click.Choice(TESTS), default="nemenyi", help="Post-hoc test that makes the groups.", show_default=True)
-@click.option("--published", is_flag=True, help="Our cells beside published scores instead: agree, differ or not comparable.")
+@click.option("--published", is_flag=True, help="Our cells beside published scores: agree, differ or not comparable.")
 @click.option(
     "--figures", type=click.Path(path_type=Path), metavar="DIR", help="Also write every figure there, as PDF, PNG and SVG."
 )
@@ -51,17 +52,19 @@ def command(
     tables.check_percentile(percentile)
     if form in ("csv", "json") and metric != "score":
         raise BBOError(f"--metric chooses what a table shows; {form} holds every metric, leave it out")
-    if published and (form in ("csv", "json", "html") or metric != "score"):
-        raise BBOError("--published makes tables of scores: use it with --format md or latex and without --metric")
+    if published and (form in ("csv", "json") or metric != "score"):
+        raise BBOError("--published makes tables of scores: use it with --format md, latex or html, and without --metric")
     results = sources.load(paths)
     found, made_by, generator = board(results.records), spelled(context), np.random.default_rng(SEED)
 
-    def document() -> tables.Document:
-        if published:
-            from bbo.leaderboard import published as publications
-
-            return publications.document(found, percentile, made_by)
+    def board_document() -> tables.Document:
         return tables.document(found, percentile, made_by, generator, metric, test)
+
+    def published_document() -> tables.Document | None:
+        return publications.document(found, percentile, made_by) if published else None
+
+    def document() -> tables.Document:
+        return published_document() or board_document()
 
     if figures is not None:
         from bbo.leaderboard.figures import save_all
@@ -77,7 +80,8 @@ def command(
         from bbo.leaderboard import page
 
         out = out or Path("leaderboard.html")
-        text = page.render(found, results, document(), percentile, test, np.random.default_rng(SEED))
+        bands = np.random.default_rng(SEED)
+        text = page.render(found, results, board_document(), percentile, test, bands, published_document())
     elif form in ("csv", "json"):
         rows = summary.rows(found, (percentile,) if percentile else PERCENTILES)
         text = json.dumps(rows, indent=1) + "\n" if form == "json" else summary.csv_text(rows)

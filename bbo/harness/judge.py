@@ -62,6 +62,7 @@ def judge(cell: PlannedCell, answer: Answer) -> tuple[Record, Outcome | None, Tr
             "visible_rows": len(cell.task.dataset.y),
             "optimum": spec.optimum,
             "saturated": spec.saturated,
+            "note": spec.note,
             "local": cell.task.local,
         },
         method={

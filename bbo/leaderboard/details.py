@@ -27,8 +27,8 @@ class Detail:
 
 
 def slug(label: str) -> str:
-    """A label as part of an anchor or a file name."""
-    return re.sub(r"[^A-Za-z0-9]+", "-", label).strip("-").lower()
+    """A label as part of an anchor or a file name; it keeps what tells labels apart, such as case and the sign of a setting."""
+    return re.sub(r"[^A-Za-z0-9._=-]+", "-", label).strip("-")
 
 
 def anchor(of: Column | Row) -> str:
@@ -42,7 +42,7 @@ def of_task(board: Board, column: Column, percentile: int) -> Detail:
     ranks = board.ranks(percentile)[:, j]
     order = [i for i in np.argsort(np.nan_to_num(ranks, nan=np.inf), kind="stable") if np.isfinite(ranks[i])]
     rows = [(Item(board.rows[i].label), *_items(board, board.rows[i], column, percentile, ranks[i])) for i in order]
-    facts = [(name.replace("_", " "), _text(column.facts[name])) for name in TASK_FACTS if column.facts.get(name) is not None]
+    facts = [(name.replace("_", " "), _text(column.facts[name])) for name in TASK_FACTS if column.facts.get(name) not in (None, "")]
     facts += [("version", column.version), ("budget", f"{column.budget} designs"), ("protocol", str(column.protocol))]
     facts += [("sha256 of the visible table", column.data_hash)]
     notes = marks.of_column(column)
@@ -67,7 +67,7 @@ def of_method(board: Board, row: Row, percentile: int) -> Detail:
     return Detail(anchor(row), row.label, str(row.facts.get("summary", "")), tuple(facts), table, tuple(notes))
 
 
-TASK_FACTS = ("kind", "oracle", "visible_rows", "best_visible", "y_min", "y_max", "optimum")
+TASK_FACTS = ("kind", "oracle", "visible_rows", "best_visible", "y_min", "y_max", "optimum", "note")
 
 
 def _header(first: str, percentile: int) -> tuple[Item, ...]:

@@ -52,7 +52,8 @@ def _task_line(column: Column) -> str:
     if facts.get("oracle"):
         parts.append(f"{facts['oracle']} oracle")
     parts.append(f"data {column.data_hash[:8]}")
-    return f"Task {column.label}: {facts['title'] + '; ' if facts.get('title') else ''}{', '.join(parts)}."
+    text = f"Task {column.label}: {facts['title'] + '; ' if facts.get('title') else ''}{', '.join(parts)}."
+    return text + (f" Note: {facts['note'].rstrip('.')}." if facts.get("note") else "")
 
 
 def versions(board: Board) -> str:

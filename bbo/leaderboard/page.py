@@ -15,9 +15,15 @@ from bbo.leaderboard.tables import Document, check_percentile
 
 
 def render(
-    board: Board, results: Results, document: Document, percentile: int | None, test: str, generator: np.random.Generator
+    board: Board,
+    results: Results,
+    document: Document,
+    percentile: int | None,
+    test: str,
+    generator: np.random.Generator,
+    published: Document | None = None,
 ) -> str:
-    """The page of a document's tables, with figures, and a page for every task and method."""
+    """The page of a document's tables, with figures, a page for every task and method, and published scores if they are given."""
     environment = Environment(
         loader=PackageLoader("bbo.leaderboard"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -29,6 +35,7 @@ def render(
     pages: list[Column | Row] = [*board.columns, *board.rows]
     return environment.get_template("leaderboard.html").render(
         document=document,
+        published=published,
         pictures=[picture for p in percentiles for picture in _pictures(figures.overview(board, p, test, generator))],
         tasks=tasks,
         methods=methods,

@@ -13,25 +13,21 @@ import pytest
 import torch
 from torch.overrides import TorchFunctionMode
 
-import bbo
 import bbo.baselines
 from bbo import catalogue
 from bbo.errors import Unavailable
 from bbo.testing.baselines import SPACES, make_problem
 
-FACTORIES = {
-    getattr(torch, name)
-    for name in """arange as_tensor empty empty_strided eye from_numpy full hann_window linspace logspace ones rand randint randn
-    randperm scalar_tensor sparse_coo_tensor tensor tril_indices triu_indices zeros""".split()
-}
-TRANSFERS = {
-    getattr(torch.Tensor, name)
-    for name in "cpu numpy item tolist __array__ __bool__ __float__ __int__ __index__ __complex__ __format__".split()
-}
+FACTORY_NAMES = """
+arange as_tensor empty empty_strided eye from_numpy full hann_window linspace logspace ones rand randint randn randperm scalar_tensor
+sparse_coo_tensor tensor tril_indices triu_indices zeros
+"""
+TRANSFER_NAMES = "cpu numpy item tolist __array__ __bool__ __float__ __int__ __index__ __complex__ __format__"
+FACTORIES = {getattr(torch, name) for name in FACTORY_NAMES.split()}
+TRANSFERS = {getattr(torch.Tensor, name) for name in TRANSFER_NAMES.split()}
 #: Enough rows for several batches an epoch, so that once an epoch and once a batch can be told apart.
 ROWS = 2000
-#: Where numbers may leave the device: (file, function) to (most times in one smoke run, reason).
-#: Once an epoch is 5 times here; a floor or a fit before any loop is not timed by it.
+#: Where numbers may leave the device: (file, function) to (most times in one smoke run, reason); once an epoch is 5 times.
 ALLOWED: dict[tuple[str, str], tuple[int, str]] = {
     ("encoding.py", "of"): (2, "the scale of y, as plain numbers, once"),
     ("floors.py", "propose"): (2, "Random: a space maps numbers in NumPy, as tasks do"),
@@ -44,7 +40,10 @@ ALLOWED: dict[tuple[str, str], tuple[int, str]] = {
     ("gaussian_process.py", "fit"): (4, "whether the factorisation failed, once a posterior"),
     ("gaussian_process.py", "median_distance"): (1, "the distance rule's number, once"),
     ("grid_gaussian_process.py", "of"): (1, "where the grid is cut in two: computed on the CPU from the space"),
-    ("grid_gaussian_process.py", "__init__"): (6, "size of the preconditioner's basis and whether it can be factorised, once a round"),
+    ("grid_gaussian_process.py", "__init__"): (
+        6,
+        "size of the preconditioner's basis and whether it can be factorised, once a round",
+    ),
     ("grid_gaussian_process.py", "fit"): (60, "whether the conjugate gradients have converged, once an iteration"),
     ("brownian_bridge.py", "linear"): (3, "the schedule: made on the CPU, then carried to the device, once"),
     ("bridge_training.py", "train"): (4, "the plateau rule compares losses on the host, once an update of the averaged weights"),
@@ -65,10 +64,8 @@ class Watch(TorchFunctionMode):
         options = options or {}
         if (function in TRANSFERS or to_cpu(function, arguments, options)) and (place := caller(TENSOR_HOME)):
             self.transfers[place] += 1
-        elif function in FACTORIES and options.get("device") is None and (place := caller(TORCH_HOME)):
-            # as_tensor of a tensor keeps its device.
-            if not (function is torch.as_tensor and isinstance(arguments[0], torch.Tensor)):
-                self.homeless[f"torch.{function.__name__} in {place[0]}, {place[1]}"] += 1
+        elif makes_nowhere(function, arguments, options) and (place := caller(TORCH_HOME)):
+            self.homeless[f"torch.{function.__name__} in {place[0]}, {place[1]}"] += 1
         return function(*arguments, **options)
 
 
@@ -88,6 +85,11 @@ def caller(skipped: tuple[str, ...]) -> tuple[str, str] | None:
     if frame is None or not frame.f_code.co_filename.startswith(HOMES):
         return None
     return Path(frame.f_code.co_filename).name, frame.f_code.co_name
+
+
+def makes_nowhere(function, arguments, options) -> bool:
+    keeps_its_device = function is torch.as_tensor and isinstance(arguments[0], torch.Tensor)
+    return function in FACTORIES and options.get("device") is None and not keeps_its_device
 
 
 def to_cpu(function, arguments, options) -> bool:

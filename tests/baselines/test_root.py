@@ -78,7 +78,15 @@ def test_published_settings_are_the_papers():
             "starts": 1024,
             "points": 1024,
         }
-        assert (c.hidden, c.timesteps, c.sampling_steps, c.max_variance, c.guidance, c.eta, c.alpha) == (1024, 1000, 200, 1.0, -1.5, 0.2, 0.8)
+        assert (c.hidden, c.timesteps, c.sampling_steps, c.max_variance, c.guidance, c.eta, c.alpha) == (
+            1024,
+            1000,
+            200,
+            1.0,
+            -1.5,
+            0.2,
+            0.8,
+        )
         assert (c.learning_rate, c.batch, c.accumulate, c.hide) == (1e-3, 64, 2, 0.15)
         assert (c.ema_decay, c.ema_every, c.ema_start, c.min_gain, c.validation) == (0.995, 16, 4000, 0.001, 0.1)
     assert ROOT.config("paper", "tfbind8", {}).name == "paper:tfbind8"

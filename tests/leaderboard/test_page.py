@@ -150,7 +150,7 @@ def test_the_page_is_whole_and_needs_nothing_else(page) -> None:
     assert outline.outside == []
     assert not re.search(r"url\((?!#)|@import|https?://(?!www\.w3\.org)", text)
     assert "<script>alert(1)" not in text
-    assert {"overview", "task-t1", "task-t2", "method-root", "method-mine", "figure-designs-t1", "figure-stability-t1",
+    assert {"overview", "task-t1", "task-t2", "method-root", "method-Mine", "figure-designs-t1", "figure-stability-t1",
             "figure-ranks-100", "figure-profiles-50", "figure-cost-100"} <= set(outline.ids)  # fmt: skip
     assert all(len(words) > 40 for words in outline.images)
 
@@ -160,6 +160,16 @@ def test_the_same_cells_give_the_same_page(page, tmp_path) -> None:
     answer = CliRunner().invoke(main, ["report", str(page.parent / "results"), "--format", "html", "--out", str(again)])
     assert answer.exit_code == 0
     assert again.read_text().replace(str(again), str(page)) == page.read_text()
+
+
+def test_methods_that_differ_by_case_or_sign_have_pages_of_their_own(make, tmp_path) -> None:
+    for name, weight in (("m", -1.5), ("m", 1.5), ("random", 0), ("Random", 0)):
+        write(tmp_path, *make("t1", name, 0, config={"w": weight}))
+    out = tmp_path / "page.html"
+    assert CliRunner().invoke(main, ["report", str(tmp_path), "--format", "html", "--out", str(out)]).exit_code == 0
+    ids = Outline(out.read_text()).ids
+    assert len(ids) == len(set(ids))
+    assert {"method-m-w=-1.5", "method-m-w=1.5", "method-random", "method-Random"} <= {i.rstrip("-") for i in ids}
 
 
 def test_figures_are_written_in_three_forms(page, tmp_path) -> None:

@@ -87,5 +87,9 @@ def test_command(store, make) -> None:
     assert "mine" not in text
     latex = CliRunner().invoke(main, ["report", str(out), "--published", "--format", "latex"])
     assert r"0.986 $\pm$ 0.007 (8)\textsuperscript{1}" in latex.stdout
+    page = out / "page.html"
+    assert CliRunner().invoke(main, ["report", str(out), "--published", "--format", "html", "--out", str(page)]).exit_code == 0
+    assert 'data-name="published-100"' in page.read_text()
+    assert 'data-name="score-100"' in page.read_text()
     refused = CliRunner().invoke(main, ["report", str(out), "--published", "--format", "json"])
     assert refused.exit_code == 2

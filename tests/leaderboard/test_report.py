@@ -104,6 +104,26 @@ def test_footer_names_protocol_tasks_versions_and_missing_floors(results) -> Non
         assert wanted in text
 
 
+def test_saturated_tasks_are_marked_and_ranked_by_the_median(store, make) -> None:
+    facts = {"saturated": True, "note": "random designs reach 0.93."}
+    out = store(
+        make("t1", "m", 0, 0.99, 0.2, facts=facts),
+        make("t1", "n", 0, 0.97, 0.7, facts=facts),
+        make("t2", "m", 0, 0.8, 0.2),
+        make("t2", "n", 0, 0.8, 0.3),
+    )
+    text = bbo("report", out).stdout
+    top = table(text, "Normalised score, 100th")
+    # t1 by the median: n, m; t2 a tie. Nobody is the best where chance reaches the top, nor where all are alike.
+    assert [(name, row["mean rank"], row["t1"], row["t2"]) for name, row in top.items()] == [
+        ("n", "1.25", "0.970 ± 0.000", "0.800 ± 0.000"),
+        ("m", "1.75", "0.990 ± 0.000", "0.800 ± 0.000"),
+    ]
+    assert table(text, "Normalised score, 50th")["n"]["t1"] == "**0.700 ± 0.000**"
+    assert "- [a] saturated: the 100th percentile is reached by chance, so methods are ranked by the 50th" in text
+    assert "Note: random designs reach 0.93." in text
+
+
 def test_json_has_one_object_a_task_baseline_and_percentile(results) -> None:
     rows = json.loads(bbo("report", results, "--format", "json").stdout)
     assert len(rows) == 6 * 3
