@@ -32,10 +32,10 @@ class Schedule:
     @classmethod
     def linear(cls, total: int, sampling_steps: int, max_variance: float, device: torch.device) -> Schedule:
         """`total` noise levels, of which the reverse process visits `sampling_steps`, the last two being 1 and 0."""
-        m = torch.linspace(0.001, 0.999, total, dtype=torch.float64)
+        m = torch.linspace(0.001, 0.999, total, dtype=torch.float64, device="cpu")
         variance = 2 * (m - m.square()) * max_variance
         stride = (total - 1) / (sampling_steps - 2)
-        visited = torch.arange(total - 1, 1, step=-stride).long().tolist()
+        visited = torch.arange(total - 1, 1, step=-stride, device="cpu").long().tolist()
         return cls(m.float().to(device), variance.float().to(device), (*visited, 1, 0))
 
 

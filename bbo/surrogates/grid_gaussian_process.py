@@ -50,7 +50,7 @@ class Grid:
         """From `encoded` (max C, d): row c is the encoding of the design with letter min(c, C_p - 1) at every position."""
         columns = torch.split(encoded, [c - 1 for c in letters], dim=1)
         corners = tuple(block[:c].contiguous() for block, c in zip(columns, letters, strict=True))
-        sizes = torch.tensor(letters, dtype=torch.float64).log().cumsum(0)
+        sizes = torch.tensor(letters, dtype=torch.float64, device="cpu").log().cumsum(0)
         split = int((sizes - sizes[-1] / 2).abs().argmin()) + 1
         return cls(letters, corners, min(split, len(letters) - 1) or 1)
 
@@ -206,7 +206,7 @@ class GridRegression:
         z = self._precondition(residual)
         direction = z.clone()
         rho = (residual * z).sum(1, keepdim=True)
-        worst = torch.full((), torch.inf)
+        worst = rho.new_full((), torch.inf)
         for _ in range(most):
             image = product(direction)
             step = _ratio(rho, (direction * image).sum(1, keepdim=True))
