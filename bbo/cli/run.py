@@ -51,6 +51,7 @@ def _shard(context: click.Context, option: click.Parameter, text: str | None) ->
 @click.option(
     "--cells-per-process", type=click.IntRange(1), default=100, show_default=True, help="Then a fresh process is started."
 )
+@click.option("--tf32", is_flag=True, help="Let a GPU round float32 products to TF32: faster, less exact.")
 @click.option("--trace", is_flag=True, help="Score intermediate designs too and store the scores along the way.")
 @click.option("--retry", type=click.Choice(["failed"]), help="Run failed cells again.")
 @click.option("--shard", callback=_shard, metavar="I/N", help="Only share I of N of the cells, 1/N to N/N.")
@@ -72,6 +73,7 @@ def command(
     timeout: float,
     memory: float,
     cells_per_process: int,
+    tf32: bool,
     trace: bool,
     retry: str | None,
     shard: tuple[int, int] | None,
@@ -104,7 +106,7 @@ def command(
         _say_what_would_run(cells, out, jobs)
         return
     threads = threads or (max(1, _cores() // jobs) if engine == "local" else 1)
-    limits = Limits(device, threads, timeout, memory, trace, cells_per_process)
+    limits = Limits(device, threads, timeout, memory, trace, cells_per_process, tf32)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         with console.Progress(len(cells)) as progress:

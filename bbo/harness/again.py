@@ -44,7 +44,8 @@ def rerun(out: Path, sample: int, seed: int = 0) -> Iterator[Verdict]:
     hosts: dict[Limits, Host] = {}
     try:
         for then in random.Random(seed).sample(done, min(sample, len(done))):
-            limits = Limits(then.provenance.get("device", "cpu"), then.provenance.get("threads", 1))
+            stack = then.provenance
+            limits = Limits(stack.get("device", "cpu"), stack.get("threads", 1), tf32=stack.get("tf32", False))
             try:
                 cell = look_up(_order(plans, then))
                 judged = hosts.setdefault(limits, Host(out, limits)).evaluate(cell)

@@ -34,6 +34,7 @@ class Limits:
         memory: gigabytes (10^9 bytes) a cell may use, 0 for no limit.
         trace: whether intermediate designs are scored and stored.
         cells_per_process: a method process is replaced after so many cells.
+        tf32: whether a GPU may round float32 products to TF32, faster and less exact.
     """
 
     device: str = "auto"
@@ -42,6 +43,7 @@ class Limits:
     memory: float = 0.0
     trace: bool = False
     cells_per_process: int = 100
+    tf32: bool = False
 
 
 @dataclass
@@ -138,6 +140,7 @@ class Host:
             device=self.limits.device,
             threads=self.limits.threads,
             trace=self.limits.trace,
+            tf32=self.limits.tf32,
         )
 
 

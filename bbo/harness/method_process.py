@@ -47,6 +47,7 @@ class Job:
     device: str
     threads: int
     trace: bool
+    tf32: bool
 
 
 class Channel:
@@ -142,8 +143,8 @@ def _reset_globals(torch: Any, job: Job) -> None:
     torch.set_grad_enabled(True)
     torch.set_num_threads(job.threads)
     torch.use_deterministic_algorithms(True)
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = job.tf32
+    torch.backends.cudnn.allow_tf32 = job.tf32
     torch.backends.cudnn.benchmark = False
     np.seterr(divide="warn", over="warn", under="ignore", invalid="warn")
     # Methods are to use the generator only; a library that reaches for a global one is at least repeatable.
@@ -228,7 +229,11 @@ def _stack(torch: Any, device: Any) -> dict[str, Any]:
     found = {"device": device.type, "device_name": "cpu", "threads": torch.get_num_threads(), "blas": sorted(blas)}
     found["cpu_capability"] = torch.backends.cpu.get_cpu_capability()
     if device.type == "cuda":
-        found |= {"device_name": torch.cuda.get_device_name(device), "cuda": torch.version.cuda, "tf32": False}
+        found |= {
+            "device_name": torch.cuda.get_device_name(device),
+            "cuda": torch.version.cuda,
+            "tf32": torch.backends.cuda.matmul.allow_tf32,
+        }
         found["cudnn"] = torch.backends.cudnn.version()
     return found
 

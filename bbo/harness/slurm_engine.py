@@ -61,7 +61,7 @@ def run(
         count = len(shares)
         submitted = executor.map_array(worker.run_all, shares, [out.resolve()] * count, [limits] * count, [replace_failed] * count)
     except (submitit.core.utils.FailedJobError, subprocess.SubprocessError) as error:
-        raise BBOError(f"Slurm did not take the jobs: {error}") from None
+        raise BBOError(f"Slurm did not take the jobs: {str(error).strip().splitlines()[-1]}") from None
     array = submitted[0].job_id.partition("_")[0]
     stale = {c.spec.hash for c in cells if record.cell_folder(out, c.spec.hash).exists()}  # failed ones that are to be replaced
     missing = {cell.spec.hash: cell for cell in cells}
