@@ -1,11 +1,12 @@
 # make bench: from a fresh clone to a leaderboard.  make test: the tests.  make check: tests and the quality gate.
+# make drill: the slow tests of the harness.
 PYTHON ?= python3
 JOBS ?= 2
 OUT ?= runs/quick
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: bench test lint check env clean
+.PHONY: bench test drill lint check env clean
 
 bench: env
 	$(BIN)/bbo run --suite quick --jobs $(JOBS) --out $(OUT)
@@ -16,6 +17,10 @@ bench: env
 
 test: env
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+# Two hundred cells with workers killed and the disk filled; and every method bit for bit under several threads. Some minutes.
+drill: env
+	$(BIN)/python -m pytest -m slow tests/harness -n $(JOBS) --dist loadgroup
 
 # import-linter looks at packages as they are installed: tasks/ and baselines/ are bbo.tasks and bbo.baselines only there.
 lint: env
