@@ -47,6 +47,8 @@ class Root:
     - `centre` "likelihood" or "distance" moves the family to the data at hand: the published TFBind8 family (lengthscale
       6.25 +- 0.25, step 0.05) is scaled by s = lengthscale / 6.25, its width by s and its step by s^2, so that a walk covers
       the same share of a lengthscale. "published" keeps the numbers as they are; they belong to the paper's four tasks.
+    - Outside the paper's four tasks `paper` fits at most 10000 rows an epoch (`dense_points`, about the size of the published tables) where
+      the space is no small grid; on a small grid it fits all rows. `fast` and `smoke` are smaller throughout.
     - A run in which no pair survives is an error that says so; theirs trains on nothing.
     - Where the budget exceeds the visible rows, starts are repeated.
 

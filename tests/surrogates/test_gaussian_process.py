@@ -77,7 +77,6 @@ def test_large_or_continuous_spaces_take_the_dense_way():
     assert VisibleTable.of(sequences([4] * 20, 10, 0)[1], torch.zeros(10, 20, dtype=torch.int64)).grid is None
     x = torch.rand(10, 2)
     assert VisibleTable.of(Encoded.of(Continuous.box(2, 0, 1), x, x[:, 0]), x).grid is None
-    assert isinstance(sequences([2, 3], 4, 0)[1], Encoded)
     assert Grid.of((2, 3), torch.randn(3, 3)).shape == (2, 3)
 
 
