@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -14,12 +14,13 @@ from bbo.errors import BBOError, NumericalError
 from bbo.problem import Problem
 from bbo.solvers import brownian_bridge as bridge
 from bbo.solvers.bridge_training import BridgeTraining, train
-from bbo.solvers.synthetic_pairs import Pairs, low_high_pairs
+from bbo.solvers.synthetic_pairs import Pairs, walk
+from bbo.solvers.walk_family import Place, WalkFamily, affordable, interpolate
 from bbo.surrogates.gaussian_process import RBF, fit_likelihood, median_distance
-from bbo.surrogates.gp_family import VisibleTable
+from bbo.surrogates.gp_family import Fit, KernelBox, VisibleTable
 
-#: Rows on which the likelihood fit is done: its cost is cubic, and three numbers do not need more.
-LIKELIHOOD_ROWS = 512
+#: Rows that the centre of the family is found on: the likelihood's cost is cubic, the distances' quadratic, and few numbers are sought.
+LIKELIHOOD_ROWS, DISTANCE_ROWS = 512, 1000
 
 
 @dataclass(frozen=True)
@@ -47,18 +48,23 @@ class Root:
     - `centre` "likelihood" or "distance" moves the family to the data at hand: the published TFBind8 family (lengthscale
       6.25 +- 0.25, step 0.05) is scaled by s = lengthscale / 6.25, its width by s and its step by s^2, so that a walk covers
       the same share of a lengthscale. "published" keeps the numbers as they are; they belong to the paper's four tasks.
-    - Outside the paper's four tasks `paper` fits at most 10000 rows an epoch (`dense_points`, about the size of the published tables) where
-      the space is no small grid; on a small grid it fits all rows. `fast` and `smoke` are smaller throughout.
+    - Outside the paper's four tasks `paper` fits at most 10000 rows (`dense_points`, about the size of the published tables) where the
+      space is no small grid, evenly spaced by score; on a small grid it fits all rows. `fast` and `smoke` are smaller throughout.
     - A run in which no pair survives is an error that says so; theirs trains on nothing.
+    - Where all functions are fitted on the same rows, walks are made on a few functions of the family and interpolated for the others
+      (`bbo.solvers.walk_family`), within `walk_tolerance` of a walk's length. That part is the same for every seed and shared by them.
     - Where the budget exceeds the visible rows, starts are repeated.
 
     Args:
-        centre: where the GP family is centred: "likelihood" (lengthscale fitted on 512 random rows, noise free), "distance" (median
-            distance of visible designs), or "published" (as given).
+        centre: where the GP family is centred: "likelihood" (lengthscale fitted on 512 rows, noise free), "distance" (median distance
+            of 1000 rows, evenly spaced by score as those 512 are), or "published" (as given).
         lengthscale, variance, spread: centre of the family and half width of both uniform draws.
         noise: noise variance of the GP, z-scored units.
-        gp_points: visible rows each epoch's functions are fitted on, drawn anew each epoch; 0 for all.
-        dense_points: cap on gp_points where the space is no small grid and a fit costs a Cholesky factor; 0 for none.
+        gp_points: visible rows each epoch's functions are fitted on, drawn anew each epoch; 0 for the same rows always.
+        dense_points: how many rows, evenly spaced by score, `gp_points` 0 means where the space is no small grid and a fit costs a
+            Cholesky factor; 0 for all.
+        walk_tolerance: error, as a share of a walk's length, within which walks are interpolated between a few functions of the
+            family; 0 to walk on each function.
         functions: synthetic functions an epoch.
         epochs: epochs, each with new functions.
         passes: times an epoch's pairs are seen.
@@ -70,12 +76,18 @@ class Root:
         validation: share of each function's pairs set aside, as in the authors' code, which selects nothing by it.
         hidden: width of the network's three layers.
         timesteps, sampling_steps, max_variance: the bridge's schedule.
-        guidance, eta, alpha: guidance weight, noise scale and target factor of sampling.
+        guidance, eta: guidance weight and noise scale of sampling.
+        target: the score that sampling asks for: "y_max" (`alpha` times the best score of the full data, privileged knowledge),
+            "visible" (`alpha` times the best visible score), or "synthetic" (the median value of the pairs' high ends).
+        alpha: factor of the z-scored target.
+        swap_conditions: hand the network (low, target) in sampling where training had (high, low).
+        time_scale: factor of the step number as the network sees it.
         learning_rate, batch, accumulate, hide, ema_decay, ema_every, ema_start: see `bbo.solvers.bridge_training.BridgeTraining`.
         reference_seeding: share the training's randomness between seeds, as the authors' code does.
+        labelled: share of the visible rows, drawn at random by seed, that is looked at; 0.01 is the few-shot setting (paper, Table 4).
     """
 
-    version = "1"
+    version = "2"
     kind = "bridge"
 
     centre: str = "likelihood"
@@ -85,6 +97,7 @@ class Root:
     noise: float = 0.01
     gp_points: int = 0
     dense_points: int = 10000
+    walk_tolerance: float = 1e-3
     functions: int = 8
     epochs: int = 100
     passes: int = 1
@@ -101,7 +114,10 @@ class Root:
     max_variance: float = 1.0
     guidance: float = -1.5
     eta: float = 0.2
+    target: str = "y_max"
     alpha: float = 0.8
+    swap_conditions: bool = True
+    time_scale: float = 1.0
     learning_rate: float = 1e-3
     batch: int = 64
     accumulate: int = 2
@@ -110,6 +126,7 @@ class Root:
     ema_every: int = 16
     ema_start: int = 4000
     reference_seeding: bool = False
+    labelled: float = 1.0
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {},
@@ -148,32 +165,45 @@ class Root:
 
         Raises:
             NumericalError: no pair gained more than `min_gain`, or a kernel matrix has no Cholesky factor.
+            BBOError: `centre`, `start_points` or `target` is none of its words.
         """
+        if self.labelled < 1:
+            problem = problem.limited_to(self._labelled(problem))
         data, generator = problem.encoded(), problem.generator
-        network = bridge.BridgeNetwork(data.dim, self.hidden, 1.0, generator)
+        network = bridge.BridgeNetwork(data.dim, self.hidden, self.time_scale, generator)
         schedule = bridge.Schedule.linear(self.timesteps, self.sampling_steps, self.max_variance, problem.device)
         losses: list[Tensor] = []
-        epochs = self._epochs(problem, data)
-        averaged = train(network, schedule, epochs, self._training(), generator, losses.append)
+        highs: list[Tensor] = []
+
+        def epochs() -> Iterator[Pairs]:
+            for pairs in self._epochs(problem, data):
+                highs.append(pairs.y_high.median())
+                yield pairs
+
+        averaged = train(network, schedule, epochs(), self._training(), generator, losses.append)
         problem.note(epoch_losses=[round(value, 4) for value in torch.stack(losses).tolist()])
 
         rows = problem.best(problem.budget)
         rows = rows[torch.arange(problem.budget, device=problem.device) % len(rows)]
         x_low, y_low = data.x[rows], data.y[rows]
-        target = torch.full_like(y_low, self.alpha * float(data.standardise(problem.privileged("y_max"))))
+        target = torch.full_like(y_low, self._target(problem, data, torch.stack(highs)))
         functions = self.epochs * self.functions
         x_high = bridge.sample(
             averaged,
             schedule,
             x_low,
-            y_low,  # in training this place held y_high
-            target,
+            *((y_low, target) if self.swap_conditions else (target, y_low)),  # training has (high, low)
             self.guidance,
             self.eta,
             lambda i: torch.randn(x_low.shape, generator=generator, device=problem.device),
             lambda step, x: problem.progress(functions + step, functions + self.sampling_steps, data.decode(x)),
         )
         return data.decode(x_high)
+
+    def _labelled(self, problem: Problem) -> Tensor:
+        """Row numbers, in order, of the rows whose scores are known."""
+        count = max(round(self.labelled * len(problem.y)), 2)
+        return torch.randperm(len(problem.y), generator=problem.generator, device=problem.device)[:count].sort().values
 
     def _training(self) -> BridgeTraining:
         return BridgeTraining(
@@ -188,37 +218,31 @@ class Root:
             reseed=self.reference_seeding,
         )
 
+    def _target(self, problem: Problem, data: Encoded, highs: Tensor) -> float:
+        """The z-scored score that sampling asks for; `highs` are the median values of each epoch's high ends."""
+        if self.target == "y_max":
+            best = float(data.standardise(problem.privileged("y_max")))
+        elif self.target == "visible":
+            best = data.y.max().item()
+        elif self.target == "synthetic":
+            best = highs.median().item()
+        else:
+            raise BBOError(f"root.target is y_max, visible or synthetic; got '{self.target}'")
+        problem.note(target=self.alpha * best)
+        return self.alpha * best
+
     def _epochs(self, problem: Problem, data: Encoded) -> Iterator[Pairs]:
         """The training pairs of each epoch; what survived is noted in the record at the end."""
-        generator, device = problem.generator, problem.device
-        family, scale = self._family(data, generator)
+        box = self._box(problem, data)
         pool = data.x[self._pool(problem)]
-        table = VisibleTable.of(data, problem.x)
-        count = len(data.x)
-        size = min(self.gp_points or count, (self.dense_points or count) if table.grid is None else count, count)
-        whole = size == count
-        fit = table.fitter(torch.arange(count, device=device), family) if whole else None
         kept, made, gains = 0, 0, []
+        walks = self._walks(problem, data, box, pool)
         for epoch in range(self.epochs):
-            if not whole:
-                rows = torch.randperm(count, generator=generator, device=device)[:size]
-                fit = table.fitter(rows, family)
-            assert fit
-            if self.reference_seeding:
-                generator.manual_seed(epoch)
-            kernels, chosen = [], []
-            for _ in range(self.functions):
-                lengthscale, variance = (2 * torch.rand(2, generator=generator, device=device) - 1).tolist()
-                kernels.append(
-                    RBF(
-                        family.lengthscale + self.spread * scale * lengthscale, family.variance + self.spread * variance, self.noise
-                    )
-                )
-                chosen.append(torch.randperm(len(pool), generator=generator, device=device)[: self.points])
             parts = []
-            for number, (function, starts) in enumerate(zip(fit(kernels), chosen, strict=True)):
-                pairs = low_high_pairs(function, pool[starts], self.steps, self.step_size * scale**2, self.min_gain)
-                made += len(starts)
+            for number in range(self.functions):
+                ends = next(walks)
+                pairs = Pairs.gaining(ends, self.min_gain)
+                made += ends.shape[1]
                 kept += len(pairs)
                 gains.append((pairs.y_high - pairs.y_low).sum())
                 parts.append(pairs[int(len(pairs) * self.validation) :])
@@ -226,30 +250,105 @@ class Root:
             joined = Pairs.join(parts)
             if not len(joined):
                 raise NumericalError(
-                    f"no pair of {made} gained more than {self.min_gain:g} (lengthscale {family.lengthscale:g}, step size "
-                    f"{self.step_size * scale**2:g}, {self.steps} steps): the GP family does not fit this data; "
+                    f"no pair of {made} gained more than {self.min_gain:g} (lengthscale {box.centre.lengthscale:g}, step size "
+                    f"{self._step_size(box):g}, {self.steps} steps): the GP family does not fit this data; "
                     f"use centre=likelihood or centre=distance, or a larger step_size"
                 )
             yield joined
-        mean_gain = torch.stack(gains).sum().item() / max(kept, 1)
         problem.note(
-            pairs_made=made, pairs_kept=kept, mean_gain=mean_gain, lengthscale=family.lengthscale, variance=family.variance
+            pairs_made=made,
+            pairs_kept=kept,
+            mean_gain=torch.stack(gains).sum().item() / max(kept, 1),
+            lengthscale=box.centre.lengthscale,
+            variance=box.centre.variance,
         )
 
-    def _family(self, data: Encoded, generator: torch.Generator) -> tuple[RBF, float]:
-        """Centre of the GP family, and its scale beside the given one."""
-        if self.centre == "published":
-            return RBF(self.lengthscale, self.variance, self.noise), 1.0
+    def _walks(self, problem: Problem, data: Encoded, box: KernelBox, pool: Tensor) -> Iterator[Tensor]:
+        """Ends (2, points, d + 1) of walks on one random function after another."""
+        generator, device = problem.generator, problem.device
+        table = VisibleTable.of(data, problem.x)
+        rows = None if self.gp_points else self._rows(problem, table.grid is None)
+        family = None if rows is None else self._walk_family(problem, table.fitter, rows, box, pool)
+        fit = None if rows is None or family else table.fitter(rows, box.centre)
+        for epoch in range(self.epochs):
+            if rows is None:
+                drawn = torch.randperm(len(data.x), generator=generator, device=device)[: self.gp_points]
+                fit = table.fitter(drawn, box.centre)
+            if self.reference_seeding:
+                generator.manual_seed(epoch)
+            places: list[Place] = []
+            chosen = []
+            for _ in range(self.functions):
+                lengthscale, variance = (2 * torch.rand(2, generator=generator, device=device) - 1).tolist()
+                places.append((lengthscale, variance))
+                chosen.append(torch.randperm(len(pool), generator=generator, device=device)[: self.points])
+            if family:
+                yield from (family.at(place)[:, starts] for place, starts in zip(places, chosen, strict=True))
+            elif fit:
+                functions = fit([box.kernel(place) for place in places])
+                yield from (
+                    walk(f, pool[starts], self.steps, self._step_size(box)) for f, starts in zip(functions, chosen, strict=True)
+                )
+
+    def _walk_family(
+        self, problem: Problem, fitter: Callable[[Tensor, RBF], Fit], rows: Tensor, box: KernelBox, pool: Tensor
+    ) -> WalkFamily | None:
+        """Walks from the whole pool, to be interpolated; None where that takes more of them or is not within the tolerance."""
+        orders = affordable(self.epochs * self.functions * self.points // len(pool))
+        if not self.walk_tolerance or not orders:
+            return None
+
+        def walks(places: list[Place]) -> Tensor:
+            # Side by side as many as an epoch has: the fits' memory grows with them.
+            parts = [places[i : i + self.functions] for i in range(0, len(places), self.functions)]
+            functions = (f for part in parts for f in fit([box.kernel(place) for place in part]))
+            return torch.stack([walk(f, pool, self.steps, self._step_size(box)) for f in functions])
+
+        def make() -> Tensor:
+            nonlocal fit
+            fit = fitter(rows, box.centre)
+            family = interpolate(walks, orders, self.walk_tolerance)
+            return family.nodes if family else torch.empty(0, device=problem.device)
+
+        fit: Fit
+        settings = asdict(box) | {"rows": len(rows), "orders": orders, "step_size": self._step_size(box)}
+        settings |= {name: getattr(self, name) for name in ("start_points", "starts", "steps", "functions", "walk_tolerance")}
+        nodes = problem.shared("root-walks-1", settings, make)
+        return WalkFamily(nodes) if len(nodes) else None
+
+    def _rows(self, problem: Problem, dense: bool) -> Tensor:
+        """Row numbers that every function is fitted on."""
+        size = self.dense_points if dense and self.dense_points else len(problem.y)
+        return evenly_by_score(problem.y, size)
+
+    def _step_size(self, box: KernelBox) -> float:
+        return self.step_size * self._scale(box.centre) ** 2
+
+    def _scale(self, centre: RBF) -> float:
+        """Size of the family beside the given one."""
+        return 1.0 if self.centre == "published" else centre.lengthscale / self.lengthscale
+
+    def _box(self, problem: Problem, data: Encoded) -> KernelBox:
+        """The GP family."""
+        centre = RBF(self.lengthscale, self.variance, self.noise)
         if self.centre == "distance":
-            centre = RBF(median_distance(data.x, generator), self.variance, self.noise)
+            rows = evenly_by_score(problem.y, DISTANCE_ROWS)
+            centre = replace(centre, lengthscale=median_distance(data.x[rows]))
         elif self.centre == "likelihood":
-            rows = torch.randperm(len(data.x), generator=generator, device=data.x.device)[:LIKELIHOOD_ROWS]
+            rows = evenly_by_score(problem.y, LIKELIHOOD_ROWS)
             # Only the lengthscale is taken over, found with the noise free: at the family's own low noise the likelihood of noisy
             # labels asks for a lengthscale so short that nothing generalises.
-            centre = RBF(fit_likelihood(data.x[rows], data.y[rows]).lengthscale, self.variance, self.noise)
-        else:
+            found = problem.shared(
+                "root-likelihood-1",
+                {"rows": LIKELIHOOD_ROWS},
+                lambda: torch.tensor(
+                    fit_likelihood(data.x[rows], data.y[rows]).lengthscale, dtype=torch.float64, device=data.x.device
+                ),
+            )
+            centre = replace(centre, lengthscale=found.item())
+        elif self.centre != "published":
             raise BBOError(f"root.centre is likelihood, distance or published; got '{self.centre}'")
-        return centre, centre.lengthscale / self.lengthscale
+        return KernelBox(centre, self.spread * self._scale(centre), self.spread)
 
     def _pool(self, problem: Problem) -> Tensor:
         """Row numbers of the designs from which walks may start."""
@@ -260,3 +359,10 @@ class Root:
         if self.start_points == "random":
             return torch.arange(len(problem.y), device=problem.device)
         raise BBOError(f"root.start_points is highest, lowest or random; got '{self.start_points}'")
+
+
+def evenly_by_score(y: Tensor, size: int) -> Tensor:
+    """Row numbers (min(size, N),), in order, of rows evenly spaced among y (N,) in the order of scores."""
+    order = torch.argsort(y, stable=True)
+    size = min(size, len(y))
+    return order[torch.arange(size, device=y.device) * len(y) // size].sort().values

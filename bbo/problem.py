@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,6 +17,14 @@ from bbo.space import Space
 
 #: Called with (step, total, designs or None) as a method goes along.
 ProgressListener = Callable[[int, int, Tensor | None], None]
+
+
+class Shelf(Protocol):
+    """Where tensors that seeds share are kept; `Problem.shared` says what may lie there."""
+
+    def fetch(self, key: str, make: Callable[[], np.ndarray]) -> tuple[np.ndarray, bool]:
+        """The array of this key, from `make` where there is none yet; and whether it was there."""
+        ...
 
 
 class Problem:
@@ -39,11 +48,13 @@ class Problem:
         generator: torch.Generator,
         privileged: Mapping[str, float] | None = None,
         listener: ProgressListener | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
         self.x, self.y, self.space, self.budget, self.generator = x, y, space, budget, generator
         self.device = x.device
         self._privileged = privileged or {}  # not copied: the harness answers, and writes down, each look-up
         self._listener = listener
+        self._shelf = shelf
         self.privileged_used: list[str] = []
         self.notes: dict[str, Any] = {}
 
@@ -54,6 +65,15 @@ class Problem:
     def encoded(self) -> Encoded:
         """The visible table as z-scored vectors in R^d, with `decode` for the way back."""
         return self._encoded
+
+    def limited_to(self, rows: Tensor) -> Problem:
+        """The same problem with only some rows (n,) of the visible table; notes and uses of privileged knowledge stay common.
+
+        Nothing is shared with other seeds from there on, since their rows may be others.
+        """
+        part = Problem(self.x[rows], self.y[rows], self.space, self.budget, self.generator, self._privileged, self._listener)
+        part.notes, part.privileged_used = self.notes, self.privileged_used
+        return part
 
     def best(self, n: int) -> Tensor:
         """Row numbers (min(n, N),) of the n best visible designs, best first; ties in row order."""
@@ -72,6 +92,33 @@ class Problem:
         """
         json.dumps(facts)
         self.notes.update(facts)
+
+    def shared(self, name: str, settings: Mapping[str, Any], make: Callable[[], Tensor]) -> Tensor:
+        """A tensor that hangs on the visible table and `settings` alone: made by `make` once, then shared by the seeds of a run.
+
+        For what is dear and the same for every seed, such as a surrogate's solves. Where no shelf is there (a problem made by hand)
+        it is made anew. The record's notes say what was found and what was made.
+
+        Args:
+            name: what it is, with a version that changes when `make` does.
+            settings: everything but the visible table that `make` depends on, as JSON can write it.
+            make: called without arguments; must draw nothing from `generator`.
+
+        Raises:
+            RuntimeError: `make` drew from the generator, so that what it made belongs to this seed.
+        """
+
+        def guarded() -> np.ndarray:
+            before = self.generator.get_state()
+            made = make().cpu().numpy()
+            if not torch.equal(before, self.generator.get_state()):
+                raise RuntimeError(f"'{name}' is to be shared by all seeds, but its making drew from problem.generator")
+            return made
+
+        key = json.dumps([name, settings], sort_keys=True)
+        array, found = self._shelf.fetch(key, guarded) if self._shelf else (guarded(), False)
+        self.notes.setdefault("shared", {})[name] = "found" if found else "made"
+        return torch.tensor(array, device=self.device)
 
     def privileged(self, name: str) -> float:
         """Knowledge beyond the visible table, such as "y_max", the best score of the full data.

@@ -29,7 +29,7 @@ from bbo import catalogue
 from bbo.problem import Problem
 from bbo.solvers import brownian_bridge as bridge
 from bbo.solvers.bridge_training import BridgeTraining, train
-from bbo.solvers.synthetic_pairs import Pairs, low_high_pairs
+from bbo.solvers.synthetic_pairs import Pairs, walk
 from bbo.surrogates.gaussian_process import RBF
 from bbo.surrogates.gp_family import VisibleTable
 
@@ -120,7 +120,7 @@ def function(rows: int) -> dict[str, Any]:
 
     def ours() -> list[Pairs]:
         fit = VisibleTable.of(data, given.x).fitter(chosen, CENTRE)
-        return [low_high_pairs(f, starts, STEPS, STEP_SIZE, MIN_GAIN) for f in fit(kernels)]
+        return [Pairs.gaining(walk(f, starts, STEPS, STEP_SIZE), MIN_GAIN) for f in fit(kernels)]
 
     our_seconds, pairs = seconds(ours)
     their_seconds, kept = seconds(lambda: their_function(data.x[chosen], data.y[chosen], starts, kernels[0]))

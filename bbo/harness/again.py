@@ -48,7 +48,7 @@ def rerun(out: Path, sample: int, seed: int = 0) -> Iterator[Verdict]:
             limits = Limits(stack.get("device", "cpu"), stack.get("threads", 1), tf32=stack.get("tf32", False))
             try:
                 cell = look_up(_order(plans, then))
-                judged = hosts.setdefault(limits, Host(out, limits)).evaluate(cell)
+                judged = hosts.setdefault(limits, Host(out, limits, share=False)).evaluate(cell)
             except BBOError as error:
                 yield Verdict(then, False, str(error))
                 continue

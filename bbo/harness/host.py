@@ -20,6 +20,7 @@ from bbo.harness.method_process import Job
 from bbo.harness.plan import PlannedCell
 from bbo.harness.process import Bounds, Lost, MethodProcess, Stopped
 from bbo.harness.seeds import cell_seed
+from bbo.harness.shelf import Shelf
 from bbo.record import Outcome, Record, Trace
 
 
@@ -50,7 +51,8 @@ class Limits:
 class Host:
     """One method process at a time: started when first needed, again after a failure, and after so many cells.
 
-    `stop` may be set from another thread; the running cell is then given up without a record.
+    `stop` may be set from another thread; the running cell is then given up without a record. Without `share` every cell makes
+    for itself what seeds share.
     """
 
     out: Path
@@ -58,6 +60,7 @@ class Host:
     stop: threading.Event = field(default_factory=threading.Event)
     on_progress: Callable[[PlannedCell, int, int], None] = lambda cell, step, total: None
     replace_failed: bool = False
+    share: bool = True
     _process: MethodProcess | None = None
     _hidden_tasks: frozenset[str] = frozenset()
 
@@ -81,17 +84,23 @@ class Host:
         """Run one cell and judge it, without storing; None if `stop` was set."""
         answer = Answer()
 
-        def on_message(kind: str, facts: dict[str, Any], array: np.ndarray | None) -> float | None:
+        def on_message(kind: str, facts: dict[str, Any], array: np.ndarray | None) -> Any:
             if kind == "ask":
                 if facts["name"] not in answer.privileged:
                     answer.privileged.append(facts["name"])
                 return known[facts["name"]]
+            if kind == "fetch":
+                return shelf.fetch(str(facts["key"])) if self.share else "make"
+            if kind == "keep":
+                if self.share and array is not None:
+                    shelf.keep(str(facts["key"]), array)
+                return None
             if array is not None:
                 answer.points.append((int(facts["step"]), array))
             self.on_progress(cell, int(facts["step"]), int(facts["total"]))
             return None
 
-        known = _privileged(cell)
+        known, shelf = _privileged(cell), Shelf(self.out)
         process = self._ready(cell)
         bounds = Bounds(self.limits.timeout, self.limits.memory)
         try:
@@ -104,6 +113,8 @@ class Host:
         except Lost as lost:
             answer.error = {"reason": lost.reason, "type": lost.reason, "message": str(lost), "traceback": ""}
             answer.cost = {"wall_seconds": lost.seconds}
+        finally:
+            shelf.let_go()
         answer.output = process.output()
         if answer.error or process.cells >= self.limits.cells_per_process:
             self.close()  # what failed may have left its process in any state

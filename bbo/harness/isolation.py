@@ -21,7 +21,7 @@ def hidden(out: Path, local_tasks: frozenset[str] = frozenset()) -> Hidden:
         local_tasks: files of local tasks in the run.
     """
     modules = {"bbo.tasks", *catalogue.task_modules()}
-    paths = {data.package_dir().parent, data.cache_dir(), out / "cells", *map(Path, local_tasks)}
+    paths = {data.package_dir().parent, data.cache_dir(), out / "cells", out / "shared", *map(Path, local_tasks)}
     # Not the whole folders of the search path: a user may keep data beside the very environment that Python runs from.
     paths |= {folder / name for folder in data.search_path() for name in data.manifest()}
     for module in modules:

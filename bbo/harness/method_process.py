@@ -2,13 +2,15 @@
 
 It holds no task and no oracle: those stay in the process that started it (`bbo.harness.host`). Messages to it are `Job`s;
 messages from it (`bbo.harness.wire`) are "begin", "progress" {step, total} with designs where the job asks for a trace, "ask"
-{name} for privileged knowledge, "violation" {message} and, last, "answer".
+{name} for privileged knowledge, "fetch" {key} and "keep" {key} with an array that seeds share, "violation" {message} and, last,
+"answer".
 """
 
 from __future__ import annotations
 
 import contextlib
 import faulthandler
+import json
 import os
 import random
 import signal
@@ -17,7 +19,7 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -29,6 +31,8 @@ from bbo.space import Space
 
 #: Points of a trace, about: designs of more steps are not sent.
 TRACE_POINTS = 50
+#: Seconds between two questions for an array that another cell is making.
+WAIT = 0.3
 
 
 @dataclass(frozen=True)
@@ -61,10 +65,10 @@ class Channel:
         with self._lock:
             self.pipe.send_bytes(message)
 
-    def ask(self, name: str) -> float:
+    def ask(self, kind: str, facts: dict[str, Any]) -> Any:
         with self._lock:
-            self.send("ask", {"name": name})
-            return float(self.pipe.recv())
+            self.send(kind, facts)
+            return self.pipe.recv()
 
 
 class Asked(Mapping[str, float]):
@@ -76,7 +80,7 @@ class Asked(Mapping[str, float]):
     def __getitem__(self, name: str) -> float:
         if name not in self._names:
             raise KeyError(name)
-        return self._channel.ask(name)
+        return float(self._channel.ask("ask", {"name": name}))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -86,6 +90,24 @@ class Asked(Mapping[str, float]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._names
+
+
+class HostsShelf:
+    """`bbo.problem.Shelf` behind the channel: arrays lie with the host, apart for each data set and each stack."""
+
+    def __init__(self, channel: Channel, of: list[Any]) -> None:
+        self._channel, self._of = channel, of
+
+    def fetch(self, key: str, make: Callable[[], np.ndarray]) -> tuple[np.ndarray, bool]:
+        whole = {"key": json.dumps([*self._of, key])}
+        while isinstance(reply := self._channel.ask("fetch", whole), str) and reply == "wait":
+            time.sleep(WAIT)
+        if isinstance(reply, np.ndarray):
+            return reply, True
+        made = make()
+        if made.nbytes < wire.LONGEST // 2:
+            self._channel.send("keep", whole, made)
+        return made, False
 
 
 def main(pipe_fd: int, lifeline_fd: int, hidden: guard.Hidden) -> None:
@@ -178,6 +200,8 @@ def _answer(job: Job, x: np.ndarray, y: np.ndarray, channel: Channel, catalogue:
                 torch.Generator(device).manual_seed(job.seed),
                 Asked(job.privileged, channel),
                 _listener(job, channel),
+                # Equal bits hang on the stack, so what another stack has made is not taken.
+                HostsShelf(channel, [job.data_hash, repr(job.space), torch.__version__, job.tf32, facts["stack"]]),
             )
             wall, cpu = time.perf_counter(), time.process_time()
             found = method.propose(problem)

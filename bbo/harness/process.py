@@ -43,7 +43,7 @@ method_process.main(pipe, lifeline, guard.Hidden(tuple(modules), tuple(paths)))
 """
 
 #: Called with kind, facts and array of every message but the answer; what it returns is sent back if it is not None.
-OnMessage = Callable[[str, dict[str, Any], np.ndarray | None], float | None]
+OnMessage = Callable[[str, dict[str, Any], np.ndarray | None], Any]
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ class MethodProcess:
         os.close(self._lifeline)
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _send(self, message: Job | float) -> None:
+    def _send(self, message: Any) -> None:
         # Towards the method's process a pickle is harmless: the host made it.
         with contextlib.suppress(ConnectionError):  # it died; the reader tells so
             self._pipe.send(message)

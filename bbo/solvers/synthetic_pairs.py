@@ -41,13 +41,23 @@ class Pairs:
         return Pairs(self.x_low[rows], self.y_low[rows], self.x_high[rows], self.y_high[rows])
 
     @classmethod
+    def gaining(cls, ends: Tensor, min_gain: float) -> Pairs:
+        """The pairs among walks' ends (2, n, d + 1) that gain more than min_gain, in order."""
+        low, high = ends[:, ends[1, :, -1] - ends[0, :, -1] > min_gain]
+        return cls(low[:, :-1], low[:, -1], high[:, :-1], high[:, -1])
+
+    @classmethod
     def join(cls, parts: list[Pairs]) -> Pairs:
         """All pairs of the parts, in order."""
         return cls(*(torch.cat([getattr(p, name) for p in parts]) for name in ("x_low", "y_low", "x_high", "y_high")))
 
 
-def low_high_pairs(function: Function, starts: Tensor, steps: int, step_size: float, min_gain: float) -> Pairs:
-    """Walk down and up from every start (n, d), both directions in one batch; keep pairs that gain more than min_gain, in order."""
+def walk(function: Function, starts: Tensor, steps: int, step_size: float) -> Tensor:
+    """Walk down and up from every start (n, d), both directions in one batch.
+
+    Returns:
+        The ends (2, n, d + 1), low first: coordinates and, last, the function's value.
+    """
     count = len(starts)
     x = torch.cat([starts, starts])
     signed = torch.full((2 * count, 1), step_size, device=x.device, dtype=x.dtype)
@@ -55,6 +65,4 @@ def low_high_pairs(function: Function, starts: Tensor, steps: int, step_size: fl
     for _ in range(steps):
         _, gradient = function.mean_and_gradient(x)
         x.addcmul_(signed, gradient)
-    y = function.mean(x)
-    kept = y[count:] - y[:count] > min_gain
-    return Pairs(x[:count][kept], y[:count][kept], x[count:][kept], y[count:][kept])
+    return torch.cat([x, function.mean(x)[:, None]], dim=1).view(2, count, -1)

@@ -23,6 +23,24 @@ Fit = Callable[[list[RBF]], Iterator[Posterior | GridPosterior]]
 
 
 @dataclass(frozen=True)
+class KernelBox:
+    """Kernels with lengthscale and variance uniform in a box: `centre` +- `lengthscale_spread`, `variance_spread`; its noise."""
+
+    centre: RBF
+    lengthscale_spread: float
+    variance_spread: float
+
+    def kernel(self, place: tuple[float, float]) -> RBF:
+        """The kernel at a place (lengthscale, variance), both scaled to [-1, 1]."""
+        lengthscale, variance = place
+        return RBF(
+            self.centre.lengthscale + self.lengthscale_spread * lengthscale,
+            self.centre.variance + self.variance_spread * variance,
+            self.centre.noise,
+        )
+
+
+@dataclass(frozen=True)
 class VisibleTable:
     """The visible table as GP fits need it: z-scored x (N, d), y (N,), and grid numbers (N,) where the space is a small grid."""
 

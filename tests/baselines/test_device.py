@@ -47,7 +47,12 @@ ALLOWED: dict[tuple[str, str], tuple[int, str]] = {
     ("grid_gaussian_process.py", "fit"): (60, "whether the conjugate gradients have converged, once an iteration"),
     ("brownian_bridge.py", "linear"): (3, "the schedule: made on the CPU, then carried to the device, once"),
     ("bridge_training.py", "train"): (4, "the plateau rule compares losses on the host, once an update of the averaged weights"),
-    ("root.py", "_epochs"): (8, "lengthscale and variance of each synthetic function, which name its kernel"),
+    ("problem.py", "shared"): (1, "what seeds share lies with the host, once"),
+    ("walk_family.py", "_error"): (6, "whether the interpolated walks are within the tolerance, twice for each order"),
+    ("root.py", "_walks"): (8, "lengthscale and variance of each synthetic function, which name its kernel"),
+    ("root.py", "_box"): (1, "the family's lengthscale, once"),
+    ("root.py", "_epochs"): (1, "the mean gain, for the record, once"),
+    ("root.py", "_target"): (1, "the target, for the record, once"),
     ("root.py", "propose"): (1, "the losses, for the record, once"),
 }
 

@@ -7,9 +7,10 @@ import torch
 
 from bbo import catalogue
 from bbo.errors import BBOError, NumericalError
+from bbo.solvers import brownian_bridge as bridge
 from bbo.testing.baselines import SPACES, make_problem
 
-ROOT = catalogue.load_baseline("root")
+ROOT, CORRECTED = catalogue.load_baseline("root"), catalogue.load_baseline("root-corrected")
 
 
 def method(**changes):
@@ -31,7 +32,7 @@ def test_no_surviving_pair_is_an_error_with_numbers():
         method(min_gain=1e6).propose(make_problem(SPACES["box"], 8))
 
 
-@pytest.mark.parametrize(("setting", "value"), [("centre", "here"), ("start_points", "best")])
+@pytest.mark.parametrize(("setting", "value"), [("centre", "here"), ("start_points", "best"), ("target", "more")])
 def test_unknown_choices(setting, value):
     with pytest.raises(BBOError, match=f"root.{setting} is .* got '{value}'"):
         method(**{setting: value}).propose(make_problem(SPACES["box"], 8))
@@ -53,6 +54,69 @@ def test_reference_seeding_shares_the_pairs_between_seeds():
 
     assert gains(1, True) == gains(2, True)
     assert gains(1, False) != gains(2, False)
+
+
+def test_interpolated_walks_are_the_walks():
+    """Enough functions for interpolation to pay; the same random numbers either way."""
+
+    def pairs(tolerance):
+        problem = make_problem(SPACES["sequence"], 8, rows=200)
+        root = method(walk_tolerance=tolerance, gp_points=0, functions=16, points=128, step_size=0.05, steps=50)
+        return list(root._epochs(problem, problem.encoded())), problem.notes
+
+    direct, notes = pairs(0.0)
+    assert "shared" not in notes
+    interpolated, notes = pairs(1e-3)
+    assert notes["shared"] == {"root-walks-1": "made"}
+    length = torch.cat([p.x_high - p.x_low for p in direct]).norm(dim=1).median()
+    for a, b in zip(direct, interpolated, strict=True):
+        assert (a.x_high - b.x_high).norm(dim=1).max() < 2e-3 * length
+        assert (a.y_low - b.y_low).abs().max() < 1e-2
+
+
+def test_few_shot_looks_at_few_rows():
+    problem = make_problem(SPACES["sequence"], 8, rows=400)
+    before = problem.generator.get_state()
+    known = torch.randperm(360, generator=problem.generator)[:36]
+    problem.generator.set_state(before)
+    first = method(labelled=0.1).propose(problem)
+    again = make_problem(SPACES["sequence"], 8, rows=400)
+    unknown = torch.ones(360, dtype=torch.bool)
+    unknown[known] = False
+    again.y[unknown] = -1e6  # what is not labelled may be anything
+    assert torch.equal(method(labelled=0.1).propose(again), first)
+
+
+@pytest.mark.parametrize("target", ["y_max", "visible", "synthetic"])
+def test_targets(target):
+    problem = make_problem(SPACES["sequence"], 8)
+    method(target=target, alpha=0.5).propose(problem)
+    assert problem.privileged_used == (["y_max"] if target == "y_max" else [])
+    if target == "visible":
+        assert problem.notes["target"] == pytest.approx(0.5 * problem.encoded().y.max().item())
+
+
+def test_order_of_conditions(monkeypatch):
+    """What the network's two inputs get in sampling, beside (high, low) in training."""
+    given = []
+    sample = bridge.sample
+    monkeypatch.setattr(bridge, "sample", lambda *arguments: given.append(arguments[3:5]) or sample(*arguments))
+    for cls in (ROOT.cls, CORRECTED.cls):
+        problem = make_problem(SPACES["sequence"], 8)
+        cls(**{**ROOT.config("smoke", "", {}).config, "target": "visible", "swap_conditions": cls is ROOT.cls}).propose(problem)
+        best = problem.encoded().y[problem.best(8)]
+        assert torch.equal(given[-1][0 if cls is ROOT.cls else 1], best)
+        assert given[-1][1 if cls is ROOT.cls else 0].unique().numel() == 1
+
+
+def test_corrected_uses_no_privilege():
+    config = CORRECTED.config("smoke", "", {}).config
+    assert (config["swap_conditions"], config["target"]) == (False, "synthetic")
+    assert config["guidance"] > 0
+    assert config["time_scale"] * config["timesteps"] == 1
+    problem = make_problem(SPACES["box"], 8)
+    CORRECTED.cls(**config).propose(problem)
+    assert problem.privileged_used == []
 
 
 def test_published_settings_are_the_papers():

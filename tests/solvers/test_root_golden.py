@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from bbo.encoding import Encoded
 from bbo.solvers import brownian_bridge as bridge
-from bbo.solvers.synthetic_pairs import Pairs, low_high_pairs
+from bbo.solvers.synthetic_pairs import Pairs, walk
 from bbo.space import Sequence
 from bbo.surrogates.gaussian_process import RBF, Posterior, fit
 
@@ -60,7 +60,7 @@ def test_pairs(gold, k):
     function = fit(gold["x"], gold["y"], RBF(lengthscale, variance, gold["gp_noise"].item()))
     starts = gold["start_x"][gold[f"pairs{k}_start_index"]]
     steps, step_size, min_gain = (gold[f"pairs_{name}"].item() for name in ("steps", "lr", "threshold"))
-    pairs = low_high_pairs(function, starts, steps, step_size, min_gain)
+    pairs = Pairs.gaining(walk(function, starts, steps, step_size), min_gain)
     for end in ("low", "high"):
         assert_close(getattr(pairs, f"x_{end}"), gold[f"pairs{k}_{end}_x"], rtol=1e-3, atol=1e-3)
         assert_close(getattr(pairs, f"y_{end}"), gold[f"pairs{k}_{end}_y"], rtol=1e-3, atol=1e-3)

@@ -1,0 +1,75 @@
+"""Arrays that the cells of a results folder share, whatever their seed: `DIR/shared/`, kept by hosts on behalf of their methods.
+
+An array is written whole or not at all, and made by one cell at a time: others that ask for it meanwhile wait. Whoever dies while
+making it lets go of it. The folder is a cache: it can be removed at any time, and results do not change.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import uuid
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+
+class Shelf:
+    """One host's access to a results folder's shared arrays."""
+
+    def __init__(self, out: Path) -> None:
+        self._folder = out / "shared"
+        self._making: dict[str, FileLock] = {}
+
+    def fetch(self, key: str) -> np.ndarray | Literal["make", "wait"]:
+        """The array of a key; or "make" if it is for the asking cell to make and `keep`, "wait" if another cell is making it."""
+        path = self._path(key)
+        found = _read(path)
+        if found is not None or key in self._making:
+            return found if found is not None else "make"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(path.with_suffix(".lock"))
+            lock.acquire(blocking=False)
+        except Timeout:
+            return "wait"
+        except (OSError, NotImplementedError):  # no room, or no locks on this file system: then it may be made twice
+            return "make"
+        found = _read(path)  # it may have come while we asked for the lock
+        if found is not None:
+            lock.release()
+            return found
+        self._making[key] = lock
+        return "make"
+
+    def keep(self, key: str, array: np.ndarray) -> None:
+        """Store what "make" asked for."""
+        path = self._path(key)
+        temporary = path.with_suffix(f".tmp-{uuid.uuid4().hex[:8]}")
+        try:
+            with open(temporary, "wb") as file:
+                np.save(file, array, allow_pickle=False)
+            os.replace(temporary, path)
+        except OSError:  # without room nothing is shared; the cell itself has its array
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+        if lock := self._making.pop(key, None):
+            lock.release()
+
+    def let_go(self) -> None:
+        """Leave to others what was asked for and not made."""
+        while self._making:
+            self._making.popitem()[1].release()
+
+    def _path(self, key: str) -> Path:
+        return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
+
+
+def _read(path: Path) -> np.ndarray | None:
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):  # not there, or damaged: it is made again
+        return None

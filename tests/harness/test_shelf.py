@@ -1,0 +1,101 @@
+"""What seeds share: made once, found by the others, never half-written, never in the way of a result."""
+
+import numpy as np
+import pytest
+
+from bbo.harness.again import rerun
+from bbo.harness.shelf import Shelf
+
+SLOW = """
+noise = problem.shared("mean", {"of": "y"}, lambda: (time.sleep(1.0), problem.y.mean())[1])
+return (torch.rand(problem.budget, 3, generator=problem.generator) * noise.sign()).clamp(-1, 1)
+"""
+
+
+def how(records):
+    return sorted(r.notes["shared"]["mean"] for r in records)
+
+
+def test_made_once_whoever_asks(lab):
+    """Three processes ask at the same time; two wait for what the first makes."""
+    method = lab.body("Slow", SLOW)
+    records = lab.run(lab.plan(method, seeds=(0, 1, 2)), jobs=3)
+    assert [r.error for r in records] == [None] * 3
+    assert how(records) == ["found", "found", "made"]
+    assert how(lab.run(lab.plan(method, seeds=(3,)))) == ["found"]
+    assert how(lab.run(lab.plan(method, seeds=(3,)), out=lab.folder / "other")) == ["made"]
+
+
+def test_sharing_changes_no_result(lab):
+    method = lab.body("Slow", SLOW)
+    lab.run(lab.plan(method, seeds=(0, 1)))
+    assert all(verdict.equal for verdict in rerun(lab.out, sample=2, seed=0))
+
+
+def test_other_data_other_settings_other_threads(lab):
+    method = lab.body(
+        "Setting", 'problem.shared("mean", {"of": problem.budget}, problem.y.mean)\nreturn problem.x[:problem.budget]'
+    )
+    found = [
+        lab.run(lab.plan(method)),
+        lab.run(lab.plan(method, task="Letters")),
+        lab.run(lab.plan(method, budget=17)),
+        lab.run(lab.plan(method, seeds=(1,)), threads=2),
+        lab.run(lab.plan(method, seeds=(2,))),
+    ]
+    assert [how(records) for records in found] == [["made"]] * 4 + [["found"]]
+
+
+def test_a_maker_that_dies_is_followed_by_another(lab):
+    """Seeds cannot be told from inside, so the first to come leaves a mark."""
+    body = f"""
+    mark = {str(lab.folder / "mark")!r}
+    def make():
+        if not os.path.exists(mark):
+            open(mark, "w").close()
+            time.sleep(1.0)
+            os._exit(3)
+        return problem.y.mean()
+    problem.shared("mean", {{}}, make)
+    return problem.x[:problem.budget]
+    """
+    records = lab.run(lab.plan(lab.body("Dying", body), seeds=(0, 1, 2)), jobs=3)
+    assert sorted((r.error or {}).get("reason", "") for r in records) == ["", "", "crash"]
+    assert how([r for r in records if r.done]) == ["found", "made"]
+
+
+def test_what_draws_from_the_generator_cannot_be_shared(lab):
+    body = 'problem.shared("noise", {}, lambda: torch.rand(3, generator=problem.generator))\nreturn problem.x[:problem.budget]'
+    (record,) = lab.run(lab.plan(lab.body("Draws", body)))
+    assert "its making drew from problem.generator" in record.error["message"]
+
+
+def test_one_makes_others_wait(tmp_path):
+    first, second = Shelf(tmp_path), Shelf(tmp_path)
+    assert first.fetch("k") == "make"
+    assert second.fetch("k") == "wait"
+    assert second.fetch("another") == "make"
+    first.let_go()
+    assert second.fetch("k") == "make"
+    second.keep("k", np.arange(3))
+    assert np.array_equal(first.fetch("k"), np.arange(3))
+
+
+@pytest.mark.parametrize("text", [b"", b"\x93NUMPY", b"no array"])
+def test_a_damaged_array_is_made_again(tmp_path, text):
+    shelf = Shelf(tmp_path)
+    shelf.fetch("k")
+    shelf.keep("k", np.arange(3))
+    (path,) = (tmp_path / "shared").glob("*.npy")
+    path.write_bytes(text)
+    assert shelf.fetch("k") == "make"
+    shelf.keep("k", np.arange(3))
+    assert np.array_equal(shelf.fetch("k"), np.arange(3))
+
+
+def test_without_room_the_cell_goes_on(tmp_path):
+    (tmp_path / "shared").write_text("a file where the folder should be")
+    shelf = Shelf(tmp_path)
+    assert shelf.fetch("k") == "make"
+    shelf.keep("k", np.arange(3))
+    assert shelf.fetch("k") == "make"
