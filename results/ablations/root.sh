@@ -1,0 +1,34 @@
+#!/bin/sh
+# The cells of results/ablations/root.md: sh results/ablations/root.sh DIR [options of bbo run, such as --jobs 2 --threads 1]
+set -e
+out=${1:?usage: sh results/ablations/root.sh DIR [options of bbo run]}
+shift
+options=$*
+b() {
+    bbo run -t tfbind8 -t thin-film -t nas-bench-201-cifar100 -t rna-a --seeds 0-3 --preset fast --out "$out" $options "$@"
+}
+
+b -b root -b root-corrected
+
+# one correction alone
+b -b root --set root.swap_conditions=false
+b -b root --set root.guidance=0.5
+b -b root --set root.time_scale=0.001
+b -b root --set root.target=synthetic --set root.alpha=1.0
+
+# the settings of root-corrected
+for guidance in 0 1.5 4; do b -b root-corrected --set root-corrected.guidance=$guidance; done
+for guidance in 0 0.5 1.5; do b -b root-corrected --set root-corrected.target=visible --set root-corrected.guidance=$guidance; done
+
+# one correction taken back
+b -b root-corrected --set root-corrected.time_scale=1.0
+b -b root-corrected --set root-corrected.guidance=-1.5
+b -b root-corrected --set root-corrected.swap_conditions=true
+b -b root-corrected --set root-corrected.target=y_max --set root-corrected.alpha=0.8
+
+# the paper's own ablations
+for functions in 1 2 8; do b -b root --set root.functions=$functions; done
+for steps in 25 50 75; do b -b root --set root.steps=$steps; done
+for points in 128 256 512; do b -b root --set root.points=$points; done
+for start in lowest random; do b -b root --set root.start_points=$start; done
+b -b root --set root.labelled=0.01
