@@ -8,10 +8,12 @@ import torch
 from torch.testing import assert_close
 
 from bbo.encoding import Encoded
+from bbo.problem import Problem
 from bbo.solvers import brownian_bridge as bridge
 from bbo.solvers.synthetic_pairs import Pairs, walk
 from bbo.space import Sequence
 from bbo.surrogates.gaussian_process import RBF, Posterior, fit
+from bbo.surrogates.gp_family import VisibleTable
 
 CPU = torch.device("cpu")
 
@@ -98,3 +100,29 @@ def test_reverse_process(gold, network):
         lambda i: gold["sample_noise"][i],
     )
     assert_close(out, gold["sample_out"], rtol=1e-4, atol=1e-5)
+
+
+def test_whole_chain(gold, network):
+    """From letters and raw scores to pairs and to designs, each step on what the step before made."""
+    letters = gold["offline_x_int"].long()
+    problem = Problem(letters, gold["offline_y_raw"], Sequence.uniform(8, 4), 8, torch.Generator().manual_seed(0))
+    data = problem.encoded()
+    # Which rows they took, in their order (their sort leaves equal scores in no particular one).
+    starts, lows = (torch.cdist(gold[name], data.x).argmin(dim=1) for name in ("start_x", "sample_x_low"))
+    assert sorted(starts.tolist()) == sorted(problem.best(64).tolist())
+    pool = data.x[starts]
+
+    steps, step_size, min_gain, noise = (gold[name].item() for name in ("pairs_steps", "pairs_lr", "pairs_threshold", "gp_noise"))
+    kernels = [RBF(lengthscale, variance, noise) for lengthscale, variance in gold["pairs_hyper"].tolist()]
+    table = VisibleTable.of(data, problem.x)
+    assert table.grid is not None  # the way `root` takes on TFBind8: Kronecker products and conjugate gradients
+    for k, function in enumerate(table.fitter(torch.arange(len(letters)), kernels[0])(kernels)):
+        pairs = Pairs.gaining(walk(function, pool[gold[f"pairs{k}_start_index"]], steps, step_size), min_gain)
+        assert_close(pairs.x_low, gold[f"pairs{k}_low_x"], rtol=1e-3, atol=1e-3)
+        assert_close(pairs.x_high, gold[f"pairs{k}_high_x"], rtol=1e-3, atol=1e-3)
+        assert_close(pairs.y_high - pairs.y_low, gold[f"pairs{k}_high_y"] - gold[f"pairs{k}_low_y"], rtol=1e-3, atol=2e-3)
+
+    schedule, targets = bridge.Schedule.linear(1000, 20, 1.0, CPU), gold["sample_y_target"]
+    out = bridge.sample(network, schedule, data.x[lows], data.y[lows], targets, -1.5, 0.2, lambda i: gold["sample_noise"][i])
+    assert_close(out, gold["sample_out"], rtol=1e-4, atol=1e-4)
+    assert torch.equal(data.decode(out), data.decode(gold["sample_out"]))
