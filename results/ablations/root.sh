@@ -8,6 +8,13 @@ b() {
     bbo run -t tfbind8 -t thin-film -t nas-bench-201-cifar100 -t rna-a --seeds 0-3 --preset fast --out "$out" $options "$@"
 }
 
+c=root-corrected
+corrected() { # guidance, target, time scale, further options
+    guidance=$1 target=$2 scale=$3
+    shift 3
+    b -b $c --set $c.guidance=$guidance --set $c.target=$target --set $c.time_scale=$scale "$@"
+}
+
 b -b root -b root-corrected
 
 # one correction alone
@@ -17,14 +24,17 @@ b -b root --set root.time_scale=0.001
 b -b root --set root.target=synthetic --set root.alpha=1.0
 
 # the settings of root-corrected
-for guidance in 0 1.5 4; do b -b root-corrected --set root-corrected.guidance=$guidance; done
-for guidance in 0 0.5 1.5; do b -b root-corrected --set root-corrected.target=visible --set root-corrected.guidance=$guidance; done
+for guidance in 0 0.5 1.5 4; do corrected $guidance synthetic 0.001; done
+for guidance in 0 0.5 1.5; do corrected $guidance visible 0.001; done
+corrected 0.5 visible 0.01
+corrected 0.5 synthetic 0.01
+corrected 1.5 visible 0.1
 
 # one correction taken back
-b -b root-corrected --set root-corrected.time_scale=1.0
-b -b root-corrected --set root-corrected.guidance=-1.5
-b -b root-corrected --set root-corrected.swap_conditions=true
-b -b root-corrected --set root-corrected.target=y_max --set root-corrected.alpha=0.8
+corrected 0.5 visible 1.0
+corrected -1.5 visible 0.1
+corrected 0.5 visible 0.1 --set $c.swap_conditions=true
+corrected 0.5 y_max 0.1 --set $c.alpha=0.8
 
 # the paper's own ablations
 for functions in 1 2 8; do b -b root --set root.functions=$functions; done

@@ -111,9 +111,9 @@ def test_order_of_conditions(monkeypatch):
 
 def test_corrected_uses_no_privilege():
     config = CORRECTED.config("smoke", "", {}).config
-    assert (config["swap_conditions"], config["target"]) == (False, "synthetic")
+    assert (config["swap_conditions"], config["target"]) == (False, "visible")
     assert config["guidance"] > 0
-    assert config["time_scale"] * config["timesteps"] == 1
+    assert config["time_scale"] < 1
     problem = make_problem(SPACES["box"], 8)
     CORRECTED.cls(**config).propose(problem)
     assert problem.privileged_used == []
