@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
@@ -17,7 +17,7 @@ from bbo.solvers.bridge_training import BridgeTraining, train
 from bbo.solvers.synthetic_pairs import Pairs, walk
 from bbo.solvers.walk_family import Place, WalkFamily, affordable, interpolate
 from bbo.surrogates.gaussian_process import RBF, fit_likelihood, median_distance
-from bbo.surrogates.gp_family import Fit, KernelBox, VisibleTable
+from bbo.surrogates.gp_family import KernelBox, VisibleTable
 
 #: Rows that the centre of the family is found on: the likelihood's cost is cubic, the distances' quadratic, and few numbers are sought.
 LIKELIHOOD_ROWS, DISTANCE_ROWS = 512, 1000
@@ -268,7 +268,7 @@ class Root:
         generator, device = problem.generator, problem.device
         table = VisibleTable.of(data, problem.x)
         rows = None if self.gp_points else self._rows(problem, table.grid is None)
-        family = None if rows is None else self._walk_family(problem, table.fitter, rows, box, pool)
+        family = None if rows is None else self._walk_family(problem, table, rows, box, pool)
         fit = None if rows is None or family else table.fitter(rows, box.centre)
         for epoch in range(self.epochs):
             if rows is None:
@@ -290,27 +290,24 @@ class Root:
                     walk(f, pool[starts], self.steps, self._step_size(box)) for f, starts in zip(functions, chosen, strict=True)
                 )
 
-    def _walk_family(
-        self, problem: Problem, fitter: Callable[[Tensor, RBF], Fit], rows: Tensor, box: KernelBox, pool: Tensor
-    ) -> WalkFamily | None:
+    def _walk_family(self, problem: Problem, table: VisibleTable, rows: Tensor, box: KernelBox, pool: Tensor) -> WalkFamily | None:
         """Walks from the whole pool, to be interpolated; None where that takes more of them or is not within the tolerance."""
         orders = affordable(self.epochs * self.functions * self.points // len(pool))
         if not self.walk_tolerance or not orders:
             return None
 
-        def walks(places: list[Place]) -> Tensor:
-            # Side by side as many as an epoch has: the fits' memory grows with them.
-            parts = [places[i : i + self.functions] for i in range(0, len(places), self.functions)]
-            functions = (f for part in parts for f in fit([box.kernel(place) for place in part]))
-            return torch.stack([walk(f, pool, self.steps, self._step_size(box)) for f in functions])
-
         def make() -> Tensor:
-            nonlocal fit
-            fit = fitter(rows, box.centre)
+            fit = table.fitter(rows, box.centre)
+
+            def walks(places: list[Place]) -> Tensor:
+                # Side by side as many as in an epoch: the fits' memory grows with them.
+                parts = [places[i : i + self.functions] for i in range(0, len(places), self.functions)]
+                functions = (f for part in parts for f in fit([box.kernel(place) for place in part]))
+                return torch.stack([walk(f, pool, self.steps, self._step_size(box)) for f in functions])
+
             family = interpolate(walks, orders, self.walk_tolerance)
             return family.nodes if family else torch.empty(0, device=problem.device)
 
-        fit: Fit
         settings = asdict(box) | {"rows": len(rows), "orders": orders, "step_size": self._step_size(box)}
         settings |= {name: getattr(self, name) for name in ("start_points", "starts", "steps", "functions", "walk_tolerance")}
         nodes = problem.shared("root-walks-1", settings, make)
