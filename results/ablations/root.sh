@@ -35,6 +35,10 @@ corrected 0.5 visible 1.0
 corrected -1.5 visible 0.1
 corrected 0.5 visible 0.1 --set $c.swap_conditions=true
 corrected 0.5 y_max 0.1 --set $c.alpha=0.8
+# and from the first settings tried
+corrected 0.5 synthetic 1.0
+corrected -1.5 synthetic 0.001
+corrected 0.5 synthetic 0.001 --set $c.swap_conditions=true
 
 # the paper's own ablations
 for functions in 1 2 8; do b -b root --set root.functions=$functions; done
