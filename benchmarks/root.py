@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import resource
 import time
 from collections.abc import Callable
 from typing import Any
@@ -160,13 +159,19 @@ def _one_seed(pipe: Any) -> None:
     root = catalogue.load_baseline("root")
     method = root.cls(**root.config("paper:tfbind8", "tfbind8", {}).config)
     taken, _ = seconds(lambda: method.propose(given))
-    pipe.send((taken, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6))
+    pipe.send((taken, peak_memory_gb()))
+
+
+def peak_memory_gb() -> float:
+    """Of this process; not `ru_maxrss`, which on Linux starts with the memory of the process that started this one."""
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) / 2**20
 
 
 def whole_seed() -> dict[str, Any]:
     context = multiprocessing.get_context("spawn")  # a process of its own, so that its peak memory is its own
     here, there = context.Pipe()
-    process = context.Process(target=_one_seed, args=(there,))
+    process = context.Process(target=_one_seed, args=(there,), daemon=True)
     process.start()
     ours, peak = here.recv()
     process.join()

@@ -155,7 +155,7 @@ def test_a_committed_leaderboard_is_one_command(results, tmp_path) -> None:
     assert text != committed_markdown(table)
 
 
-@pytest.mark.parametrize("table", sorted((ROOT / "results").glob("*.csv")), ids=lambda p: p.name)
+@pytest.mark.parametrize("table", sorted((ROOT / "results").rglob("*.csv")), ids=lambda p: p.name)
 def test_committed_markdown_is_what_its_csv_gives(table) -> None:
     """If this fails: bbo collect results/NAME.csv --to results/NAME.csv writes the Markdown anew."""
     assert table.with_suffix(".md").read_text() == committed_markdown(table)
