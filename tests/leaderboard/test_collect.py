@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -173,3 +174,24 @@ def test_a_trace_that_cannot_be_read_is_named(results) -> None:
 def test_provenance_is_kept_as_far_as_scores_depend_on_it(results) -> None:
     row = cell_table.row(read_all(results)[0])
     assert json.loads(row["provenance"]) == {"packages": {"numpy": "2.0", "torch": "2.6"}, "commit": "abc", "python": "3.11.1"}
+
+
+def test_figures_in_the_readmes_are_those_of_the_tables() -> None:
+    """Every row of the front page's tables stands in quick.md; every score of results/README.md in the table it speaks of."""
+    quick = (ROOT / "results" / "quick.md").read_text()
+    rows = re.findall(
+        r"^\| (?:root|random|offline-best|gradient-ascent|gp-ascent).*$", (ROOT / "README.md").read_text(), re.MULTILINE
+    )
+    assert len(rows) == 12
+    assert [row for row in rows if row not in quick] == []
+
+    readme = (ROOT / "results" / "README.md").read_text()
+    paper = (ROOT / "results" / "root-paper.md").read_text()
+    tabled = re.findall(r"^\| (?:tfbind\d+)? ?\| (root|random) \| (\S+ ± \S+) \|.*\| (\S+ ± \S+) \|$", readme, re.MULTILINE)
+    assert len(tabled) == 4
+    for method, *scores in tabled:
+        lines = "".join(line for line in paper.splitlines() if line.startswith(f"| {method} "))
+        assert all(score in lines for score in scores), (method, scores)
+    few = re.search(r"tfbind8 (\S+ ± \S+), median (\S+ ± \S+); published", readme)
+    assert few
+    assert all(score in (ROOT / "results" / "root-few-shot.md").read_text() for score in few.groups())
