@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from bbo.problem import Problem
-from bbo.solvers.gradient_ascent import ascend, gradient_of
+from bbo.search.ascent import ascend, gradient_of
 from bbo.surrogates import losses
 from bbo.surrogates.diagnostics import Surrogate
 from bbo.surrogates.networks import MLP, spawn

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from bbo.errors import unknown
 from bbo.problem import Problem
-from bbo.solvers.gradient_ascent import ascend, gradient_of
+from bbo.search.ascent import ascend, gradient_of
 from bbo.surrogates import losses
 from bbo.surrogates.diagnostics import Surrogate, mixture
 from bbo.surrogates.networks import MLP, Ensemble, spawn

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from bbo.encoding import Encoded
 from bbo.errors import BBOError, NumericalError
+from bbo.generative import brownian_bridge as bridge
+from bbo.generative.bridge_training import BridgeTraining, train
+from bbo.generative.synthetic_pairs import Pairs, walk
+from bbo.generative.walk_family import Place, WalkFamily, affordable, interpolate
 from bbo.problem import Problem
-from bbo.solvers import brownian_bridge as bridge
-from bbo.solvers.bridge_training import BridgeTraining, train
-from bbo.solvers.synthetic_pairs import Pairs, walk
-from bbo.solvers.walk_family import Place, WalkFamily, affordable, interpolate
 from bbo.surrogates.gaussian_process import RBF, fit_likelihood, median_distance
 from bbo.surrogates.gp_family import KernelBox, VisibleTable
 
@@ -52,7 +52,7 @@ class Root:
       space is no small grid, evenly spaced by score; on a small grid it fits all rows. `fast` and `smoke` are smaller throughout.
     - A run in which no pair survives is an error that says so; theirs trains on nothing.
     - Where all functions are fitted on the same rows, walks are made on a few functions of the family and interpolated for the others
-      (`bbo.solvers.walk_family`), within `walk_tolerance` of a walk's length. That part is the same for every seed and shared by them.
+      (`bbo.generative.walk_family`), within `walk_tolerance` of a walk's length. That part is the same for every seed and shared by them.
     - Where the budget exceeds the visible rows, starts are repeated.
 
     Args:
@@ -82,7 +82,7 @@ class Root:
         alpha: factor of the z-scored target.
         swap_conditions: hand the network (low, target) in sampling where training had (high, low).
         time_scale: factor of the step number as the network sees it.
-        learning_rate, batch, accumulate, hide, ema_decay, ema_every, ema_start: see `bbo.solvers.bridge_training.BridgeTraining`.
+        learning_rate, batch, accumulate, hide, ema_decay, ema_every, ema_start: see `bbo.generative.bridge_training.BridgeTraining`.
         reference_seeding: share the training's randomness between seeds, as the authors' code does.
         labelled: share of the visible rows, drawn at random by seed, that is looked at; 0.01 is the few-shot setting (paper, Table 4).
     """

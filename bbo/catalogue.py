@@ -1,4 +1,4 @@
-"""Finds tasks and baselines: the entry points `bbo.tasks` and `bbo.baselines`, and single files given as `./mine.py:MyClass`.
+"""Finds tasks and methods: the entry points `bbo.tasks` and `bbo.baselines`, and single files given as `./mine.py:MyClass`.
 
 Ours are declared in pyproject.toml by the very mechanism third parties use. What can be said without running a module (its
 class's docstring, version, needed packages) is read off its source, so that listing never imports torch.
@@ -24,12 +24,12 @@ from bbo.errors import BBOError, Unavailable, UnknownName, unknown
 from bbo.settings import Preset, resolve
 from bbo.task import Task
 
-TASKS, BASELINES = "bbo.tasks", "bbo.baselines"
+TASKS, METHODS = "bbo.tasks", "bbo.baselines"
 
 
 @dataclass(frozen=True)
 class Card:
-    """What `bbo list` shows of a baseline, read off its source.
+    """What `bbo list` shows of a method, read off its source.
 
     `composable`: it trains a surrogate that takes a sharpness regulariser, so `ID+ignite` and its like can be asked for.
     """
@@ -44,7 +44,7 @@ class Card:
 
 
 @dataclass(frozen=True)
-class Baseline:
+class Method:
     """A method that can be run: its class, and the name and version its cells carry.
 
     `extra` are settings that come with a composed name, between the preset's and the user's own.
@@ -79,9 +79,9 @@ def task_ids() -> list[str]:
     return sorted(_points(TASKS))
 
 
-def baseline_ids() -> list[str]:
-    """Ids of all installed baselines."""
-    return sorted(_points(BASELINES))
+def method_ids() -> list[str]:
+    """Ids of all installed methods."""
+    return sorted(_points(METHODS))
 
 
 def task_modules() -> list[str]:
@@ -100,7 +100,7 @@ def local_file(reference: str) -> str:
 
 
 def is_task(reference: str) -> bool:
-    """Whether an id or `FILE.py:Class` names a task; otherwise it names a baseline.
+    """Whether an id or `FILE.py:Class` names a task; otherwise it names a method.
 
     Raises:
         UnknownName: it names neither.
@@ -110,9 +110,9 @@ def is_task(reference: str) -> bool:
         return isinstance(cls, type) and issubclass(cls, Task)
     if reference.partition(":")[0] in _points(TASKS):
         return True
-    if reference.partition("+")[0] in _points(BASELINES):
+    if reference.partition("+")[0] in _points(METHODS):
         return False
-    raise unknown("task or baseline", reference, [*task_ids(), *baseline_ids()])
+    raise unknown("task or method", reference, [*task_ids(), *method_ids()])
 
 
 def load_task(reference: str) -> Task:
@@ -133,11 +133,11 @@ def load_task(reference: str) -> Task:
     return cls(variant) if variant else cls()
 
 
-def load_baseline(reference: str) -> Baseline:
-    """The baseline of an id or of `FILE.py:Class`, or of either with `+REGULARISER` (ignite, ignite2, sam).
+def load_method(reference: str) -> Method:
+    """The method of an id or of `FILE.py:Class`, or of either with `+REGULARISER` (ignite, ignite2, sam).
 
     Raises:
-        UnknownName: no such baseline, regulariser, file or class.
+        UnknownName: no such method, regulariser, file or class.
         Unavailable: known, but a package it needs is missing.
         BBOError: a regulariser for a method that takes none.
     """
@@ -145,45 +145,45 @@ def load_baseline(reference: str) -> Baseline:
     if plus and regulariser.isidentifier():
         if "+" in method.rpartition(":")[2].rpartition("/")[2]:
             raise BBOError(f"a method takes one regulariser; got '{reference}'")
-        return _composed(load_baseline(method), regulariser)
+        return _composed(load_method(method), regulariser)
     if is_local(reference):
         cls, text = _load_local(reference)
         if not callable(getattr(cls, "propose", None)):
-            raise BBOError(f"{reference} is not a baseline: the class needs a method propose(self, problem)")
-        return Baseline(cls.__name__, hashlib.sha256(text).hexdigest()[:16], cls, reference, local=True)
-    if reference not in _points(BASELINES):
-        raise unknown("baseline", reference, baseline_ids(), "see: bbo list baselines")
-    card = baseline_card(reference)
+            raise BBOError(f"{reference} is not a method: the class needs a method propose(self, problem)")
+        return Method(cls.__name__, hashlib.sha256(text).hexdigest()[:16], cls, reference, local=True)
+    if reference not in _points(METHODS):
+        raise unknown("method", reference, method_ids(), "see: bbo list baselines")
+    card = method_card(reference)
     if card.unavailable:
-        raise Unavailable(f"baseline '{reference}' is not available: {card.unavailable}")
-    cls = _load_point(_points(BASELINES)[reference])
-    return Baseline(reference, str(getattr(cls, "version", "0")), cls, reference)
+        raise Unavailable(f"method '{reference}' is not available: {card.unavailable}")
+    cls = _load_point(_points(METHODS)[reference])
+    return Method(reference, str(getattr(cls, "version", "0")), cls, reference)
 
 
-def _composed(baseline: Baseline, regulariser: str) -> Baseline:
+def _composed(method: Method, regulariser: str) -> Method:
     """A method with a sharpness regulariser in the training of its surrogate, at the published settings."""
     from bbo.surrogates import sharpness  # torch comes along, which the methods that can be composed need anyway
 
     if regulariser not in sharpness.PUBLISHED:
-        raise unknown("regulariser", regulariser, sharpness.PUBLISHED, f"write it as {baseline.id}+ignite")
-    if not getattr(baseline.cls, "composable", False):
-        able = ", ".join(name for name in baseline_ids() if baseline_card(name).composable)
+        raise unknown("regulariser", regulariser, sharpness.PUBLISHED, f"write it as {method.id}+ignite")
+    if not getattr(method.cls, "composable", False):
+        able = ", ".join(name for name in method_ids() if method_card(name).composable)
         raise BBOError(
-            f"'{baseline.id}' takes no sharpness regulariser, since it trains no surrogate that could; those that do: {able}"
+            f"'{method.id}' takes no sharpness regulariser, since it trains no surrogate that could; those that do: {able}"
         )
     return replace(
-        baseline,
-        id=f"{baseline.id}+{regulariser}",
-        version=f"{baseline.version}+{sharpness.VERSION}",
-        reference=f"{baseline.reference}+{regulariser}",
+        method,
+        id=f"{method.id}+{regulariser}",
+        version=f"{method.version}+{sharpness.VERSION}",
+        reference=f"{method.reference}+{regulariser}",
         extra={"sharpness": regulariser, **sharpness.PUBLISHED[regulariser]},
     )
 
 
-def baseline_card(name: str) -> Card:
-    """A baseline's card, without importing its module; never raises for an installed name."""
+def method_card(name: str) -> Card:
+    """A method's card, without importing its module; never raises for an installed name."""
     try:
-        facts = _class_facts(_points(BASELINES)[name])
+        facts = _class_facts(_points(METHODS)[name])
     except Exception as error:  # a third party's broken package must not break the list
         return Card(name, "?", "", "?", (), f"its source cannot be read: {error}")
     requires = tuple(facts.get("requires", ()))

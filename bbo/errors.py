@@ -11,7 +11,7 @@ class BBOError(Exception):
 
 
 class UnknownName(BBOError):
-    """A task, baseline, preset, setting or file name that does not exist."""
+    """A task, method, preset, setting or file name that does not exist."""
 
 
 class DesignError(BBOError, ValueError):

@@ -25,7 +25,10 @@ import numpy as np
 from bbo.errors import BBOError, DamagedCell
 
 #: Raised whenever the layout of a record changes; older ones stay readable.
-SCHEMA = 1
+SCHEMA = 2
+#: Names of a spec's fields in records of schema 1.
+SCHEMA_1 = {"method": "baseline", "method_version": "baseline_version"}
+NAMES = {old: new for new, old in SCHEMA_1.items()}
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class CellSpec:
 
     Args:
         task, task_version, data_hash: the task, and the sha256 of its visible table.
-        baseline, baseline_version: the method; a local file's version is the sha256 of its text.
+        method, method_version: the method; a local file's version is the sha256 of its text.
         config: every setting of the method, resolved.
         seed: the seed asked for.
         budget: number of designs.
@@ -44,8 +47,8 @@ class CellSpec:
     task: str
     task_version: str
     data_hash: str
-    baseline: str
-    baseline_version: str
+    method: str
+    method_version: str
     config: dict[str, Any]
     seed: int
     budget: int
@@ -54,12 +57,13 @@ class CellSpec:
     @cached_property
     def hash(self) -> str:
         """First 20 hex digits of the sha256 of the canonical JSON."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        # The keys are those of schema 1, so that cells keep their names.
+        values = {SCHEMA_1.get(f.name, f.name): getattr(self, f.name) for f in fields(self)}
         text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
     def label(self) -> str:
-        return f"{self.task} / {self.baseline} / seed {self.seed}"
+        return f"{self.task} / {self.method} / seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,8 @@ class Record:
         if data.get("schema", 0) > SCHEMA:
             raise DamagedCell(f"record has schema {data['schema']}, this version reads up to {SCHEMA}; update offline-bbo")
         stored = data.pop("hash")
-        record = cls(**{**data, "spec": CellSpec(**data["spec"])})
+        spec = {NAMES.get(key, key): value for key, value in data["spec"].items()}
+        record = cls(**{**data, "spec": CellSpec(**spec)})
         if stored != record.spec.hash:
             raise DamagedCell(f"its hash is {record.spec.hash}, but it says {stored}")
         return record
@@ -266,4 +271,4 @@ def read_all(*outs: Path) -> list[Record]:
             record = read_cell(folder)
             if record.spec.hash not in found or record.done:
                 found[record.spec.hash] = record
-    return sorted(found.values(), key=lambda r: (r.spec.task, r.spec.baseline, r.spec.seed, r.spec.hash))
+    return sorted(found.values(), key=lambda r: (r.spec.task, r.spec.method, r.spec.seed, r.spec.hash))

@@ -25,10 +25,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from bbo import catalogue
+from bbo.generative import brownian_bridge as bridge
+from bbo.generative.bridge_training import BridgeTraining, train
+from bbo.generative.synthetic_pairs import Pairs, walk
 from bbo.problem import Problem
-from bbo.solvers import brownian_bridge as bridge
-from bbo.solvers.bridge_training import BridgeTraining, train
-from bbo.solvers.synthetic_pairs import Pairs, walk
 from bbo.surrogates.gaussian_process import RBF
 from bbo.surrogates.gp_family import VisibleTable
 
@@ -156,7 +156,7 @@ def training() -> dict[str, Any]:
 
 def _one_seed(pipe: Any) -> None:
     given = problem()
-    root = catalogue.load_baseline("root")
+    root = catalogue.load_method("root")
     method = root.cls(**root.config("paper:tfbind8", "tfbind8", {}).config)
     taken, _ = seconds(lambda: method.propose(given))
     pipe.send((taken, peak_memory_gb()))

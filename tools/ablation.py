@@ -20,9 +20,9 @@ import numpy as np
 from bbo import record
 from bbo.errors import BBOError
 from bbo.harness.plan import planned_specs
-from bbo.leaderboard.statistics import Estimate, paired_difference
+from bbo.leaderboard.board.statistics import Estimate, paired_difference
 
-#: scores[task][baseline][seed]
+#: scores[task][method][seed]
 Scores = dict[str, dict[str, dict[int, float]]]
 
 
@@ -68,7 +68,7 @@ def report(records: list[record.Record], planned: int, generator: np.random.Gene
 def collect(records: list[record.Record], percentile: str) -> Scores:
     found: Scores = defaultdict(lambda: defaultdict(dict))
     for r in records:
-        found[r.spec.task][r.spec.baseline][r.spec.seed] = r.percentiles[percentile]
+        found[r.spec.task][r.spec.method][r.spec.seed] = r.percentiles[percentile]
     return found
 
 
@@ -109,7 +109,7 @@ def constraint(records: list[record.Record]) -> list[str]:
     for r in records:
         if "sharpness_slack" in r.notes:
             last = [float(np.mean(r.notes[f"sharpness_{key}"][-1])) for key in ("lambda", "grad_norm", "slack")]
-            found[r.spec.baseline, r.spec.task].append((last[0], last[1], last[2]))
+            found[r.spec.method, r.spec.task].append((last[0], last[1], last[2]))
     lines = ["## IGNITE's constraint in the last epoch", ""]
     lines += ["Means over seeds, members and batches. lambda starts at 0.001; slack is epsilon - rho |grad G|.", ""]
     lines += ["| method | task | lambda | gradient norm | slack |", "|---|---|--:|--:|--:|"]

@@ -21,7 +21,7 @@ import numpy as np
 from bbo import catalogue, record
 from bbo.errors import BBOError
 from bbo.harness.plan import planned_specs
-from bbo.leaderboard.statistics import paired_difference
+from bbo.leaderboard.board.statistics import paired_difference
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def report(records: list[record.Record], planned: int, seed: int) -> str:
     Raises:
         BBOError: no cell of ROOT.
     """
-    done = [r for r in records if r.done and r.spec.baseline in ("root", "root-corrected")]
+    done = [r for r in records if r.done and r.spec.method in ("root", "root-corrected")]
     if not done:
         raise BBOError("no finished cell of root or root-corrected; make them: sh results/ablations/root.sh runs/root-ablation")
     changes = [changed(r) for r in done]
@@ -96,7 +96,7 @@ def report(records: list[record.Record], planned: int, seed: int) -> str:
         chosen = [
             (r, change)
             for r, change in zip(done, changes, strict=True)
-            if r.spec.baseline in section.methods and change.keys() <= set(section.settings)
+            if r.spec.method in section.methods and change.keys() <= set(section.settings)
         ]
         if any(change for _, change in chosen):
             lines += [f"## {section.title}", "", section.text, "", *table(chosen, np.random.default_rng(seed)), ""]
@@ -105,7 +105,7 @@ def report(records: list[record.Record], planned: int, seed: int) -> str:
 
 def changed(r: record.Record) -> dict[str, Any]:
     """The settings of a cell that are not those of its preset."""
-    usual = catalogue.load_baseline(r.spec.baseline).config(str(r.method["preset"]), r.spec.task, {}).config
+    usual = catalogue.load_method(r.spec.method).config(str(r.method["preset"]), r.spec.task, {}).config
     return {key: value for key, value in r.spec.config.items() if usual.get(key) != value}
 
 
@@ -114,8 +114,8 @@ def table(chosen: list[tuple[record.Record, dict[str, Any]]], generator: np.rand
     order: dict[str, tuple[str, list[str]]] = {}
     for r, change in chosen:
         settings = [f"{key}={show(value)}" for key, value in sorted(change.items())]
-        label = " ".join([r.spec.baseline, *settings])
-        order[label] = (r.spec.baseline, settings)
+        label = " ".join([r.spec.method, *settings])
+        order[label] = (r.spec.method, settings)
         for percentile, scores in found.items():
             scores[label][r.spec.task][r.spec.seed] = r.percentiles[percentile]
     labels = sorted(order, key=lambda label: order[label])
@@ -156,7 +156,7 @@ def show(value: Any) -> str:
 
 def heading(done: list[record.Record], planned: int, failed: int, seed: int) -> list[str]:
     presets = ", ".join(sorted({str(r.method.get("preset")) for r in done}))
-    versions = ", ".join(sorted({f"{r.spec.baseline} {r.spec.baseline_version}" for r in done}))
+    versions = ", ".join(sorted({f"{r.spec.method} {r.spec.method_version}" for r in done}))
     seeds = ", ".join(map(str, sorted({r.spec.seed for r in done})))
     return [
         "# What ROOT's settings do",

@@ -12,9 +12,9 @@ from bbo.errors import BBOError
 
 #: Subcommand: (module, one line of help). The help stands here so that `bbo --help` imports nothing.
 COMMANDS = {
-    "list": ("listing", "Tasks or baselines, with what they need and whether it is there."),
-    "show": ("show", "Everything about one task or baseline: definition, presets, sources."),
-    "run": ("run", "Run cells (task x baseline x seed) into a folder; the same command resumes."),
+    "list": ("listing", "Tasks or methods, with what they need and whether it is there."),
+    "show": ("show", "Everything about one task or method: definition, presets, sources."),
+    "run": ("run", "Run cells (task x method x seed) into a folder; the same command resumes."),
     "status": ("status", "Which planned cells of a folder are done, failed or missing."),
     "rerun": ("rerun", "Run random finished cells again and compare bit for bit."),
     "rescore": ("rescore", "Score stored designs again; they must match."),
@@ -24,7 +24,7 @@ COMMANDS = {
     "score": ("score", "Score designs made anywhere with a task's true function."),
     "data": ("data", "Data files: list, verify, fetch from a mirror, or import what you have."),
     "diagnose": ("diagnose", "How far a method's surrogate can be trusted on a task, and how its training went."),
-    "check": ("check", "Conformance checks of one task or baseline, yours or ours."),
+    "check": ("check", "Conformance checks of one task or method, yours or ours."),
 }
 
 

@@ -1,4 +1,4 @@
-"""`bbo check`: the conformance checks of one task or baseline."""
+"""`bbo check`: the conformance checks of one task or method."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bbo.testing import Checks, verdicts
 @click.command("check")
 @click.argument("reference", metavar="ID|FILE.py:Class")
 def command(reference: str) -> None:
-    """Check that a task or baseline keeps its promises; exit code 1 if it does not."""
+    """Check that a task or method keeps its promises; exit code 1 if it does not."""
     found = verdicts(_checks(reference))
     for verdict in found:
         click.echo(
@@ -30,6 +30,6 @@ def _checks(reference: str) -> Checks:
         from bbo.testing import tasks
 
         return tasks.checks(catalogue.load_task(reference))
-    from bbo.testing import baselines
+    from bbo.testing import methods
 
-    return baselines.checks(catalogue.load_baseline(reference))
+    return methods.checks(catalogue.load_method(reference))

@@ -7,10 +7,13 @@ from pathlib import Path
 import click
 import numpy as np
 
+from bbo import files
 from bbo.cli.report import SEED
 from bbo.errors import BBOError
-from bbo.leaderboard import cell_table, files, markdown, parquet, sources, tables
-from bbo.leaderboard.scores import board
+from bbo.leaderboard.board.scores import board
+from bbo.leaderboard.documents import leaderboard as tables
+from bbo.leaderboard.formats import markdown
+from bbo.leaderboard.storage import cell_table, parquet, sources
 from bbo.record import Outcome, Record
 
 

@@ -8,10 +8,13 @@ from pathlib import Path
 import click
 import numpy as np
 
+from bbo import files
 from bbo.cli.report import SEED
 from bbo.cli.spelling import spelled
-from bbo.leaderboard import compare, files, latex, markdown, sources, terminal
-from bbo.leaderboard.scores import board
+from bbo.leaderboard.board.scores import board
+from bbo.leaderboard.documents import changes as compare
+from bbo.leaderboard.formats import latex, markdown, terminal
+from bbo.leaderboard.storage import sources
 
 
 @click.command("compare")

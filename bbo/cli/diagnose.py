@@ -32,11 +32,9 @@ class Rows:
 
 @click.command("diagnose")
 @click.argument("what", metavar="TASK|CELL")
-@click.option(
-    "--surrogate", "methods", multiple=True, metavar="BASELINE", help="Method whose surrogate is trained; may be repeated."
-)
+@click.option("--surrogate", "methods", multiple=True, metavar="METHOD", help="Method whose surrogate is trained; may be repeated.")
 @click.option("--preset", default="fast", show_default=True, help="fast, paper or smoke.")
-@click.option("--set", "overrides", multiple=True, metavar="BASELINE.KEY=VALUE", help="Override one setting; may be repeated.")
+@click.option("--set", "overrides", multiple=True, metavar="METHOD.KEY=VALUE", help="Override one setting; may be repeated.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--rows", type=click.IntRange(FEWEST), default=2000, show_default=True, help="Designs of each kind that are scored.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
@@ -91,7 +89,7 @@ def _cell(value: Any) -> str:
 
 
 def _able() -> list[str]:
-    return [name for name in catalogue.baseline_ids() if catalogue.baseline_card(name).composable]
+    return [name for name in catalogue.method_ids() if catalogue.method_card(name).composable]
 
 
 def _overrides(methods: tuple[str, ...], overrides: tuple[str, ...]) -> dict[str, dict[str, str]]:
@@ -100,7 +98,7 @@ def _overrides(methods: tuple[str, ...], overrides: tuple[str, ...]) -> dict[str
         key, equals, value = text.partition("=")
         name, dot, setting = key.strip().rpartition(".")
         if not (equals and dot) or name not in found:
-            raise BBOError(f"--set takes BASELINE.KEY=VALUE with a baseline given as --surrogate; got '{text}'")
+            raise BBOError(f"--set takes METHOD.KEY=VALUE with a method given as --surrogate; got '{text}'")
         found[name][setting] = value.strip()
     return found
 
@@ -136,8 +134,8 @@ def _diagnose(
     from bbo.problem import Problem
     from bbo.surrogates.diagnostics import accuracy
 
-    baseline = catalogue.load_baseline(name)
-    method = baseline.cls(**baseline.config(preset, task.spec.id, overrides).config)
+    method = catalogue.load_method(name)
+    method = method.cls(**method.config(preset, task.spec.id, overrides).config)
     if not callable(getattr(method, "surrogate", None)):
         able = ", ".join(_able())
         raise BBOError(f"'{name}' has no surrogate to diagnose: its class has no method surrogate(self, problem); with one: {able}")

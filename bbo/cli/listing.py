@@ -13,18 +13,18 @@ from bbo.errors import BBOError
 
 
 @click.command("list")
-@click.argument("what", type=click.Choice(["tasks", "baselines"]))
+@click.argument("what", type=click.Choice(["tasks", "baselines", "methods"]))
 @click.option("--json", "as_json", is_flag=True, help="A list of objects instead of a table.")
 def command(what: str, as_json: bool) -> None:
     """List what can be run, and what is missing for the rest."""
-    rows = [_task(name) for name in catalogue.task_ids()] if what == "tasks" else [_baseline(n) for n in catalogue.baseline_ids()]
+    rows = [_task(name) for name in catalogue.task_ids()] if what == "tasks" else [_method(n) for n in catalogue.method_ids()]
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
     columns = {
         "tasks": ("id", "version", "kind", "dims", "visible_rows", "oracle", "available", "title"),
         "baselines": ("id", "version", "kind", "composable", "needs", "available", "summary"),
-    }[what]
+    }["tasks" if what == "tasks" else "baselines"]
     console.table(columns, [[_cell(row, column) for column in columns] for row in rows])
 
 
@@ -70,8 +70,8 @@ def _task(name: str) -> dict[str, Any]:
     }
 
 
-def _baseline(name: str) -> dict[str, Any]:
-    card = catalogue.baseline_card(name)
+def _method(name: str) -> dict[str, Any]:
+    card = catalogue.method_card(name)
     return {
         "id": card.id,
         "version": card.version,

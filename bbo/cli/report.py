@@ -9,13 +9,16 @@ from pathlib import Path
 import click
 import numpy as np
 
+from bbo import files
 from bbo.cli.spelling import spelled
 from bbo.errors import BBOError
-from bbo.leaderboard import files, latex, markdown, sources, summary, tables, terminal
-from bbo.leaderboard import published as publications
-from bbo.leaderboard.metrics import METRICS
-from bbo.leaderboard.scores import board
-from bbo.leaderboard.standings import TESTS
+from bbo.leaderboard.board.metrics import METRICS
+from bbo.leaderboard.board.scores import board
+from bbo.leaderboard.board.standings import TESTS
+from bbo.leaderboard.documents import leaderboard as tables
+from bbo.leaderboard.documents import published as publications
+from bbo.leaderboard.formats import latex, markdown, summary, terminal
+from bbo.leaderboard.storage import sources
 from bbo.protocol import PERCENTILES
 
 FORMATS = ("md", "csv", "json", "latex", "html")
@@ -67,7 +70,7 @@ def command(
         return published_document() or board_document()
 
     if figures is not None:
-        from bbo.leaderboard.figures import save_all
+        from bbo.leaderboard.formats.figures import save_all
 
         written = save_all(found, results, percentile, test, figures, np.random.default_rng(SEED))
         click.echo(f"wrote {len(written)} files to {figures}", err=True)
@@ -77,7 +80,7 @@ def command(
         terminal.show(document(), Console())
         return
     if form == "html":
-        from bbo.leaderboard import page
+        from bbo.leaderboard.formats import page
 
         out = out or Path("leaderboard.html")
         bands = np.random.default_rng(SEED)

@@ -31,12 +31,10 @@ def _shard(context: click.Context, option: click.Parameter, text: str | None) ->
 @click.argument("plan_file", required=False, type=click.Path(path_type=Path))
 @click.option("--suite", help="A shipped suite; options given beside it replace its values.")
 @click.option("-t", "--task", "tasks", multiple=True, metavar="TASK", help="Task id or ./file.py:Class; may be repeated.")
-@click.option(
-    "-b", "--baseline", "baselines", multiple=True, metavar="BASELINE", help="Baseline id or ./file.py:Class; may be repeated."
-)
+@click.option("-b", "--baseline", "methods", multiple=True, metavar="METHOD", help="Method id or ./file.py:Class; may be repeated.")
 @click.option("--seeds", help="Like 0-7, 3, or 0,2,5-6.  [default: 0-7]")
 @click.option("--preset", help="fast, paper or smoke; paper takes the settings published for the task.  [default: fast]")
-@click.option("--set", "overrides", multiple=True, metavar="BASELINE.KEY=VALUE", help="Override one setting; may be repeated.")
+@click.option("--set", "overrides", multiple=True, metavar="METHOD.KEY=VALUE", help="Override one setting; may be repeated.")
 @click.option("--budget", type=int, help=f"Designs per cell.  [default: {protocol.BUDGET}]")
 @click.option("--cell", "hashes", multiple=True, metavar="HASH", help="A cell of the plans saved in OUT, alone; may be repeated.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
@@ -84,7 +82,7 @@ def command(
     out: Path,
     **axes: Any,
 ) -> None:
-    """Run every cell (task x baseline x seed) that OUT does not hold yet.
+    """Run every cell (task x method x seed) that OUT does not hold yet.
 
     The same command again resumes. Exit code 0: all planned cells are done; 2: some failed, or bad input; 130: stopped.
     """
@@ -112,11 +110,11 @@ def command(
         with console.Progress(len(cells)) as progress:
             listener, again = progress.listener(), retry == "failed"
             if engine == "dask":
-                from bbo.harness import dask_engine
+                from bbo.harness.engines import dask as dask_engine
 
                 dask_engine.run(cells, out, limits, listener, again, scheduler)
             elif engine == "slurm":
-                from bbo.harness import slurm_engine
+                from bbo.harness.engines import slurm as slurm_engine
 
                 slurm_engine.run(cells, out, limits, jobs, listener, again, options)
             else:
@@ -159,7 +157,7 @@ def _say_what_would_run(cells: list[plan.PlannedCell], out: Path, jobs: int) -> 
         rest = f"; {found.unknown} cells have no past there and are not counted" if found.unknown else ""
         click.echo(f"estimate: {text}{rest}", err=True)
     elif cells:
-        click.echo(f"estimate: unknown, {out} holds no finished cell of these baselines and presets", err=True)
+        click.echo(f"estimate: unknown, {out} holds no finished cell of these methods and presets", err=True)
 
 
 def _named(out: Path, hashes: tuple[str, ...]) -> list[plan.PlannedCell]:
@@ -173,7 +171,7 @@ def _named(out: Path, hashes: tuple[str, ...]) -> list[plan.PlannedCell]:
 def _pair(option: str, text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals:
-        raise BBOError(f"{option} takes {'baseline.key' if option == '--set' else 'option'}=value; got '{text}'")
+        raise BBOError(f"{option} takes {'method.key' if option == '--set' else 'option'}=value; got '{text}'")
     return key.strip(), value.strip()
 
 

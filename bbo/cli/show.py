@@ -1,4 +1,4 @@
-"""`bbo show`: the spec card of a task or baseline."""
+"""`bbo show`: the spec card of a task or method."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from bbo.task import Task
 @click.command("show")
 @click.argument("id")
 def command(id: str) -> None:
-    """Show everything about the task or baseline ID (or FILE.py:Class)."""
+    """Show everything about the task or method ID (or FILE.py:Class)."""
     if catalogue.is_task(id):
         _show_task(catalogue.load_task(id))
     else:
-        _show_baseline(catalogue.load_baseline(id))
+        _show_method(catalogue.load_method(id))
 
 
 def _show_task(task: Task) -> None:
@@ -61,18 +61,18 @@ def _show_task(task: Task) -> None:
         click.echo(f"\nvariants ({len(variants)}), as {spec.id.partition(':')[0]}:NAME\n  " + " ".join(variants))
 
 
-def _show_baseline(baseline: catalogue.Baseline) -> None:
-    click.echo(f"{baseline.id}\n")
-    click.echo(inspect.getdoc(baseline.cls) or "(no docstring)")
+def _show_method(method: catalogue.Method) -> None:
+    click.echo(f"{method.id}\n")
+    click.echo(inspect.getdoc(method.cls) or "(no docstring)")
     click.echo("")
-    composable = "with +ignite, +ignite2 or +sam" if getattr(baseline.cls, "composable", False) else "no"
-    kind = getattr(baseline.cls, "kind", "") or "unstated"
-    _facts({"version": baseline.version, "kind": kind, "sharpness regulariser": composable})
-    settings = catalogue.defaults(baseline.cls) | baseline.extra
+    composable = "with +ignite, +ignite2 or +sam" if getattr(method.cls, "composable", False) else "no"
+    kind = getattr(method.cls, "kind", "") or "unstated"
+    _facts({"version": method.version, "kind": kind, "sharpness regulariser": composable})
+    settings = catalogue.defaults(method.cls) | method.extra
     if settings:
         click.echo("\nsettings (default)")
         _facts({key: json.dumps(value) for key, value in settings.items()})
-    for name, changes in baseline.presets().items():
+    for name, changes in method.presets().items():
         text = ", ".join(f"{key}={json.dumps(value)}" for key, value in changes.items())
         click.echo(f"\npreset {name}\n  {text or 'the defaults'}")
 

@@ -25,13 +25,13 @@ def estimate(cells: Iterable[PlannedCell], past: Iterable[Record]) -> Estimate:
     for record in past:
         if record.done and "wall_seconds" in record.cost:
             seconds, spec, preset = record.cost["wall_seconds"], record.spec, record.method.get("preset", "")
-            same[spec.baseline, preset, spec.task].append(seconds)
-            same[spec.baseline, _family(preset)].append(seconds)
+            same[spec.method, preset, spec.task].append(seconds)
+            same[spec.method, _family(preset)].append(seconds)
     means = {key: mean(times) for key, times in same.items()}
     total, unknown = 0.0, 0
     for cell in cells:
-        exact = means.get((cell.spec.baseline, cell.preset, cell.spec.task))
-        found = exact if exact is not None else means.get((cell.spec.baseline, _family(cell.preset)))
+        exact = means.get((cell.spec.method, cell.preset, cell.spec.task))
+        found = exact if exact is not None else means.get((cell.spec.method, _family(cell.preset)))
         total, unknown = (total + found, unknown) if found is not None else (total, unknown + 1)
     return Estimate(total, unknown)
 

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from bbo import catalogue, record
-from bbo.harness import isolation
 from bbo.harness.judge import Answer, judge
-from bbo.harness.method_process import Job
 from bbo.harness.plan import PlannedCell
-from bbo.harness.process import Bounds, Lost, MethodProcess, Stopped
+from bbo.harness.sandbox import hidden as isolation
+from bbo.harness.sandbox.child import Job
+from bbo.harness.sandbox.parent import Bounds, Lost, MethodProcess, Stopped
 from bbo.harness.seeds import cell_seed
 from bbo.harness.shelf import Shelf
 from bbo.record import Outcome, Record, Trace
@@ -146,7 +146,7 @@ class Host:
             budget=cell.spec.budget,
             seed=cell_seed(cell.spec),
             privileged=tuple(_privileged(cell)),
-            reference=cell.baseline.reference,
+            reference=cell.method.reference,
             config=cell.spec.config,
             device=self.limits.device,
             threads=self.limits.threads,

@@ -66,11 +66,11 @@ def judge(cell: PlannedCell, answer: Answer) -> tuple[Record, Outcome | None, Tr
             "local": cell.task.local,
         },
         method={
-            "summary": cell.baseline.summary,
-            "kind": getattr(cell.baseline.cls, "kind", ""),
+            "summary": cell.method.summary,
+            "kind": getattr(cell.method.cls, "kind", ""),
             "preset": cell.preset,
             "privileged": answer.privileged,
-            "local": cell.baseline.local,
+            "local": cell.method.local,
         },
         notes=answer.notes,
         error=error,
@@ -88,7 +88,7 @@ def judge(cell: PlannedCell, answer: Answer) -> tuple[Record, Outcome | None, Tr
 def _score(cell: PlannedCell, designs: np.ndarray) -> Outcome:
     if designs.ndim == 0 or len(designs) != cell.spec.budget:
         came = len(designs) if designs.ndim else 0
-        raise DesignError(f"{cell.baseline.id} must return exactly {cell.spec.budget} designs (the budget); got {came}")
+        raise DesignError(f"{cell.method.id} must return exactly {cell.spec.budget} designs (the budget); got {came}")
     designs = cell.task.task.spec.space.check(designs)
     scores = cell.task.task.score(designs)
     return Outcome(designs, scores, cell.task.task.normalise(scores))

@@ -1,4 +1,4 @@
-"""What to run: tasks x baselines x seeds under a preset and overrides, from the command line or a TOML file.
+"""What to run: tasks x methods x seeds under a preset and overrides, from the command line or a TOML file.
 
 A plan is saved with the results (`DIR/plans/HASH.json`) with everything resolved, so that `status` knows what is missing.
 """
@@ -29,15 +29,15 @@ class Request:
     """What the user asked for, before names are looked up.
 
     Args:
-        tasks, baselines: ids or `FILE.py:Class`.
+        tasks, methods: ids or `FILE.py:Class`.
         seeds: seed numbers.
-        preset: name of the preset for every baseline.
-        overrides: `baseline.key` to the value's text.
+        preset: name of the preset for every method.
+        overrides: `method.key` to the value's text.
         budget: designs per cell.
     """
 
     tasks: tuple[str, ...]
-    baselines: tuple[str, ...]
+    methods: tuple[str, ...]
     seeds: tuple[int, ...] = tuple(range(8))
     preset: str = "fast"
     overrides: dict[str, str] = field(default_factory=dict)
@@ -58,9 +58,9 @@ class LoadedTask:
 
 @dataclass(frozen=True)
 class PlannedMethod:
-    """One baseline, with the settings it takes on each task."""
+    """One method, with the settings it takes on each task."""
 
-    baseline: catalogue.Baseline
+    method: catalogue.Method
     presets: dict[str, str]
     configs: dict[str, dict[str, Any]]
 
@@ -71,13 +71,13 @@ class Order:
 
     Args:
         spec: the cell.
-        task, baseline: references under which the catalogue finds them; files by their whole path.
+        task, method: references under which the catalogue finds them; files by their whole path.
         preset: the preset its settings came from, for the record.
     """
 
     spec: CellSpec
     task: str
-    baseline: str
+    method: str
     preset: str
 
 
@@ -87,11 +87,11 @@ class PlannedCell:
 
     spec: CellSpec
     task: LoadedTask
-    baseline: catalogue.Baseline
+    method: catalogue.Method
     preset: str
 
     def order(self) -> Order:
-        return Order(self.spec, self.task.reference, self.baseline.reference, self.preset)
+        return Order(self.spec, self.task.reference, self.method.reference, self.preset)
 
 
 @dataclass(frozen=True)
@@ -114,22 +114,22 @@ class Plan:
                 task=id,
                 task_version=task.version,
                 data_hash=task.data_hash,
-                baseline=method.baseline.id,
-                baseline_version=method.baseline.version,
+                method=method.method.id,
+                method_version=method.method.version,
                 config=method.configs[id],
                 seed=seed,
                 budget=self.budget,
                 protocol=protocol.VERSION,
             )
-            yield PlannedCell(spec, task, method.baseline, method.presets[id])
+            yield PlannedCell(spec, task, method.method, method.presets[id])
 
     def to_json(self) -> str:
         tasks = [
             {"id": t.task.spec.id, "version": t.version, "data_hash": t.data_hash, "reference": t.reference} for t in self.tasks
         ]
         methods = [
-            {"id": m.baseline.id, "version": m.baseline.version, "presets": m.presets, "configs": m.configs}
-            | {"reference": m.baseline.reference}
+            {"id": m.method.id, "version": m.method.version, "presets": m.presets, "configs": m.configs}
+            | {"reference": m.method.reference}
             for m in self.methods
         ]
         plan = {"tasks": tasks, "methods": methods, "seeds": self.seeds, "budget": self.budget, "protocol": protocol.VERSION}
@@ -187,47 +187,47 @@ def look_up(order: Order) -> PlannedCell:
     """
     spec = order.spec
     task = _load_asked(order.task, spec.task_version, spec.data_hash)
-    baseline = catalogue.load_baseline(order.baseline)
-    here = (task.version, task.data_hash, baseline.version, protocol.VERSION)
-    asked = (spec.task_version, spec.data_hash, spec.baseline_version, spec.protocol)
-    names = ("version of the task", "data of the task", "version of the baseline", "version of the protocol")
+    method = catalogue.load_method(order.method)
+    here = (task.version, task.data_hash, method.version, protocol.VERSION)
+    asked = (spec.task_version, spec.data_hash, spec.method_version, spec.protocol)
+    names = ("version of the task", "data of the task", "version of the method", "version of the protocol")
     for name, ours, theirs in zip(names, here, asked, strict=True):
         if ours != theirs:
             raise BBOError(f"{spec.label()} cannot be run here: the {name} is {ours}, the cell is of {theirs}")
-    return PlannedCell(spec, task, baseline, order.preset)
+    return PlannedCell(spec, task, method, order.preset)
 
 
 def make(request: Request) -> Plan:
     """Look up and resolve a request.
 
     Raises:
-        BBOError: unknown names or settings, unavailable tasks or baselines, an empty axis.
+        BBOError: unknown names or settings, unavailable tasks or methods, an empty axis.
     """
-    for axis in ("tasks", "baselines", "seeds"):
+    for axis in ("tasks", "methods", "seeds"):
         if not getattr(request, axis):
-            raise BBOError(f"nothing to run: no {axis} given; use -t TASK and -b BASELINE, or --suite {'|'.join(suites())}")
+            raise BBOError(f"nothing to run: no {axis} given; use -t TASK and -b METHOD, or --suite {'|'.join(suites())}")
     if request.budget < 1:
         raise BBOError(f"the budget must be at least 1 design; got {request.budget}")
-    baselines = [catalogue.load_baseline(_whole(reference)) for reference in dict.fromkeys(request.baselines)]
+    found = [catalogue.load_method(_whole(reference)) for reference in dict.fromkeys(request.methods)]
     tasks = [_load(_whole(reference)) for reference in dict.fromkeys(request.tasks)]
-    _refuse_shared_files(tasks, baselines)
+    _refuse_shared_files(tasks, found)
     by_id: dict[str, str] = {}
     for kind, id, reference in [("task", t.task.spec.id, t.reference) for t in tasks] + [
-        ("baseline", b.id, b.reference) for b in baselines
+        ("method", b.id, b.reference) for b in found
     ]:
         if by_id.setdefault(f"{kind} {id}", reference) != reference:
             raise BBOError(f"two {kind}s are called '{id}': {by_id[f'{kind} {id}']} and {reference}; rename one")
-    overrides: dict[str, dict[str, str]] = {b.id: {} for b in baselines}
+    overrides: dict[str, dict[str, str]] = {b.id: {} for b in found}
     for key, text in request.overrides.items():
         name, dot, setting = key.rpartition(".")
         if not dot or name not in overrides:
-            raise unknown("baseline in --set", name or key, overrides, "write it as baseline.key=value")
+            raise unknown("method in --set", name or key, overrides, "write it as method.key=value")
         overrides[name][setting] = text
     methods = []
-    for baseline in baselines:
-        resolved = {t.task.spec.id: baseline.config(request.preset, t.task.spec.id, overrides[baseline.id]) for t in tasks}
+    for method in found:
+        resolved = {t.task.spec.id: method.config(request.preset, t.task.spec.id, overrides[method.id]) for t in tasks}
         names = {id: preset.name for id, preset in resolved.items()}
-        methods.append(PlannedMethod(baseline, names, {id: preset.config for id, preset in resolved.items()}))
+        methods.append(PlannedMethod(method, names, {id: preset.config for id, preset in resolved.items()}))
     return Plan(tuple(tasks), tuple(methods), tuple(dict.fromkeys(request.seeds)), request.budget)
 
 
@@ -238,12 +238,12 @@ def _whole(reference: str) -> str:
     return f"{catalogue.local_file(reference)}:{reference.rpartition(':')[2]}"
 
 
-def _refuse_shared_files(tasks: list[LoadedTask], baselines: list[catalogue.Baseline]) -> None:
+def _refuse_shared_files(tasks: list[LoadedTask], methods: list[catalogue.Method]) -> None:
     of_tasks = {catalogue.local_file(task.reference) for task in tasks if task.local}
-    for baseline in baselines:
-        if baseline.local and catalogue.local_file(baseline.reference) in of_tasks:
+    for method in methods:
+        if method.local and catalogue.local_file(method.reference) in of_tasks:
             raise BBOError(
-                f"{baseline.reference} is in the file of a task, which methods must not read; put it into a file of its own"
+                f"{method.reference} is in the file of a task, which methods must not read; put it into a file of its own"
             )
 
 
@@ -275,7 +275,7 @@ def read_suite(name: str) -> dict[str, Any]:
 
 
 def read_plan(path: Path) -> dict[str, Any]:
-    """The settings of a plan file: any of tasks, baselines, seeds, preset, budget, and a table `set`."""
+    """The settings of a plan file: any of tasks, methods, seeds, preset, budget, and a table `set`."""
     try:
         return _parse(path.read_text(), str(path))
     except OSError as error:
@@ -283,11 +283,13 @@ def read_plan(path: Path) -> dict[str, Any]:
 
 
 def _parse(text: str, name: str) -> dict[str, Any]:
-    known = {"tasks", "baselines", "seeds", "preset", "budget", "set"}
+    known = {"tasks", "methods", "seeds", "preset", "budget", "set"}
     try:
         plan = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BBOError(f"{name} is not valid TOML: {error}") from None
+    if "baselines" in plan:  # the name of this key in older plan files
+        plan["methods"] = plan.pop("baselines")
     for key in plan:
         if key not in known:
             raise unknown(f"key in {name}", key, known)

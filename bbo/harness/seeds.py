@@ -13,6 +13,6 @@ def cell_seed(spec: CellSpec) -> int:
     Settings, versions and budget are left out on purpose, and so is the regulariser of a composed name (`coms+ignite`): two
     settings of a method, or the method with and without a regulariser, are compared under the same random numbers.
     """
-    method = spec.baseline.partition("+")[0]
+    method = spec.method.partition("+")[0]
     text = f"{spec.task}|{method}|{spec.seed}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

@@ -1,4 +1,4 @@
-"""Checks that any task (`bbo.testing.tasks`) or method (`bbo.testing.baselines`), ours or a third party's, must pass.
+"""Checks that any task (`bbo.testing.tasks`) or method (`bbo.testing.methods`), ours or a third party's, must pass.
 
 A check is a function without arguments that returns if all is well and raises otherwise; its message is for the plugin's author.
 """

@@ -14,9 +14,9 @@ from bbo.errors import BBOError, UnknownName
 from bbo.harness.seeds import cell_seed
 from bbo.record import CellSpec, read_all
 from bbo.surrogates.sharpness import PUBLISHED
-from bbo.testing.baselines import SPACES, make_problem
+from bbo.testing.methods import SPACES, make_problem
 
-COMPOSABLE = [name for name in catalogue.baseline_ids() if catalogue.baseline_card(name).composable]
+COMPOSABLE = [name for name in catalogue.method_ids() if catalogue.method_card(name).composable]
 
 
 def test_the_methods_of_the_paper_we_have_can_be_composed():
@@ -29,10 +29,10 @@ def test_the_methods_of_the_paper_we_have_can_be_composed():
 def test_a_composed_name_runs_repeats_differs_from_the_plain_one_and_records_its_path(method, regulariser):
     designs = {}
     for name in (method, f"{method}+{regulariser}", f"{method}+{regulariser}"):
-        baseline = catalogue.load_baseline(name)
+        method = catalogue.load_method(name)
         problem = make_problem(SPACES["box"], 16)
-        config = baseline.config("smoke", "", {}).config
-        found = baseline.cls(**config).propose(problem)
+        config = method.config("smoke", "", {}).config
+        found = method.cls(**config).propose(problem)
         assert torch.equal(found, designs.setdefault(name, found))
     assert not torch.equal(designs[method], designs[f"{method}+{regulariser}"])
     expected = {"ignite": {"lambda", "grad_norm", "slack"}, "ignite2": {"lambda", "grad_norm"}, "sam": {"grad_norm"}}[regulariser]
@@ -44,13 +44,13 @@ def test_a_composed_name_runs_repeats_differs_from_the_plain_one_and_records_its
 
 
 def test_settings_of_the_regulariser_come_between_preset_and_user():
-    baseline = catalogue.load_baseline("gradient-ascent+ignite")
-    assert (baseline.id, baseline.version) == ("gradient-ascent+ignite", "1+1")
-    config = baseline.config("smoke", "", {"sharpness_rho": "0.5"}).config
+    method = catalogue.load_method("gradient-ascent+ignite")
+    assert (method.id, method.version) == ("gradient-ascent+ignite", "1+1")
+    config = method.config("smoke", "", {"sharpness_rho": "0.5"}).config
     published = PUBLISHED["ignite"] | {"sharpness_rho": 0.5}
     assert {key: config[key] for key in published} == published
     assert config["sharpness"] == "ignite"
-    assert config["hidden"] == baseline.presets()["smoke"]["hidden"]
+    assert config["hidden"] == method.presets()["smoke"]["hidden"]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_settings_of_the_regulariser_come_between_preset_and_user():
 )
 def test_what_cannot_be_composed_is_refused(name, error, message):
     with pytest.raises(error, match=message):
-        catalogue.load_baseline(name)
+        catalogue.load_method(name)
 
 
 def test_a_users_own_method_can_be_composed_once_it_says_so(tmp_path):
@@ -81,12 +81,12 @@ class Mine(SharpnessSettings):
         return problem.x[problem.best(problem.budget)]
 """
     path.write_text(text)
-    mine = catalogue.load_baseline(f"{path}:Mine+ignite2")
+    mine = catalogue.load_method(f"{path}:Mine+ignite2")
     assert mine.id == "Mine+ignite2"
     assert mine.config("fast", "", {}).config["sharpness_rho"] == 0.2
     path.write_text(text.replace("composable = True", ""))
     with pytest.raises(BBOError, match="takes no sharpness regulariser"):
-        catalogue.load_baseline(f"{path}:Mine+ignite2")
+        catalogue.load_method(f"{path}:Mine+ignite2")
 
 
 def test_plain_and_composed_share_their_random_numbers():
@@ -109,16 +109,16 @@ def test_composed_names_in_run_resume_status_and_report(tmp_path):
 
     assert "2 to run" in call(run).stderr
     assert "0 to run" in call(run).stderr
-    records = {record.spec.baseline: record for record in read_all(out)}
+    records = {record.spec.method: record for record in read_all(out)}
     composed = records["gradient-ascent+ignite"]
     assert composed.spec.config["sharpness"] == "ignite"
     assert composed.notes["sharpness_lambda"][0][0] == pytest.approx(0.5, abs=0.05)
     assert records["gradient-ascent"].spec.config["sharpness"] == "none"
     assert json.loads(call(["status", str(out), "--json"]).stdout)["missing"] in ([], 0)
     rows = json.loads(call(["report", str(out), "--format", "json"]).stdout)
-    assert {row["baseline"] for row in rows} == set(records)
+    assert {row["method"] for row in rows} == set(records)
 
 
 def test_the_list_says_which_methods_can_be_composed():
-    rows = json.loads(CliRunner().invoke(main, ["list", "baselines", "--json"]).stdout)
+    rows = json.loads(CliRunner().invoke(main, ["list", "methods", "--json"]).stdout)
     assert {row["id"] for row in rows if row["composable"]} == set(COMPOSABLE)

@@ -12,7 +12,7 @@ from bbo.baselines.coms import COMs, ConservativeLoss
 from bbo.surrogates.networks import MLP, Ensemble
 from bbo.surrogates.sharpness import Unregularised
 from bbo.surrogates.training import Batch, objective
-from bbo.testing.baselines import SPACES, make_problem
+from bbo.testing.methods import SPACES, make_problem
 
 
 @pytest.fixture

@@ -1,23 +1,23 @@
-"""Every baseline of the catalogue keeps the promises of `bbo.testing.baselines`."""
+"""Every method of the catalogue keeps the promises of `bbo.testing.methods`."""
 
 import pytest
 
 from bbo import catalogue
 from bbo.testing import verdicts
-from bbo.testing.baselines import checks
+from bbo.testing.methods import checks
 
 
-@pytest.mark.parametrize("name", catalogue.baseline_ids())
+@pytest.mark.parametrize("name", catalogue.method_ids())
 def test_conformance(name):
-    failures = [f"{v.check}: {v.failure}" for v in verdicts(checks(catalogue.load_baseline(name))) if v.failure]
+    failures = [f"{v.check}: {v.failure}" for v in verdicts(checks(catalogue.load_method(name))) if v.failure]
     assert not failures, "\n".join(failures)
 
 
-@pytest.mark.parametrize("name", catalogue.baseline_ids())
+@pytest.mark.parametrize("name", catalogue.method_ids())
 def test_has_the_three_presets_if_it_has_settings(name):
-    baseline = catalogue.load_baseline(name)
-    if catalogue.defaults(baseline.cls):
-        assert {"paper", "fast", "smoke"} <= set(baseline.presets())
+    method = catalogue.load_method(name)
+    if catalogue.defaults(method.cls):
+        assert {"paper", "fast", "smoke"} <= set(method.presets())
 
 
 BAD = """
@@ -38,11 +38,11 @@ class Bad:
 def test_the_checks_can_fail(tmp_path):
     path = tmp_path / "bad.py"
     path.write_text(BAD)
-    baseline = catalogue.load_baseline(f"{path}:Bad")
-    failed = {v.check for v in verdicts(checks(baseline)) if v.failure}
+    method = catalogue.load_method(f"{path}:Bad")
+    failed = {v.check for v in verdicts(checks(method)) if v.failure}
     assert {"has a docstring", "has settings that can be written down", "has presets that resolve"} <= failed
     path.write_text(BAD.replace('{"missing": 1}', "{}"))
-    failed = {v.check for v in verdicts(checks(catalogue.load_baseline(f"{path}:Bad"))) if v.failure}
+    failed = {v.check for v in verdicts(checks(catalogue.load_method(f"{path}:Bad"))) if v.failure}
     for name in ("box", "sequence"):
         assert f"{name}: returns 8 valid designs for a budget of 8" in failed
         assert f"{name}: the same seed gives the same designs, bit for bit" in failed

@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 import bbo.baselines
 from bbo import catalogue
 from bbo.errors import Unavailable
-from bbo.testing.baselines import SPACES, make_problem
+from bbo.testing.methods import SPACES, make_problem
 
 FACTORY_NAMES = """
 arange as_tensor empty empty_strided eye from_numpy full hann_window linspace logspace ones rand randint randn randperm scalar_tensor
@@ -103,11 +103,11 @@ def to_cpu(function, arguments, options) -> bool:
 
 
 def names() -> list[str]:
-    """Every baseline that can be loaded here, and every one with a sharpness regulariser that takes one."""
+    """Every method that can be loaded here, and every one with a sharpness regulariser that takes one."""
     found = []
-    for name in catalogue.baseline_ids():
+    for name in catalogue.method_ids():
         try:
-            cls = catalogue.load_baseline(name).cls
+            cls = catalogue.load_method(name).cls
         except Unavailable:
             continue
         found.append(name)
@@ -125,9 +125,9 @@ def watched(propose, problem):
 @pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
 @pytest.mark.parametrize("name", names())
 def test_tensors_have_a_device_and_stay_there(name, space):
-    baseline = catalogue.load_baseline(name)
-    preset = "smoke" if "smoke" in baseline.presets() else "default"
-    method = baseline.cls(**baseline.config(preset, "", {}).config)
+    method = catalogue.load_method(name)
+    preset = "smoke" if "smoke" in method.presets() else "default"
+    method = method.cls(**method.config(preset, "", {}).config)
     watch = watched(method.propose, make_problem(space, 8, rows=ROWS))
     assert not watch.homeless, f"made without a device: {dict(watch.homeless)}; pass device=problem.device"
     allowed = {place: most for place, (most, _) in ALLOWED.items()}

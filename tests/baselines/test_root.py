@@ -7,10 +7,10 @@ import torch
 
 from bbo import catalogue
 from bbo.errors import BBOError, NumericalError
-from bbo.solvers import brownian_bridge as bridge
-from bbo.testing.baselines import SPACES, make_problem
+from bbo.generative import brownian_bridge as bridge
+from bbo.testing.methods import SPACES, make_problem
 
-ROOT, CORRECTED = catalogue.load_baseline("root"), catalogue.load_baseline("root-corrected")
+ROOT, CORRECTED = catalogue.load_method("root"), catalogue.load_method("root-corrected")
 
 
 def method(**changes):

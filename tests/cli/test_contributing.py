@@ -21,17 +21,17 @@ def bbo(*words, cwd):
 @pytest.fixture(scope="module")
 def here(tmp_path_factory):
     folder = tmp_path_factory.mktemp("contributing")
-    baseline, task = EXAMPLES
-    (folder / "mine.py").write_text(baseline)
+    method, task = EXAMPLES
+    (folder / "mine.py").write_text(method)
     (folder / "sphere.py").write_text(task)
     return folder
 
 
-def test_the_baseline_passes_and_appears(here):
+def test_the_method_passes_and_appears(here):
     assert "all" in bbo("check", "./mine.py:Mutate", cwd=here)
     bbo("run", "-t", "tfbind8", "-b", "random", "-b", "./mine.py:Mutate", "--seeds", "0-1", "--out", "runs/mine", cwd=here)
     assert "Mutate" in bbo("report", "runs/mine", cwd=here)
-    found = {e["baseline"]: e for e in json.loads(bbo("report", "runs/mine", "--format", "json", cwd=here))}
+    found = {e["method"]: e for e in json.loads(bbo("report", "runs/mine", "--format", "json", cwd=here))}
     assert found["Mutate"]["n_seeds"] == 2
 
 

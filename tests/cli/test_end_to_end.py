@@ -23,13 +23,13 @@ def bbo(*words, cwd=None, code=0):
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     out = tmp_path_factory.mktemp("results") / "r"
-    baselines = [word for name in ("random", "offline-best", "root", "gp-ascent", "gradient-ascent") for word in ("-b", name)]
-    bbo("run", "-t", "tfbind8", "-t", "thin-film", *baselines, "--preset", "smoke", "--seeds", "0-1", "--jobs", 2, "--out", out)
+    methods = [word for name in ("random", "offline-best", "root", "gp-ascent", "gradient-ascent") for word in ("-b", name)]
+    bbo("run", "-t", "tfbind8", "-t", "thin-film", *methods, "--preset", "smoke", "--seeds", "0-1", "--jobs", 2, "--out", out)
     return out
 
 
 def entries(results):
-    return {(e["task"], e["baseline"], e["percentile"]): e for e in json.loads(bbo("report", results, "--format", "json").stdout)}
+    return {(e["task"], e["method"], e["percentile"]): e for e in json.loads(bbo("report", results, "--format", "json").stdout)}
 
 
 def test_leaderboard_of_a_real_run(results):
@@ -52,7 +52,7 @@ def test_status(results):
 def test_privileged_knowledge_is_marked(results):
     assert "y_max" in bbo("report", results).stdout
     cells = [json.loads(path.read_text()) for path in results.glob("cells/*/cell.json")]
-    assert {c["spec"]["baseline"]: c["method"]["privileged"] for c in cells}["root"] == ["y_max"]
+    assert {c["spec"]["method"]: c["method"]["privileged"] for c in cells}["root"] == ["y_max"]
 
 
 def test_designs_can_be_scored_again(results):
@@ -79,12 +79,12 @@ def test_html_page(results, tmp_path):
         (["run", "-t", "tfbind8", "-b", "randon"], "did you mean random"),
         (["run", "-t", "tfbind8", "-b", "root", "--set", "root.stesp=3"], "did you mean steps"),
         (["run", "-t", "tfbind8", "-b", "root", "--set", "rot.steps=3"], "did you mean root"),
-        (["run", "-t", "tfbind8", "-b", "root", "--set", "steps"], "--set takes baseline.key=value"),
+        (["run", "-t", "tfbind8", "-b", "root", "--set", "steps"], "--set takes method.key=value"),
         (["run", "-t", "tfbind8", "-b", "root", "--preset", "quick"], "unknown preset of root 'quick'"),
         (["run", "-t", "tfbind8", "-b", "random", "--seeds", "3-1"], "seeds are written like"),
         (["run", "-t", "tfbind8", "-b", "random", "--budget", "0"], "the budget must be at least 1"),
         (["run", "--suite", "quik"], "did you mean quick"),
-        (["run", "-t", "tfbind8"], "no baselines given"),
+        (["run", "-t", "tfbind8"], "no methods given"),
         (["run", "-t", "tfbind8", "-b", "./nothing.py:Mine"], "no file for"),
     ],
 )
@@ -142,9 +142,7 @@ def test_a_failing_method_ends_with_code_2_and_a_record(tmp_path):
     done = bbo(*words, cwd=tmp_path, code=2)
     assert "exactly 128 designs (the budget); got 3" in done.stderr
     assert "failed" in bbo("report", "r", cwd=tmp_path).stdout
-    assert {e["baseline"]: e["failed"] for e in json.loads(bbo("report", "r", "--format", "json", cwd=tmp_path).stdout)}[
-        "Mine"
-    ] == 1
+    assert {e["method"]: e["failed"] for e in json.loads(bbo("report", "r", "--format", "json", cwd=tmp_path).stdout)}["Mine"] == 1
 
 
 def test_list_is_quick_and_says_what_is_there():
@@ -152,7 +150,7 @@ def test_list_is_quick_and_says_what_is_there():
     tasks = json.loads(bbo("list", "tasks", "--json").stdout)
     assert time.monotonic() - started < 5, "list must not import torch"
     assert {"tfbind8", "thin-film"} <= {t["id"] for t in tasks if t["available"]}
-    assert all(b["available"] for b in json.loads(bbo("list", "baselines", "--json").stdout))
+    assert all(b["available"] for b in json.loads(bbo("list", "methods", "--json").stdout))
 
 
 @pytest.mark.parametrize("id", ["tfbind8", "thin-film", "root", "gradient-ascent", "random"])

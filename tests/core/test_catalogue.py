@@ -1,4 +1,4 @@
-"""Finding tasks and baselines."""
+"""Finding tasks and methods."""
 
 import subprocess
 import sys
@@ -10,46 +10,46 @@ from bbo.errors import BBOError
 
 
 @pytest.mark.parametrize("reference", ["gradient-acsent", "", "root:x"])
-def test_unknown_baselines_are_errors(reference):
-    with pytest.raises(BBOError, match="unknown baseline"):
-        catalogue.load_baseline(reference)
+def test_unknown_methods_are_errors(reference):
+    with pytest.raises(BBOError, match="unknown method"):
+        catalogue.load_method(reference)
 
 
 def test_near_matches_are_named():
     with pytest.raises(BBOError, match="did you mean tfbind8"):
         catalogue.load_task("tfbind-8")
     with pytest.raises(BBOError, match="did you mean root"):
-        catalogue.load_baseline("roots")
+        catalogue.load_method("roots")
 
 
 def test_cards_say_what_the_classes_say():
-    for name in catalogue.baseline_ids():
-        card, loaded = catalogue.baseline_card(name), catalogue.load_baseline(name)
+    for name in catalogue.method_ids():
+        card, loaded = catalogue.method_card(name), catalogue.load_method(name)
         assert (card.version, card.summary, card.kind) == (loaded.version, loaded.summary, loaded.cls.kind)
 
 
 def test_local_files(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text("class Mine:\n    def propose(self, problem):\n        return problem.x[:problem.budget]\nclass Other: pass\n")
-    found = catalogue.load_baseline(f"{path}:Mine")
+    found = catalogue.load_method(f"{path}:Mine")
     assert found.local
     assert found.id == "Mine"
     path.write_text(path.read_text() + "# another text\n")
-    assert catalogue.load_baseline(f"{path}:Mine").version != found.version
+    assert catalogue.load_method(f"{path}:Mine").version != found.version
     with pytest.raises(BBOError, match="did you mean Mine"):
-        catalogue.load_baseline(f"{path}:Mime")
+        catalogue.load_method(f"{path}:Mime")
     with pytest.raises(BBOError, match="needs a method propose"):
-        catalogue.load_baseline(f"{path}:Other")
+        catalogue.load_method(f"{path}:Other")
     with pytest.raises(BBOError, match="must derive from"):
         catalogue.load_task(f"{path}:Mine")
     with pytest.raises(BBOError, match="no file"):
-        catalogue.load_baseline(f"{tmp_path}/nothing.py:Mine")
+        catalogue.load_method(f"{tmp_path}/nothing.py:Mine")
     path.write_text("import nothing_of_this_name\n")
     with pytest.raises(BBOError, match=r"cannot be imported: ModuleNotFoundError"):
-        catalogue.load_baseline(f"{path}:Mine")
+        catalogue.load_method(f"{path}:Mine")
 
 
-@pytest.mark.parametrize("words", [["--help"], ["list", "tasks"], ["list", "baselines"], ["list", "tasks", "--json"]])
+@pytest.mark.parametrize("words", [["--help"], ["list", "tasks"], ["list", "methods"], ["list", "tasks", "--json"]])
 def test_torch_is_not_imported_for(words):
     code = "import sys; from bbo.cli import main\ntry: main()\nfinally: assert 'torch' not in sys.modules, 'torch was imported'"
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)

@@ -13,7 +13,7 @@ from bbo.record import CellSpec, Outcome, Record
 
 
 def spec(**changes):
-    facts = {"task": "t", "task_version": "1", "data_hash": "ab", "baseline": "b", "baseline_version": "1"}
+    facts = {"task": "t", "task_version": "1", "data_hash": "ab", "method": "b", "method_version": "1"}
     return CellSpec(**{**facts, "config": {"steps": 3}, "seed": 0, "budget": 4, "protocol": 1, **changes})
 
 

@@ -7,16 +7,16 @@ import torch
 from bbo import catalogue
 from bbo.errors import Unavailable
 from bbo.problem import Problem
-from bbo.testing.baselines import SPACES, make_problem
+from bbo.testing.methods import SPACES, make_problem
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 
 
 def loadable() -> list[str]:
     found = []
-    for name in catalogue.baseline_ids():
+    for name in catalogue.method_ids():
         try:
-            catalogue.load_baseline(name)
+            catalogue.load_method(name)
         except Unavailable:
             continue
         found.append(name)
@@ -34,8 +34,8 @@ def true_scores(designs: np.ndarray, space) -> np.ndarray:
 @pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
 @pytest.mark.parametrize("name", loadable())
 def test_scores_on_cuda_are_those_of_the_cpu(name, space):
-    baseline = catalogue.load_baseline(name)
-    preset = "fast" if "fast" in baseline.presets() else "default"
+    method = catalogue.load_method(name)
+    preset = "fast" if "fast" in method.presets() else "default"
     medians = {}
     for device in ("cpu", "cuda"):
         per_seed = []
@@ -45,7 +45,7 @@ def test_scores_on_cuda_are_those_of_the_cpu(name, space):
             problem = Problem(
                 made.x.to(device), made.y.to(device), space, 64, generator, {"y_max": float(made.privileged("y_max"))}
             )
-            designs = torch.as_tensor(baseline.cls(**baseline.config(preset, "", {}).config).propose(problem))
+            designs = torch.as_tensor(method.cls(**method.config(preset, "", {}).config).propose(problem))
             assert designs.device.type == device or name == "random"
             per_seed.append(np.median(true_scores(space.check(designs.cpu().numpy()), space)))
         medians[device] = per_seed
@@ -55,12 +55,12 @@ def test_scores_on_cuda_are_those_of_the_cpu(name, space):
 
 @pytest.mark.parametrize("name", loadable())
 def test_same_cell_on_the_same_gpu_gives_the_same_bits(name):
-    baseline = catalogue.load_baseline(name)
-    preset = "smoke" if "smoke" in baseline.presets() else "default"
+    method = catalogue.load_method(name)
+    preset = "smoke" if "smoke" in method.presets() else "default"
     runs = []
     for _ in range(2):
         made = make_problem(SPACES["box"], 16)
         generator = torch.Generator("cuda").manual_seed(0)
         problem = Problem(made.x.cuda(), made.y.cuda(), made.space, 16, generator, {"y_max": float(made.privileged("y_max"))})
-        runs.append(torch.as_tensor(baseline.cls(**baseline.config(preset, "", {}).config).propose(problem)))
+        runs.append(torch.as_tensor(method.cls(**method.config(preset, "", {}).config).propose(problem)))
     assert torch.equal(*runs)

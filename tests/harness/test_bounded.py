@@ -40,8 +40,8 @@ def test_every_way_to_fail_is_a_record_with_its_reason(lab):
     made = lab.plan(*(lab.body(name, text) for name, (text, *_) in CRASHES.items()), "Good")
     lab.run(made, timeout=40)
     status = run.status(lab.out)
-    assert [spec.baseline for spec in status.done] == ["Good"]
-    found = {r.spec.baseline: r.error for r in status.failed}
+    assert [spec.method for spec in status.done] == ["Good"]
+    found = {r.spec.method: r.error for r in status.failed}
     for name, (_, reason, message) in CRASHES.items():
         assert (name, found[name]["reason"]) == (name, reason), found[name]
         assert message in found[name]["message"], found[name]

@@ -14,9 +14,9 @@ pytestmark = pytest.mark.xdist_group("determinism")
 
 def runnable() -> list[str]:
     found = []
-    for name in catalogue.baseline_ids():
+    for name in catalogue.method_ids():
         try:
-            catalogue.load_baseline(name)
+            catalogue.load_method(name)
         except Unavailable:
             continue
         found.append(name)
@@ -25,7 +25,7 @@ def runnable() -> list[str]:
 
 @pytest.fixture(scope="module", params=[1, pytest.param(2, marks=pytest.mark.slow)], ids=["1 thread", "2 threads"])
 def three_runs(request, module_lab):
-    """Every baseline on both kinds of space: twice in the same order in two processes, and once in another order in a third."""
+    """Every method on both kinds of space: twice in the same order in two processes, and once in another order in a third."""
     lab, threads = module_lab, request.param
     plans = [lab.plan(*runnable(), task=task, preset="smoke") for task in ("Slope", "Letters")]
     cells = [cell for made in plans for cell in made.cells()]
@@ -41,7 +41,7 @@ def three_runs(request, module_lab):
 @pytest.mark.parametrize("task", ["slope", "letters"])
 def test_same_bits_in_two_processes_and_in_any_order(three_runs, name, task):
     lab, cells, threads = three_runs
-    (spec,) = (c.spec for c in cells if (c.spec.baseline, c.spec.task) == (name, task))
+    (spec,) = (c.spec for c in cells if (c.spec.method, c.spec.task) == (name, task))
     first, second, other = (lab.designs(spec, lab.folder / f"{name} {threads}") for name in ("first", "second", "other order"))
     assert (first == second).all()
     assert (first == other).all()
@@ -53,10 +53,8 @@ UNSTABLE = "return problem.x[:problem.budget] * (0.5 + 0.1 * (time.time_ns() % 1
 def test_rerun_says_equal_or_how_far_apart_and_leaves_the_folder_alone(lab):
     results = lab.run(lab.plan("Good", lab.body("Unstable", UNSTABLE), seeds=(0, 1)))
     before = {path: path.stat().st_mtime_ns for path in lab.out.rglob("*")}
-    verdicts = {(v.record.spec.baseline, v.record.spec.seed): v for v in again.rerun(lab.out, 10)}
-    assert {key: v.equal for key, v in verdicts.items()} == {
-        (r.spec.baseline, r.spec.seed): r.spec.baseline == "Good" for r in results
-    }
+    verdicts = {(v.record.spec.method, v.record.spec.seed): v for v in again.rerun(lab.out, 10)}
+    assert {key: v.equal for key, v in verdicts.items()} == {(r.spec.method, r.spec.seed): r.spec.method == "Good" for r in results}
     assert "16 of 16 designs differ, a coordinate by up to" in verdicts["Unstable", 0].text
     assert verdicts["Unstable", 0].stack == {}
     assert before == {path: path.stat().st_mtime_ns for path in lab.out.rglob("*")}
@@ -72,7 +70,7 @@ def test_rerun_names_what_differs_in_the_stack_and_what_cannot_be_run(lab):
     (lab.folder / "good.py").write_text((lab.folder / "good.py").read_text() + "\n# changed\n")
     (verdict,) = again.rerun(lab.out, 1)
     assert not verdict.equal
-    assert "the version of the baseline is" in verdict.text
+    assert "the version of the method is" in verdict.text
 
 
 def test_rescore_matches_and_notices_an_altered_score(lab):

@@ -11,7 +11,9 @@ import pytest
 
 from bbo import record
 from bbo.errors import BBOError
-from bbo.harness import dask_engine, run, slurm_engine
+from bbo.harness import run
+from bbo.harness.engines import dask as dask_engine
+from bbo.harness.engines import slurm as slurm_engine
 from bbo.harness.host import Limits
 from bbo.harness.run import Listener
 
@@ -125,7 +127,7 @@ def test_dask_records_failures_and_says_what_was_lost(lab, dask_cluster):
     made = lab.plan(lab.body("Raises", "raise ValueError('no')"), "Good")
     run.prepare(lab.out)
     dask_engine.run(list(made), lab.out, Limits("cpu", 1), Listener(), address=address)
-    assert {r.spec.baseline: r.done for r in record.read_all(lab.out)} == {"Raises": False, "Good": True}
+    assert {r.spec.method: r.done for r in record.read_all(lab.out)} == {"Raises": False, "Good": True}
     made = lab.plan("Good", seeds=(5,))
     (lab.folder / "good.py").unlink()
     with pytest.raises(BBOError, match=r"1 cells were lost.*no file for"):
@@ -185,6 +187,6 @@ def test_slurm_jobs_that_die_leave_their_cells_to_the_next_run(lab, slurm):
 
     with pytest.raises(BBOError, match=r"1 cells were not finished by their Slurm jobs"):
         slurm_engine.run(list(made), lab.out, Limits("cpu", 1), 2, Listener(end=end))
-    assert [cell.spec.baseline for cell in run.remaining(made, lab.out, False)] == ["Waits"]
+    assert [cell.spec.method for cell in run.remaining(made, lab.out, False)] == ["Waits"]
     with pytest.raises(BBOError, match="Slurm did not take the jobs"):
         slurm_engine.run(list(made), lab.out, Limits("cpu", 1), 1, Listener(), options={"partition": "nowhere"})

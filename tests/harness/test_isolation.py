@@ -12,7 +12,9 @@ import pytest
 import bbo.tasks
 from bbo import data
 from bbo.errors import BBOError
-from bbo.harness import guard, isolation, run
+from bbo.harness import run
+from bbo.harness.sandbox import guard
+from bbo.harness.sandbox import hidden as isolation
 
 SHIPPED = data.package_dir()
 LOOT = "np.load({path!r}, allow_pickle=False)"
@@ -38,7 +40,7 @@ ATTEMPTS = {
 GUARDED = """
 import json, os, sys
 import torch
-from bbo.harness import guard
+from bbo.harness.sandbox import guard
 import gc, os, subprocess, sys
 import numpy as np
 modules, paths, attempts = json.loads(sys.argv[1])
@@ -73,7 +75,7 @@ def test_a_violation_is_a_failed_record_and_the_run_goes_on(lab):
         names.append(lab.body(name, swallow))
     lab.run(lab.plan(*names, "Good"))
     status = run.status(lab.out)
-    assert [spec.baseline for spec in status.done] == ["Good"]
+    assert [spec.method for spec in status.done] == ["Good"]
     assert [r.error["reason"] for r in status.failed] == ["violation"] * 3
     assert "the method imported bbo.tasks" in status.failed[0].error["message"]
 
@@ -119,7 +121,7 @@ def test_privileged_knowledge_stays_with_the_host_until_it_is_asked_for_and_ever
         "Sneaks", "problem.note(y=problem._privileged['y_max'])\nproblem.privileged_used.clear()\nreturn problem.x[:16]"
     )
     modest = lab.body("Modest", "problem.note(names=list(problem._privileged))\nreturn problem.x[:16]")
-    results = {r.spec.baseline: r for r in lab.run(lab.plan(asks, sneaks, modest))}
+    results = {r.spec.method: r for r in lab.run(lab.plan(asks, sneaks, modest))}
     assert results["Asks"].notes["y"] == results["Sneaks"].notes["y"] == 3.0
     assert {name: r.method["privileged"] for name, r in results.items()} == {"Asks": ["y_max"], "Sneaks": ["y_max"], "Modest": []}
 
@@ -159,7 +161,7 @@ def test_the_guard_lets_a_neighbour_of_a_hidden_folder_be_read(tmp_path):
     (tmp_path / "cells2" / "a").write_text("fine")
     code = f"""
 import torch
-from bbo.harness import guard
+from bbo.harness.sandbox import guard
 told = []
 guard.watch(guard.Hidden(("json.tool",), ({str(tmp_path / "cells")!r},)), told.append)
 print(open({str(tmp_path / "cells2" / "a")!r}).read())

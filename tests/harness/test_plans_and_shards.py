@@ -43,7 +43,7 @@ def test_shards_and_commands_of_the_command_line(lab):
     plan_file = lab.folder / "plan.toml"
     bad = lab.body("Bad", "raise ValueError('no')")
     plan_file.write_text(
-        f'tasks = ["{lab.folder}/task.py:Slope"]\nbaselines = ["{lab.folder}/good.py:Good", "{bad}"]\nseeds = "0-2"\nbudget = 16\n'
+        f'tasks = ["{lab.folder}/task.py:Slope"]\nmethods = ["{lab.folder}/good.py:Good", "{bad}"]\nseeds = "0-2"\nbudget = 16\n'
     )
     dry = bbo("run", plan_file, "--out", lab.out, "--dry-run")
     assert len(dry.stdout.splitlines()) == 6
@@ -73,8 +73,8 @@ def test_shards_and_commands_of_the_command_line(lab):
 def test_estimates_come_from_past_cells(lab):
     made = list(lab.plan("Good", "random", seeds=(0, 1)))
 
-    def past(baseline, task, preset, seconds):
-        cell = next(c for c in made if c.spec.baseline == baseline)
+    def past(method, task, preset, seconds):
+        cell = next(c for c in made if c.spec.method == method)
         spec = record.CellSpec(**{**{k: getattr(cell.spec, k) for k in cell.spec.__dataclass_fields__}, "task": task})
         return record.Record(spec, "done", method={"preset": preset}, cost={"wall_seconds": seconds})
 
@@ -91,15 +91,15 @@ def test_estimates_come_from_past_cells(lab):
 @pytest.mark.parametrize("name", plan.suites())
 def test_suites_name_what_exists(name):
     text = tomllib.loads(files("bbo").joinpath("suites", f"{name}.toml").read_text())
-    assert set(text) <= {"tasks", "baselines", "seeds", "preset", "budget", "set"}
+    assert set(text) <= {"tasks", "methods", "seeds", "preset", "budget", "set"}
     assert plan.read_suite(name)["tasks"]
     assert set(text["tasks"]) <= set(catalogue.task_ids())
-    assert {r.partition("+")[0] for r in text["baselines"]} <= set(catalogue.baseline_ids())
-    for reference in text["baselines"]:
-        catalogue.load_baseline(reference).config(text["preset"], text["tasks"][0], {})
+    assert {r.partition("+")[0] for r in text["methods"]} <= set(catalogue.method_ids())
+    for reference in text["methods"]:
+        catalogue.load_method(reference).config(text["preset"], text["tasks"][0], {})
     if name == "full":
         assert set(text["tasks"]) == set(catalogue.task_ids())
-        assert set(catalogue.baseline_ids()) <= set(text["baselines"])
+        assert set(catalogue.method_ids()) <= set(text["methods"])
 
 
 def test_a_trace_is_scored_thinned_and_stored_beside_the_designs(lab):
@@ -162,5 +162,5 @@ def test_an_order_of_another_version_is_refused(lab):
     order = cell.order()
     assert plan.look_up(order).spec == cell.spec
     (lab.folder / "good.py").write_text((lab.folder / "good.py").read_text() + "# other\n")
-    with pytest.raises(BBOError, match="version of the baseline"):
+    with pytest.raises(BBOError, match="version of the method"):
         plan.look_up(order)

@@ -156,7 +156,7 @@ def test_failures_are_records_and_the_run_goes_on(here, method, reason, message)
     made = make(here, method, "Good")
     execute(made, here / "out")
     status = run.status(here / "out")
-    assert [spec.baseline for spec in status.done] == ["Good"]
+    assert [spec.method for spec in status.done] == ["Good"]
     (failed,) = status.failed
     assert failed.error["reason"] == reason
     assert message in failed.error["message"]

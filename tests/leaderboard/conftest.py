@@ -20,7 +20,7 @@ PROVENANCE = {"packages": {"numpy": "2.0", "torch": "2.6"}, "commit": "abc", "py
 
 def cell(
     task: str = "t1",
-    baseline: str = "m",
+    method: str = "m",
     seed: int = 0,
     top: float = 0.5,
     median: float | None = None,
@@ -31,12 +31,12 @@ def cell(
     task_version: str = "1",
     budget: int = BUDGET,
     facts: dict[str, Any] | None = None,
-    method: dict[str, Any] | None = None,
+    method_facts: dict[str, Any] | None = None,
     error: dict[str, str] | None = None,
     **more: Any,
 ) -> tuple[Record, Outcome | None]:
     """A cell whose 100th percentile is `top` and whose 50th and 80th are `median` (top / 2 where not given)."""
-    spec = CellSpec(task, task_version, "d" * 64, baseline, version, config or {}, seed, budget, VERSION)
+    spec = CellSpec(task, task_version, "d" * 64, method, version, config or {}, seed, budget, VERSION)
     median = top / 2 if median is None else median
     normalised = np.full(budget, median)
     normalised[-1] = top
@@ -46,7 +46,7 @@ def cell(
         "failed" if error else "done",
         percentiles(normalised) if outcome else {},
         {**TASK, **(facts or {})},
-        {"summary": f"Method {baseline}.", "kind": "", "preset": preset, "privileged": [], "local": False, **(method or {})},
+        {"summary": f"Method {method}.", "kind": "", "preset": preset, "privileged": [], "local": False, **(method_facts or {})},
         error=error,
         provenance=PROVENANCE,
         **more,

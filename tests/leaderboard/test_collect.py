@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from bbo.cli import main
 from bbo.cli.collect import committed_markdown
 from bbo.errors import BBOError
-from bbo.leaderboard import cell_table, sources
+from bbo.leaderboard.storage import cell_table, sources
 from bbo.record import folders, read_all, read_outcome
 
 HERE = Path(__file__).parent
@@ -34,7 +34,7 @@ def results(store, make):
     return store(
         make("t1", "random", 0, 0.1 + 0.2, config={"rate": 1e-3, "hidden": [64, 64], "name": "a,b"}, **more),
         make("t1", "random", 1, error=CRASH),
-        make("t2", "root", 0, 1 / 3, method={"privileged": ["y_max"]}),
+        make("t2", "root", 0, 1 / 3, method_facts={"privileged": ["y_max"]}),
     )
 
 
@@ -100,7 +100,7 @@ def test_designs_cannot_be_collected_from_a_table(results, tmp_path) -> None:
 def test_tables_of_every_schema_stay_readable(path) -> None:
     """Test files written by the version that introduced each schema; they are never written anew."""
     records = sources.load([path]).records
-    assert [(r.spec.task, r.spec.baseline, r.spec.seed, r.status) for r in records] == [
+    assert [(r.spec.task, r.spec.method, r.spec.seed, r.status) for r in records] == [
         ("t1", "random", 0, "done"), ("t1", "random", 1, "failed"), ("t2", "root", 0, "done"),
     ]  # fmt: skip
     assert records[2].percentiles["100"] == 1 / 3

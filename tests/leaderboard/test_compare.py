@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from bbo.cli import main
-from bbo.leaderboard import compare
-from bbo.leaderboard.scores import board
+from bbo.leaderboard.board.scores import board
+from bbo.leaderboard.documents import changes as compare
 
 CRASH = {"reason": "crash", "type": "", "message": "out of memory"}
 

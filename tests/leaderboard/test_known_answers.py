@@ -33,7 +33,7 @@ def text(make, tmp_path_factory) -> str:
                 method = {"privileged": ["y_max"]} if name == "b" else {}
                 cost = {"wall_seconds": 10.0 if name == "a" else 1.0, "peak_memory_mb": 100.0 * (seed + 1)}
                 designs = {"diversity": 0.0 if name == "d" else 0.4, "duplicates": 127 / 128 if name == "d" else 0.0}
-                write(out, *make(task, name, seed, score, score / 2, method=method, error=error, cost=cost, designs=designs))
+                write(out, *make(task, name, seed, score, score / 2, method_facts=method, error=error, cost=cost, designs=designs))
     answer = CliRunner().invoke(main, ["report", str(out)])
     assert answer.exit_code == 0, answer.output
     return answer.stdout

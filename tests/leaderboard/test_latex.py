@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from bbo.cli import main
-from bbo.leaderboard.latex import escape
+from bbo.leaderboard.formats.latex import escape
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def text(store, make) -> str:
     crash = {"reason": "error", "type": "ValueError", "message": r"100% of {x_1} & $y$ ~ \foo ^ # ünder <a|b>"}
     out = store(
         *(make("t_1", "random", s, 0.5 + s / 50) for s in range(3)),
-        *(make("t_1", "root", s, 0.9 + s / 100, method={"privileged": ["y_max"]}) for s in range(3)),
+        *(make("t_1", "root", s, 0.9 + s / 100, method_facts={"privileged": ["y_max"]}) for s in range(3)),
         *(make("t_1", "coms", s, 0.8 + s / 100) for s in range(3)),
         *(make("t&2", "root", s, 0.5) for s in range(3)),
         *(make("t&2", "random", s, 0.6, error=crash if s else None) for s in range(3)),

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 import bbo.leaderboard
 from bbo.cli import main
-from bbo.leaderboard import colours
+from bbo.leaderboard.formats import colours
 from bbo.record import Trace, write
 
 CSS = (Path(bbo.leaderboard.__file__).parent / "templates" / "leaderboard.css").read_text()
@@ -131,7 +131,7 @@ def page(make, tmp_path_factory) -> Path:
         for name, top in (("random", 0.9), ("offline-best", 0.4), ("root", 0.95), ("coms", 0.92)):
             for seed in range(3):
                 cells.append(make(task, name, seed, top + seed / 100 - (task == "t2") * top / 2, **costs))
-    cells.append(make("t1", "Mine", 0, error=crash, method={"local": True}))
+    cells.append(make("t1", "Mine", 0, error=crash, method_facts={"local": True}))
     results, out = folder / "results", folder / "page.html"
     trace = Trace(np.array([0, 5, 10]), np.tile(np.linspace(0, 0.5, 128), (3, 1)))
     for record, outcome in cells:

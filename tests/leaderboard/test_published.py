@@ -8,20 +8,20 @@ import pytest
 from click.testing import CliRunner
 
 from bbo.cli import main
-from bbo.leaderboard import published
-from bbo.leaderboard.scores import board
+from bbo.leaderboard.board.scores import board
+from bbo.leaderboard.documents import published
 
 TFBIND8 = {"oracle": "exact", "visible_rows": 32898, "best_visible": 0.43929616}
 ROOT = "arXiv 2509.16300 Table 1 (NeurIPS 2025)"
 
 
-def theirs(baseline, task="tfbind8", source=ROOT, percentile=100):
-    (one,) = [p for p in published.scores() if (p.baseline, p.task, p.source, p.percentile) == (baseline, task, source, percentile)]
+def theirs(method, task="tfbind8", source=ROOT, percentile=100):
+    (one,) = [p for p in published.scores() if (p.method, p.task, p.source, p.percentile) == (method, task, source, percentile)]
     return one
 
 
 def verdict(make, one, values, preset="paper:tfbind8", facts=TFBIND8, budget=128):
-    found = board(make(one.task, one.baseline, i, v, preset=preset, facts=facts, budget=budget)[0] for i, v in enumerate(values))
+    found = board(make(one.task, one.method, i, v, preset=preset, facts=facts, budget=budget)[0] for i, v in enumerate(values))
     return published.verdict(one, found.entry(found.rows[0], found.columns[0]), found.rows[0], found.columns[0])
 
 
@@ -59,7 +59,7 @@ def test_what_cannot_be_compared_says_why(make, change, why) -> None:
 
 def test_sources_that_say_too_little_are_not_compared(make) -> None:
     assert verdict(make, theirs("root"), [0.98]) == "not comparable: one seed of ours"
-    few = next(p for p in published.scores() if "few-shot" in p.not_comparable and p.baseline == "offline-best")
+    few = next(p for p in published.scores() if "few-shot" in p.not_comparable and p.method == "offline-best")
     assert verdict(make, few, [0.4, 0.4]).startswith("not comparable: few-shot data")
 
 

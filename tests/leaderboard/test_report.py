@@ -13,8 +13,9 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from bbo.cli import main
-from bbo.leaderboard import tables, terminal
-from bbo.leaderboard.scores import board
+from bbo.leaderboard.board.scores import board
+from bbo.leaderboard.documents import leaderboard as tables
+from bbo.leaderboard.formats import terminal
 from bbo.record import read_all
 
 FAILED = {"reason": "error", "type": "ValueError", "message": "no pair | survives"}
@@ -38,9 +39,9 @@ def results(store, make):
     return store(
         make("t1", "random", 0, 0.9, preset="default"),
         make("t1", "random", 1, 0.8, preset="default"),
-        make("t1", "root", 0, 0.95, method=privileged),
-        make("t1", "root", 1, error=FAILED, method=privileged),
-        make("t1", "Mine", 0, 0.7, method={"local": True}, preset="default"),
+        make("t1", "root", 0, 0.95, method_facts=privileged),
+        make("t1", "root", 1, error=FAILED, method_facts=privileged),
+        make("t1", "Mine", 0, 0.7, method_facts={"local": True}, preset="default"),
         make("t2", "random", 0, 0.5, facts=learned, preset="default"),
         make("t2", "random", 1, 0.5, facts=learned, preset="default"),
         make("t2", "root", 0, error=FAILED, facts=learned),
@@ -129,10 +130,10 @@ def test_saturated_tasks_are_marked_and_ranked_by_the_median(store, make) -> Non
     assert "Note: random designs reach 0.93." in text
 
 
-def test_json_has_one_object_a_task_baseline_and_percentile(results) -> None:
+def test_json_has_one_object_a_task_method_and_percentile(results) -> None:
     rows = json.loads(bbo("report", results, "--format", "json").stdout)
     assert len(rows) == 6 * 3
-    found = {(r["task"], r["baseline"], r["percentile"]): r for r in rows}
+    found = {(r["task"], r["method"], r["percentile"]): r for r in rows}
     root = found["t1", "root", 100]
     assert (root["n_seeds"], root["mean"], root["std"], root["failed"]) == (1, 0.95, 0.0, 1)
     lost = found["t2", "root", 50]
@@ -143,7 +144,7 @@ def test_json_has_one_object_a_task_baseline_and_percentile(results) -> None:
 
 def test_csv_holds_the_same_numbers(results) -> None:
     rows = list(csv.DictReader(io.StringIO(bbo("report", results, "--format", "csv", "--percentile", 100).stdout)))
-    found = {(r["task"], r["baseline"]): r for r in rows}
+    found = {(r["task"], r["method"]): r for r in rows}
     assert float(found["t1", "random"]["mean"]) == pytest.approx(0.85)
     assert found["t2", "root"]["mean"] == ""
     assert found["t2", "root"]["failed"] == "2"

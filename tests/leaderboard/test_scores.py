@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bbo.errors import BBOError
-from bbo.leaderboard.scores import board
+from bbo.leaderboard.board.scores import board
 
 
 def of(make, *cells):
@@ -91,5 +91,5 @@ def test_no_cells_is_an_error() -> None:
 
 
 def test_order_is_by_mean_rank(make) -> None:
-    found = of(make, c(baseline="a", top=0.1), c(baseline="b", top=0.3), c(baseline="c", top=0.2)).ordered(100)
+    found = of(make, c(method="a", top=0.1), c(method="b", top=0.3), c(method="c", top=0.2)).ordered(100)
     assert labels(found) == ["b", "c", "a"]

@@ -1,4 +1,4 @@
-"""The wheel holds the whole package: tasks and baselines under their `bbo.` names, with their data."""
+"""The wheel holds the whole package: tasks and methods under their `bbo.` names, with their data."""
 
 import subprocess
 import sys

@@ -17,8 +17,8 @@ ablation = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(ablation)
 
 
-def cell(baseline, seed, score, task="t", status="done", **notes):
-    made = CellSpec(task, "1", "h", baseline, "1", {}, seed, 128, 1)
+def cell(method, seed, score, task="t", status="done", **notes):
+    made = CellSpec(task, "1", "h", method, "1", {}, seed, 128, 1)
     return Record(made, status, {"100": score, "80": 0.0, "50": 0.5}, method={"preset": "fast"}, notes=notes)
 
 

@@ -19,9 +19,9 @@ sys.modules[spec.name] = tool  # dataclasses look their module up
 spec.loader.exec_module(tool)
 
 
-def cell(seed, score, baseline="root", task="t", status="done", **changes):
-    config = {**catalogue.load_baseline(baseline).config("fast", task, {}).config, **changes}
-    made = CellSpec(task, "1", "h", baseline, "9", config, seed, 128, 1)
+def cell(seed, score, method="root", task="t", status="done", **changes):
+    config = {**catalogue.load_method(method).config("fast", task, {}).config, **changes}
+    made = CellSpec(task, "1", "h", method, "9", config, seed, 128, 1)
     return Record(made, status, {"100": score, "80": 0.0, "50": 0.5}, method={"preset": "fast"})
 
 

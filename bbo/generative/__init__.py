@@ -1,0 +1,1 @@
+"""Models that make designs: bridges, diffusions, autoencoders and sequence models, with their training."""

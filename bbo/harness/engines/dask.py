@@ -1,0 +1,73 @@
+"""Runs cells on the workers of any Dask scheduler. Workers write the records; only the news that a cell ended comes back."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from bbo import record
+from bbo.errors import BBOError, Unavailable
+from bbo.harness.engines import worker
+from bbo.harness.host import Limits
+from bbo.harness.plan import PlannedCell
+from bbo.harness.run import Listener
+
+
+def run(
+    cells: list[PlannedCell], out: Path, limits: Limits, listener: Listener, replace_failed: bool = False, address: str = ""
+) -> None:
+    """Run cells and return when all have ended; with `limits.device` "cuda" each takes one unit of the resource GPU.
+
+    The results folder must be on a file system that all workers share, under the same path.
+
+    Args:
+        address: the scheduler's; else DASK_SCHEDULER_ADDRESS of the environment.
+
+    Raises:
+        Unavailable: the extra is not installed.
+        BBOError: no scheduler there, or cells were lost; those that ended are kept.
+        KeyboardInterrupt: the user stopped; cells that workers have begun are still finished and kept.
+    """
+    try:
+        from distributed import Client, as_completed
+    except ImportError:
+        raise Unavailable('--engine dask needs the package distributed: pip install "offline-bbo[dask]"') from None
+    address = address or os.environ.get("DASK_SCHEDULER_ADDRESS", "")
+    if not address:
+        raise BBOError("--engine dask needs --scheduler ADDRESS (or DASK_SCHEDULER_ADDRESS), such as tcp://host:8786")
+    try:
+        client = Client(address, timeout="20s", set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise BBOError(f"no Dask scheduler answers at {address} ({error}); start one with: dask scheduler") from None
+    lost: list[str] = []
+    with client:
+        futures = client.map(
+            worker.run_one,
+            [cell.order() for cell in cells],
+            out=out.resolve(),
+            limits=limits,
+            replace_failed=replace_failed,
+            pure=False,
+            resources={"GPU": 1} if limits.device == "cuda" else None,
+            batch_size=1000,
+        )
+        of = {future.key: cell for future, cell in zip(futures, cells, strict=True)}
+        try:
+            for future in as_completed(futures, loop=client.loop):
+                cell = of[future.key]
+                folder = record.cell_folder(out, cell.spec.hash)
+                if future.status == "error":
+                    lost.append(f"{cell.spec.label()}: {future.exception()}")
+                elif not folder.exists():
+                    lost.append(f"{cell.spec.label()}: its worker wrote it elsewhere; is {out.resolve()} shared by all workers?")
+                else:
+                    listener.begin(cell)
+                    listener.end(cell, record.read_cell(folder))
+                future.release()
+        except KeyboardInterrupt:
+            client.cancel(futures)
+            raise
+        finally:
+            client.run(worker.close_idle)
+    if lost:
+        raise BBOError(f"{len(lost)} cells were lost, the first: {lost[0]}; the same command runs them again")

@@ -1,0 +1,96 @@
+"""Runs cells as a Slurm job array. Every job has its own share of the cells and writes their records; the folder tells what ended."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from bbo import record
+from bbo.errors import BBOError, Unavailable
+from bbo.harness.engines import worker
+from bbo.harness.host import Limits
+from bbo.harness.plan import PlannedCell
+from bbo.harness.run import Listener
+
+#: Seconds between two looks at the results folder and at Slurm's queue.
+LOOK = 3.0
+#: sbatch options where the user gives none: submitit's own time limit is five minutes.
+DEFAULTS = {"time": "1-00:00:00"}
+
+
+def run(
+    cells: list[PlannedCell],
+    out: Path,
+    limits: Limits,
+    jobs: int,
+    listener: Listener,
+    replace_failed: bool = False,
+    options: dict[str, str] | None = None,
+) -> None:
+    """Submit cells as an array of `jobs` jobs and return when no job is left in the queue.
+
+    The results folder must be on a file system that all nodes share, under the same path; logs go to its folder `slurm`.
+
+    Args:
+        options: sbatch options by their long names, such as {"partition": "gpu", "gres": "gpu:1"}.
+
+    Raises:
+        Unavailable: the extra or Slurm's commands are not here.
+        BBOError: Slurm refused the array, or jobs ended without finishing their cells.
+        KeyboardInterrupt: the user stopped; the array is cancelled, finished cells are kept.
+    """
+    if not cells:
+        return
+    try:
+        import submitit
+    except ImportError:
+        raise Unavailable('--engine slurm needs the package submitit: pip install "offline-bbo[slurm]"') from None
+    if not shutil.which("sbatch"):
+        raise Unavailable("--engine slurm needs Slurm's command sbatch on PATH; run it on a node from which jobs are submitted")
+    shares = [share for i in range(jobs) if (share := [cell.order() for cell in cells[i::jobs]])]
+    executor = submitit.SlurmExecutor(folder=out.resolve() / "slurm")
+    executor.update_parameters(
+        job_name="bbo",
+        cpus_per_task=limits.threads,
+        array_parallelism=len(shares),
+        additional_parameters={**DEFAULTS, **(options or {})},
+    )
+    try:
+        count = len(shares)
+        submitted = executor.map_array(worker.run_all, shares, [out.resolve()] * count, [limits] * count, [replace_failed] * count)
+    except (submitit.core.utils.FailedJobError, subprocess.SubprocessError) as error:
+        raise BBOError(f"Slurm did not take the jobs: {str(error).strip().splitlines()[-1]}") from None
+    array = submitted[0].job_id.partition("_")[0]
+    stale = {c.spec.hash for c in cells if record.cell_folder(out, c.spec.hash).exists()}  # failed ones that are to be replaced
+    missing = {cell.spec.hash: cell for cell in cells}
+    try:
+        while missing:
+            left = _in_queue(array)  # asked first: what ends while we look is found in the next round
+            for key, cell in list(missing.items()):
+                if _ended(out, key, key in stale and left):
+                    del missing[key]
+                    listener.begin(cell)
+                    listener.end(cell, record.read_cell(record.cell_folder(out, key)))
+            if missing and not left:
+                raise BBOError(
+                    f"{len(missing)} cells were not finished by their Slurm jobs; logs are in {out / 'slurm'}; "
+                    "the same command runs them again"
+                )
+            time.sleep(LOOK if missing else 0)
+    except KeyboardInterrupt:
+        subprocess.run(["scancel", array], check=False)
+        raise
+
+
+def _ended(out: Path, key: str, was_failed: bool) -> bool:
+    folder = record.cell_folder(out, key)
+    # A cell that is run again has its failed record until the new one comes: only a done one is news while jobs run.
+    return (folder / "designs.npz").exists() if was_failed else folder.exists()
+
+
+def _in_queue(array: str) -> bool:
+    """Whether jobs of an array wait or run; asks squeue, since sacct needs an accounting database that not all have."""
+    found = subprocess.run(["squeue", "--noheader", "--jobs", array], capture_output=True, text=True, check=False)
+    return found.returncode == 0 and bool(found.stdout.strip())

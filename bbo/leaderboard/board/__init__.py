@@ -1,0 +1,1 @@
+"""Board: records turned into scores, ranks, groups and intervals."""

@@ -1,0 +1,1 @@
+"""Formats: documents printed as Markdown, LaTeX, terminal tables, figures and pages."""

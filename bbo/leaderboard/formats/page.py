@@ -1,0 +1,51 @@
+"""The leaderboard as one self-contained HTML file: no network, no file beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from bbo.leaderboard.board.scores import Board, Column, Row
+from bbo.leaderboard.documents import details
+from bbo.leaderboard.documents.leaderboard import Document, check_percentile
+from bbo.leaderboard.formats import figures
+from bbo.leaderboard.storage.sources import Results
+
+
+def render(
+    board: Board,
+    results: Results,
+    document: Document,
+    percentile: int | None,
+    test: str,
+    generator: np.random.Generator,
+    published: Document | None = None,
+) -> str:
+    """The page of a document's tables, with figures, a page for every task and method, and published scores if they are given."""
+    environment = Environment(
+        loader=PackageLoader("bbo.leaderboard"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    percentiles = check_percentile(percentile)
+    leading = percentiles[0]
+    ordered = board.ordered(leading)
+    tasks = [(details.of_task(board, c, leading), _pictures(figures.of_task(ordered, c, results))) for c in board.columns]
+    methods = [details.of_method(board, row, leading) for row in ordered.rows]
+    pages: list[Column | Row] = [*board.columns, *board.rows]
+    return environment.get_template("leaderboard.html").render(
+        document=document,
+        published=published,
+        pictures=[picture for p in percentiles for picture in _pictures(figures.overview(board, p, test, generator))],
+        tasks=tasks,
+        methods=methods,
+        links={of.label: details.anchor(of) for of in pages},
+    )
+
+
+def _pictures(found: Iterator[figures.Picture]) -> list[dict[str, object]]:
+    return [
+        {"name": p.name, "title": p.title, "alt": p.alt, "svg": Markup(figures.svg(p))}  # our own drawing, already escaped
+        for p in found
+    ]

@@ -1,0 +1,55 @@
+"""A document for a person at a terminal: coloured tables that are broken up where they are wider than the screen."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from bbo.leaderboard.documents.leaderboard import Document, Item, Table
+
+STYLES = {"best": "bold", "changed": "bold", "second": "underline", "chance": "dim", "failed": "red"}
+
+
+def show(document: Document, console: Console) -> None:
+    for table in document.tables:
+        console.print(Text(f"\n{table.title}", style="bold"))
+        for part in _parts(table, console.width):
+            console.print(part)
+    console.print()
+    for letter, text in document.notes:
+        console.print(Text(f"[{letter}] {text}"))
+    styles = {style for table in document.tables for row in table.rows for item in row for style in item.styles}
+    names = {"best": "best", "second": "second", "chance": "not distinguishable from random at 95%"}
+    legend = [(names[s], STYLES[s]) for s in names if s in styles]
+    if legend:
+        console.print(Text.assemble(*(part for text, style in legend for part in ((text, style), "  "))))
+    console.print()
+    for line in document.footer:
+        console.print(Text(line, style="dim"))
+
+
+def _parts(table: Table, width: int) -> list[RichTable]:
+    """The table, or as many as are needed to fit `width`, each with the methods in front."""
+    rows = [[_text(item) for item in row] for row in (table.header, *table.rows)]
+    widths = [max(row[j].cell_len for row in rows) + 2 for j in range(len(rows[0]))]
+    parts: list[list[int]] = [[]]
+    for j in range(1, len(widths)):
+        if parts[-1] and widths[0] + sum(widths[k] for k in parts[-1]) + widths[j] > width:
+            parts.append([])
+        parts[-1].append(j)
+    tables = []
+    for part in parts:
+        view = RichTable(box=None, header_style="bold", pad_edge=False)
+        view.add_column(rows[0][0], no_wrap=True)
+        for j in part:
+            view.add_column(rows[0][j], justify="right", no_wrap=True)
+        for row in rows[1:]:
+            view.add_row(row[0], *(row[j] for j in part))
+        tables.append(view)
+    return tables
+
+
+def _text(item: Item) -> Text:
+    style = " ".join(STYLES[s] for s in STYLES if s in item.styles)
+    return Text.assemble((item.text, style), (f" [{','.join(item.marks)}]" if item.marks else "", "dim"))

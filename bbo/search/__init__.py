@@ -1,0 +1,1 @@
+"""Searches: from a value model to designs."""

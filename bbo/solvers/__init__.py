@@ -1,1 +1,0 @@
-"""Searches that use a surrogate or a learned map to make new designs."""
