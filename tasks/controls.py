@@ -80,7 +80,9 @@ class Control(Task):
     def oracle(self, x: np.ndarray) -> np.ndarray:
         import torch
 
-        return function(self.botorch, x.shape[1])(torch.as_tensor(x, dtype=torch.float64)).numpy()
+        exact = function(self.botorch, x.shape[1])
+        # A bound rounded to float32 may lie beyond the float64 bound, where botorch refuses.
+        return exact(torch.as_tensor(x, dtype=torch.float64).clamp(*exact.bounds)).numpy()
 
 
 class Branin(Control):

@@ -96,7 +96,7 @@ class Careless(Task):
         return Dataset(np.full((10, 3), 7), y[:10])
 
     def oracle(self, x):
-        return np.random.default_rng().random(len(x)).astype(np.float32)
+        return np.where(np.ptp(x, axis=1) == 0, np.nan, np.random.default_rng().random(len(x))).astype(np.float32)
 
     def score(self, x):
         return self.oracle(x)
