@@ -1,6 +1,7 @@
-"""Finds tasks and methods: the entry points `bbo.tasks` and `bbo.baselines`, and single files given as `./mine.py:MyClass`.
+"""Finds tasks and methods: our own tasks (`bbo.registry`), the entry points `bbo.tasks` and `bbo.baselines`, and single files given
+as `./mine.py:MyClass`.
 
-Ours are declared in pyproject.toml by the very mechanism third parties use. What can be said without running a module (its
+What can be said without running a module (its
 class's docstring, version, needed packages) is read off its source, so that listing never imports torch.
 """
 
@@ -20,6 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from bbo import registry
 from bbo.errors import BBOError, Unavailable, UnknownName, unknown
 from bbo.settings import Preset, resolve
 from bbo.task import Task
@@ -76,7 +78,7 @@ def _points(group: str) -> dict[str, EntryPoint]:
 
 def task_ids() -> list[str]:
     """Ids of all installed tasks, variants not expanded."""
-    return sorted(_points(TASKS))
+    return sorted(registry.own_tasks().keys() | _points(TASKS).keys())
 
 
 def method_ids() -> list[str]:
@@ -86,7 +88,7 @@ def method_ids() -> list[str]:
 
 def task_modules() -> list[str]:
     """Modules of all installed tasks."""
-    return sorted({point.module for point in _points(TASKS).values()})
+    return sorted({*registry.modules(), *(point.module for point in _points(TASKS).values())})
 
 
 def is_local(reference: str) -> bool:
@@ -108,7 +110,7 @@ def is_task(reference: str) -> bool:
     if is_local(reference):
         cls, _ = _load_local(reference)
         return isinstance(cls, type) and issubclass(cls, Task)
-    if reference.partition(":")[0] in _points(TASKS):
+    if reference.partition(":")[0] in task_ids():
         return True
     if reference.partition("+")[0] in _points(METHODS):
         return False
@@ -127,9 +129,11 @@ def load_task(reference: str) -> Task:
             raise BBOError(f"{reference} is not a task: the class must derive from bbo.task.Task")
         return _load_local(reference)[0]()
     name, _, variant = reference.partition(":")
-    if name not in _points(TASKS):
+    if name not in task_ids():
         raise unknown("task", name, task_ids(), "see: bbo list tasks")
-    cls = _load_point(_points(TASKS)[name])
+    cls: Any = registry.own_tasks().get(name) or _load_point(_points(TASKS)[name])
+    if variant and not cls.variants():
+        raise UnknownName(f"task '{name}' has no variants; ask for it as {name}")
     return cls(variant) if variant else cls()
 
 

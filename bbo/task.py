@@ -106,6 +106,11 @@ class Task(ABC):
         """Names that may follow the colon of this task's id; none by default."""
         return []
 
+    @classmethod
+    def sources(cls) -> tuple[data.Source, ...]:
+        """Where the data files come from: licence, origin, and how to get and import them; none by default."""
+        return ()
+
     def unavailable(self) -> str:
         """Why this task cannot be used here, with the one command that helps; empty if it can. Never raises."""
         lacking = [name for name in self.spec.requires if importlib.util.find_spec(name) is None]
