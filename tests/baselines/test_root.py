@@ -10,6 +10,8 @@ from bbo.errors import BBOError, NumericalError
 from bbo.solvers import brownian_bridge as bridge
 from bbo.testing.baselines import SPACES, make_problem
 
+pytestmark = pytest.mark.numerics
+
 ROOT, CORRECTED = catalogue.load_baseline("root"), catalogue.load_baseline("root-corrected")
 
 

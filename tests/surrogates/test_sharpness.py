@@ -14,6 +14,8 @@ from bbo.surrogates.networks import MLP, Ensemble
 from bbo.surrogates.sharpness import SAM, Ignite, SharpnessSettings, Unregularised, norm
 from bbo.surrogates.training import Batch, objective
 
+pytestmark = pytest.mark.numerics
+
 
 @pytest.fixture
 def setting():
