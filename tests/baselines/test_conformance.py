@@ -6,6 +6,8 @@ from bbo import catalogue
 from bbo.testing import verdicts
 from bbo.testing.methods import checks
 
+pytestmark = pytest.mark.numerics
+
 
 @pytest.mark.parametrize("name", catalogue.method_ids())
 def test_conformance(name):

@@ -10,6 +10,8 @@ from bbo.errors import BBOError, NumericalError
 from bbo.generative import brownian_bridge as bridge
 from bbo.testing.methods import SPACES, make_problem
 
+pytestmark = pytest.mark.numerics
+
 ROOT, CORRECTED = catalogue.load_method("root"), catalogue.load_method("root-corrected")
 
 
