@@ -10,6 +10,9 @@ from torch import Tensor
 from bbo.codecs import Codec
 from bbo.space import Space
 
+#: Raised whenever a change here or in `bbo.codecs` could move a score (see `bbo.versions`).
+VERSION = 1
+
 
 @dataclass(frozen=True)
 class Encoded:

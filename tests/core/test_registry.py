@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from bbo import catalogue, registry
-from bbo.errors import UnknownName
+from bbo.errors import BBOError
 
 TASK = """
 from bbo.space import Sequence
@@ -69,7 +69,7 @@ def test_families_and_members_are_found():
 
 
 def test_a_variant_of_a_task_without_variants_is_one_clear_error():
-    with pytest.raises(UnknownName, match="task 'hpo-naval' has no variants; ask for it as hpo-naval"):
+    with pytest.raises(BBOError, match="task hpo-naval has no variants; got 'hpo-naval:foo'"):
         catalogue.load_task("hpo-naval:foo")
 
 

@@ -18,6 +18,8 @@ spec = importlib.util.spec_from_file_location("train_oracle", PATH)
 train_oracle = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(train_oracle)
 
+pytestmark = pytest.mark.numerics
+
 NAMES = ["superconductor", "utr", "gfp"]
 needs_data = pytest.mark.skipif("BBO_DATA_DIR" not in os.environ, reason="BBO_DATA_DIR is not set")
 
