@@ -29,6 +29,16 @@ class Shelf(Protocol):
         ...
 
 
+def on_host(tensor: Tensor, why: str) -> Any:
+    """A tensor's numbers as plain Python (a number, or lists of them), with the reason why they must leave the device.
+
+    On a GPU this waits for everything before it, so it belongs outside inner loops. A test watches over methods for transfers that
+    do not go through here.
+    """
+    assert why
+    return tensor.detach().cpu().tolist()
+
+
 class Problem:
     """One offline optimization problem, as handed to `propose`.
 
