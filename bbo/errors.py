@@ -6,6 +6,10 @@ import difflib
 from collections.abc import Iterable
 
 
+#: How many allowed names an error line lists.
+SHOWN = 30
+
+
 class BBOError(Exception):
     """Base of the errors this package raises on bad input. The message is one complete line."""
 
@@ -31,10 +35,11 @@ class DamagedCell(BBOError):
 
 
 def unknown(kind: str, name: str, known: Iterable[str], hint: str = "") -> UnknownName:
-    """Build the error for an unknown `name`: near matches first, else all that is allowed."""
+    """Build the error for an unknown `name`: near matches first, else what is allowed, or the beginning of a long list of it."""
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    allowed = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
+    more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
+    allowed = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known[:SHOWN]) or 'none'}{more}"
     return UnknownName(f"unknown {kind} '{name}': {allowed}{'; ' + hint if hint else ''}")
 
 
