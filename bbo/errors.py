@@ -1,10 +1,9 @@
-"""Errors that are a user's to mend: shown as one line, exit code 2."""
+"""Errors that a user can fix: shown as one line, exit code 2."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-
 
 #: How many allowed names an error line lists.
 SHOWN = 30
