@@ -106,7 +106,7 @@ def _overrides(methods: tuple[str, ...], overrides: tuple[str, ...]) -> dict[str
 def _split(task: Task, count: int, seed: int) -> tuple[Dataset, list[Rows]]:
     """The visible rows to train on, and the sets of rows to try a surrogate on; the same for every method."""
     generator = np.random.default_rng(seed)
-    visible = task.dataset()
+    visible = task.visible()
     order = generator.permutation(len(visible.y))
     held = min(HELD_OUT, count, len(order) // 10)
     probes = [Rows("held out", Dataset(visible.x[order[:held]], visible.y[order[:held]]))]

