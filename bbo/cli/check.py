@@ -20,12 +20,11 @@ def command(reference: str, tracebacks: bool) -> None:
     """Check that a task or method keeps its promises; exit code 1 if it does not."""
     traces: dict[str, str] = {}
     found = verdicts({name: _kept(name, check, traces) for name, check in _checks(reference).items()})
-    told = set()
     for verdict in found:
         console.say(f"FAILED  {verdict.check}: {verdict.failure}" if verdict.failure else f"ok      {verdict.check}")
-        if tracebacks and verdict.failure and (trace := traces[verdict.check]) not in told:
-            told.add(trace)
-            console.say("".join(f"    {line}\n" for line in trace.splitlines()))
+        # A failure that was told before only names the check where it was.
+        if tracebacks and verdict.failure and not verdict.failure.startswith("the same as"):
+            console.say("\n".join(f"    {line}" for line in traces[verdict.check].splitlines()))
     failed = sum(bool(v.failure) for v in found)
     rest = "" if tracebacks or not failed else "; --traceback prints where"
     click.echo(

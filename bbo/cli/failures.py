@@ -32,21 +32,26 @@ def place(record: Record) -> str:
     return f"{text.line(Path(path).name)}:{line}, in {text.line(function)}"
 
 
+def told(record: Record) -> str:
+    """Why and where a cell failed, on one line."""
+    where = place(record)
+    return message(record) + (f" ({where})" if where else "")
+
+
 def lines(failed: Iterable[Record], tracebacks: bool = False) -> Iterator[str]:
     """A line for each failed cell; a failure that several share is told in full once.
 
     Args:
         tracebacks: print below each failure the traceback that the record holds, and the end of the method's output.
     """
-    told: dict[str, str] = {}
+    first: dict[str, str] = {}
     for record in failed:
         label = record.spec.label()
-        where = place(record)
-        failure = message(record) + (f" ({where})" if where else "")
-        if failure in told:
-            yield f"failed   {label}: the same as {told[failure]}"
+        failure = told(record)
+        if failure in first:
+            yield f"failed   {label}: the same as {first[failure]}"
             continue
-        told[failure] = label
+        first[failure] = label
         yield f"failed   {label}: {failure}"
         if tracebacks:
             parts = {"": (record.error or {}).get("traceback", ""), "output:": record.output}

@@ -58,8 +58,8 @@ def _show_cell(folder: Path, best: int) -> None:
         "preset": record.method.get("preset", ""),
         "changed settings": ", ".join(f"{key}={json.dumps(value)}" for key, value in record.method.get("overrides", {}).items()),
         "versions": f"task {record.spec.task_version}, method {record.spec.method_version}, protocol {record.spec.protocol}",
-        "percentiles": ", ".join(f"{name}th {value:.6f}" for name, value in record.percentiles.items()),
-        "failure": "" if record.done else " in ".join(filter(None, [failures.message(record), failures.place(record)])),
+        "percentiles": ", ".join(f"{name}th {value:.6f}" for name, value in _descending(record.percentiles)),
+        "failure": "" if record.done else failures.told(record),
     }
     _facts({key: text.clean(str(value)) for key, value in facts.items() if value})
     if not record.done:
@@ -75,6 +75,10 @@ def _show_cell(folder: Path, best: int) -> None:
         times = f" ({count} times)" if count > 1 else ""
         line = f"{outcome.normalised[i]:.6f}  {outcome.scores[i]:.6g}  {space.readable(space.check(outcome.designs)[i])}{times}"
         click.echo(console.wrapped(line, "  ", "      "))
+
+
+def _descending(percentiles: dict[str, float]) -> list[tuple[str, float]]:
+    return sorted(percentiles.items(), key=lambda item: -int(item[0]))
 
 
 def _show_task(task: Task, show_all: bool) -> None:
