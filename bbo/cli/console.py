@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -16,20 +18,26 @@ from bbo.record import Record
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table: wrapped to the terminal's width, or tab-separated where the output is not a terminal."""
+    """Print a table; tab-separated where the output is not a terminal.
+
+    Where the screen is too narrow, the widest columns are taken out, and a row's words for them stand below it, a line each.
+    """
     if not sys.stdout.isatty():
         for row in [columns, *rows]:
             click.echo("\t".join(row))
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    view = Table(box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        view.add_column(column.replace("_", " "), no_wrap=column == "id", overflow="fold")
+    width = shutil.get_terminal_size().columns
+    heads = [column.replace("_", " ") for column in columns]
+    widths = [max(map(len, cells)) for cells in zip(heads, *rows, strict=True)]
+    shown = list(range(len(heads)))
+    while len(shown) > 1 and sum(widths[j] + 2 for j in shown) - 2 > width:
+        shown.remove(max(shown[1:], key=widths.__getitem__))
+    click.secho("  ".join(heads[j].ljust(widths[j]) for j in shown).rstrip(), bold=True)
     for row in rows:
-        view.add_row(*row)
-    Console().print(view)
+        click.echo("  ".join(row[j].ljust(widths[j]) for j in shown).rstrip())
+        for j in sorted(set(range(len(heads))) - set(shown)):
+            if row[j]:
+                click.echo(textwrap.fill(f"{heads[j]}: {row[j]}", width, initial_indent="    ", subsequent_indent="      "))
 
 
 class Progress(AbstractContextManager["Progress"]):

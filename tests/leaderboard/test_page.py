@@ -77,15 +77,6 @@ def test_method_colours_stand_out_and_differ_for_everybody() -> None:
         assert min(np.linalg.norm(a - b) for a, b in combinations(seen, 2)) > 20, name
 
 
-def test_a_method_keeps_its_style_whoever_stands_beside_it() -> None:
-    assert colours.style("root") == colours.style("root")
-    names = ("random", "offline-best", "gradient-ascent", "gp-ascent", "root")
-    assert len({colours.style(name).colour for name in names}) == len(names)
-    slots = colours._slots()
-    assert len(set(slots.values())) == len(slots)
-    assert max(slots.values()) < len(colours.COLOURS) * len(colours.MARKERS)
-
-
 class Outline(html.parser.HTMLParser):
     """Ids, links and labels of a page; every open element must be closed in turn."""
 
