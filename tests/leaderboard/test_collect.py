@@ -142,6 +142,22 @@ def test_a_table_changed_by_hand_is_refused(results, tmp_path) -> None:
     assert "no column schema" in edited(results, tmp_path, lambda text: "a,b\n1,2\n")
 
 
+def test_the_summary_of_report_is_refused_with_the_command_that_can_be_read_back(results, tmp_path) -> None:
+    summary = tmp_path / "summary.csv"
+    assert bbo("report", results, "--format", "csv", "--out", summary).exit_code == 0
+    answer = bbo("report", summary)
+    assert answer.exit_code == 2
+    assert "a summary written by bbo report --format csv" in answer.stderr
+    assert "bbo collect DIR --to FILE.csv" in answer.stderr
+    assert answer.stderr.count("\n") == 1
+
+
+def test_damaged_rows_are_one_line(results, tmp_path) -> None:
+    assert "fields" in edited(results, tmp_path, lambda text: text.rstrip("\n") + ",more\n")
+    assert "cannot be read" in edited(results, tmp_path, lambda text: text.replace(",done,", ",odd,", 1))
+    assert "cannot be read" in edited(results, tmp_path, lambda text: text.replace('"{""hidden"', '"[""hidden"', 1))
+
+
 def test_other_files_are_refused(results, tmp_path) -> None:
     (tmp_path / "x.txt").write_text("hello")
     assert "is no results" in bbo("report", tmp_path / "x.txt").stderr

@@ -10,6 +10,7 @@ import numpy as np
 
 from bbo.leaderboard.board.metrics import DESIGNS_AND_COST, METRICS, above_chance
 from bbo.leaderboard.board.scores import Board, Column, Row
+from bbo.leaderboard.documents.document import printable
 from bbo.leaderboard.documents.leaderboard import against_chance
 from bbo.leaderboard.storage.cell_table import NOT_APPLICABLE, inert
 
@@ -68,10 +69,14 @@ def _mean(values: np.ndarray) -> float | None:
 
 
 def csv_text(rows: Sequence[dict[str, object]]) -> str:
-    """The rows as CSV; lists are joined by blanks, None is empty."""
+    """The rows as CSV; lists are joined by blanks, None is empty, texts are such that a spreadsheet runs none of them."""
     file = io.StringIO()
     writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    for row in rows:
-        writer.writerow({key: inert(" ".join(map(str, value)) if isinstance(value, list) else value) for key, value in row.items()})
+    writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
     return file.getvalue()
+
+
+def _cell(value: object) -> object:
+    text = " ".join(map(str, value)) if isinstance(value, list) else value
+    return inert(printable(text)) if isinstance(text, str) else text
