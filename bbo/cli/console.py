@@ -55,8 +55,9 @@ class Progress(AbstractContextManager["Progress"]):
                 progress.BarColumn(),
                 progress.MofNCompleteColumn(),
                 progress.TimeElapsedColumn(),
-                progress.TextColumn("left"),
+                progress.TextColumn("so far,"),
                 progress.TimeRemainingColumn(),
+                progress.TextColumn("left"),
                 console=Console(stderr=True),
             )
             self.overall = self.bars.add_task("cells", total=total)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 
+import click
 import pytest
 
 from bbo.cli import console
@@ -32,7 +33,7 @@ def printed(monkeypatch, width: int, screen=None) -> list[str]:
     monkeypatch.setattr(sys, "stdout", screen)
     monkeypatch.setenv("COLUMNS", str(width))
     console.table(COLUMNS, ROWS)
-    return screen.getvalue().splitlines()
+    return click.unstyle(screen.getvalue()).splitlines()
 
 
 def test_a_wide_screen_has_a_line_a_row(monkeypatch) -> None:

@@ -6,8 +6,8 @@ and the dark page.
 
 No list of methods is needed: a method's colour follows from its name, and where two of a board would get the same, the later one in
 the order of names takes the next that is free. What shares a method's base (`coms` and `coms+ignite`, or two settings of `coms`)
-shares its colour and differs by the marker. Where a board has more rows than a reader can tell apart, the best in the board's order
-and the floors are highlighted; the rest is grey.
+shares its colour and differs by the marker. Where a board has more methods than there are colours, or more rows than a reader can
+tell apart, the floors and the first in the board's order are highlighted; the rest is grey.
 """
 
 from __future__ import annotations
@@ -50,20 +50,20 @@ def styles(board: Board) -> dict[str, Style]:
 
 
 def highlighted(board: Board) -> list[Row]:
-    """All rows, or where they are more than `HIGHLIGHTED` the floors and as many of the first as there is room for."""
-    if len(board.rows) <= HIGHLIGHTED:
-        return list(board.rows)
-    floors = [row for row in board.rows if row.floor][: HIGHLIGHTED // 2]
-    return [row for row in board.rows if row not in floors][: HIGHLIGHTED - len(floors)] + floors
+    """The floors and then the first rows, in the board's order, while there are colours for their methods and at most `HIGHLIGHTED`."""
+    floors = [row for row in board.rows if row.floor]
+    chosen: list[Row] = []
+    for row in floors + [row for row in board.rows if row not in floors]:
+        if len(chosen) < HIGHLIGHTED and len({row.base, *(other.base for other in chosen)}) <= len(COLOURS):
+            chosen.append(row)
+    return chosen
 
 
 def _colours(methods: list[str]) -> dict[str, str]:
-    """A colour for each method: by its name's hash, or the next that fewest of the methods before it have."""
+    """A colour for each of at most as many methods as there are: by its name's hash, or the next that is free."""
     found: dict[str, str] = {}
-    used = dict.fromkeys(COLOURS, 0)
     for method in methods:
         start = int(hashlib.sha256(method.encode(errors="replace")).hexdigest()[:8], 16)
-        turns = [COLOURS[(start + k) % len(COLOURS)] for k in range(len(COLOURS))]
-        found[method] = min(turns, key=used.__getitem__)
-        used[found[method]] += 1
+        turns = (COLOURS[(start + k) % len(COLOURS)] for k in range(len(COLOURS)))
+        found[method] = next(colour for colour in turns if colour not in found.values())
     return found

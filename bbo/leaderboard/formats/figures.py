@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -225,28 +225,31 @@ def cost(board: Board, look: Looks, percentile: int) -> Figure:
     axis.invert_yaxis()
     axis.set_xlabel("median wall time of a cell, seconds", fontsize=9, color=INK)
     axis.set_ylabel("mean rank", fontsize=9, color=INK)
-    for (x, y, label), shift in zip(spots, _apart(spots, axis), strict=True):
-        _words(axis, name(label), (x, y), shift)
+    for (x, y, label), (left, lines) in zip(spots, _apart(spots, axis), strict=True):
+        _words(axis, name(label), (x, y), left, lines)
     _ink(axis)
     return figure
 
 
-def _apart(spots: Sequence[tuple[float, float, str]], axis: Any) -> list[float]:
-    """Points by which each label is moved down so that labels of spots at about the same height and time do not overprint."""
-    low, high = sorted(axis.get_ylim())
-    left, right = np.log10(axis.get_xlim())
-    line = (high - low) * LINE / (axis.figure.get_figheight() - 0.8)
-    letter = (right - left) * LETTER / 6
-    taken: list[tuple[float, float, float]] = []
-    shifts = []
-    for x, y, label in spots:
-        start = np.log10(x)
-        end, lines = start + letter * (len(name(label)) + 2), 0
-        while any(abs(y + lines * line - other) < line * 0.99 and start < r and end > s for s, r, other in taken):
-            lines += 1
-        taken.append((float(start), float(end), y + lines * line))
-        shifts.append(-72 * LINE * lines)
-    return shifts
+def _apart(spots: Sequence[tuple[float, float, str]], axis: Any) -> list[tuple[bool, int]]:
+    """Where the label of each spot stands so that none overprints another or a spot: whether left of it, and how many lines above.
+
+    By the figure's size and the length of names, in lines and in inches: measuring text would draw the figure twice.
+    """
+    (bottom, top), (left, right) = axis.get_ylim(), np.log10(axis.get_xlim())
+    width, height = axis.figure.get_figwidth() - 0.8, axis.figure.get_figheight() - 0.8
+    places = [((np.log10(x) - left) / (right - left) * width, (y - bottom) / (top - bottom) * height) for x, y, _ in spots]
+    taken = [(x - 0.06, x + 0.06, y) for x, y in places]
+    found = []
+    for (x, y), (_, _, label) in zip(places, spots, strict=True):
+        long = 0.1 + LETTER * len(name(label))
+        for lines, to_left in product(sorted(range(-20, 21), key=abs), (False, True)):
+            low, high = (x - 0.1 - long, x - 0.1) if to_left else (x + 0.1, x + 0.1 + long)
+            if not any(abs(y + lines * LINE - other) < 0.95 * LINE and low < b and high > a for a, b, other in taken):
+                break
+        taken.append((low, high, y + lines * LINE))
+        found.append((to_left, lines))
+    return found
 
 
 def designs(board: Board, column: Column, found: dict[str, np.ndarray], look: Looks) -> Figure:
@@ -328,9 +331,19 @@ def _curve(axis: Any, x: np.ndarray, y: np.ndarray, label: str, look: Style) -> 
         axis.plot(x, y, color=look.colour, linewidth=0.7, alpha=0.6, zorder=0)
 
 
-def _words(axis: Any, text: str, spot: tuple[float, float], shift: float = 0.0) -> None:
-    """Small text to the right of a spot, `shift` points above it."""
-    axis.annotate(text, spot, xytext=(7, shift), textcoords="offset points", va="center", fontsize=8, color=INK)
+def _words(axis: Any, text: str, spot: tuple[float, float], left: bool = False, lines: int = 0) -> None:
+    """Small text beside a spot, some lines above it; a thin line leads to it where it is not beside it."""
+    axis.annotate(
+        text,
+        spot,
+        xytext=(-7 if left else 7, 72 * LINE * lines),
+        textcoords="offset points",
+        ha="right" if left else "left",
+        va="center",
+        fontsize=8,
+        color=INK,
+        arrowprops={"arrowstyle": "-", "color": INK, "linewidth": 0.4, "alpha": 0.5} if lines else None,
+    )
 
 
 def _method_ticks(axis: Any, board: Board) -> None:
