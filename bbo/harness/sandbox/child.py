@@ -236,7 +236,8 @@ def _listener(job: Job, channel: Channel) -> Any:
         now, point = time.monotonic(), (total, step * TRACE_POINTS // max(total, 1))
         if job.trace and designs is not None and point != shown:
             shown = point
-            channel.send("progress", {"step": step, "total": total}, designs.detach().cpu().numpy())
+            shown_designs = designs() if callable(designs) else designs
+            channel.send("progress", {"step": step, "total": total}, shown_designs.detach().cpu().numpy())
         elif now - told > 0.1 or step >= total:
             told = now
             channel.send("progress", {"step": step, "total": total})
