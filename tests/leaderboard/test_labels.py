@@ -78,22 +78,20 @@ def test_the_footnote_says_the_whole_value(store, make) -> None:
     assert re.search(r"^- \[a\] not as its preset sets it: note=y{60}$", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize("said", [True, False], ids=["schema 2", "schema 1"])
-def test_a_composed_method_with_other_settings_is_marked(store, make, said) -> None:
+def composed(make, base, own):
+    """`m` and `m+ignite` with what was changed from their presets; the regulariser's own settings always differ."""
+    for method, changed, rho in (("m", base, 0.0), ("m+ignite", own, 0.1)):
+        yield make("t1", method, 0, config={"kappa": 1.0, "rho": rho} | changed, method_facts={"overrides": changed})
+
+
+def test_a_composed_method_with_other_settings_is_marked(store, make) -> None:
     """`-b m -b m+ignite --set m.kappa=0.5`: m+ignite ran with another kappa, so that the pair is not one method."""
-
-    def facts(**changed):
-        return {"overrides": changed} if said else {}
-
-    text = notes(
-        store,
-        make("t1", "m", 0, 0.5, config={"kappa": 0.5}, method_facts=facts(kappa=0.5)),
-        make("t1", "m+ignite", 0, 0.6, config={"kappa": 1.0, "rho": 0.1}, method_facts=facts()),
-    )
-    assert "not set as m is: kappa=1.0 (there 0.5)" in text
-    assert ("| m [kappa=0.5] " in text) == said
+    text = notes(store, *composed(make, {"kappa": 0.5}, {}))
+    assert "| m [kappa=0.5] " in text
+    assert "| m+ignite [a] " in text
+    assert "- [a] not set as m is: kappa=1.0 (there 0.5)\n" in text
 
 
-def test_a_composed_method_with_the_same_settings_is_not_marked(store, make) -> None:
-    text = notes(store, make("t1", "m", 0, config={"kappa": 1.0}), make("t1", "m+ignite", 0, config={"kappa": 1.0, "rho": 0.1}))
-    assert "not set as" not in text
+@pytest.mark.parametrize("changed", [{}, {"kappa": 0.5}])
+def test_a_composed_method_with_the_same_settings_is_not_marked(store, make, changed) -> None:
+    assert "not set as" not in notes(store, *composed(make, changed, changed))

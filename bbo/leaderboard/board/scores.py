@@ -85,7 +85,7 @@ class Row:
     @property
     def base(self) -> str:
         """The method under a regulariser: `coms` of `coms+ignite`."""
-        return self.method.partition("+")[0]
+        return self.method.rpartition("+")[0] or self.method
 
     @property
     def floor(self) -> bool:

@@ -115,19 +115,25 @@ def _warned(entry: Entry) -> list[str]:
 
 
 def _unlike_base(board: Board, row: Row) -> dict[str, str]:
-    """Settings in which `m+regulariser` differs from every `m` beside it, so that the two are not the same method but for that."""
-    bases = [other for other in board.rows if other.method == row.base and other.method != row.method]
-    found: dict[str, str] = {}
-    for column in board.columns:
-        own = board.entry(row, column).cells
-        theirs = [cells[0].spec.config for base in bases if (cells := board.entry(base, column).cells)]
-        if own and theirs:
-            differing = [{k for k in own[0].spec.config.keys() & c.keys() if own[0].spec.config[k] != c[k]} for c in theirs]
-            if all(differing):
-                names = min(differing, key=len)
-                closest = theirs[differing.index(names)]
-                found |= {k: f"{setting_text(own[0].spec.config[k])} (there {setting_text(closest[k])})" for k in sorted(names)}
-    return found
+    """Settings changed from the preset in `m+regulariser` or in `m` but not alike, so that the two differ by more than the regulariser.
+
+    Of several `m` beside it the one that differs in the fewest.
+    """
+    closest: dict[str, str] | None = None
+    for base in board.rows:
+        if base.method != row.base or base.method == row.method:
+            continue
+        found: dict[str, str] = {}
+        for column in board.columns:
+            own, theirs = board.entry(row, column).cells[:1], board.entry(base, column).cells[:1]
+            for a, b in zip(own, theirs, strict=False):
+                for key in sorted(row.overrides.keys() | base.overrides.keys()):
+                    x, y = a.spec.config.get(key), b.spec.config.get(key)
+                    if x != y:
+                        found[key] = f"{setting_text(x)} (there {setting_text(y)})"
+        if closest is None or len(found) < len(closest):
+            closest = found
+    return closest or {}
 
 
 def _assigned(settings: Mapping[str, object]) -> str:
