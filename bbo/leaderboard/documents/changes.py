@@ -57,13 +57,13 @@ def _change(task: str, method: str, percentile: int, before: Entry, after: Entry
     common = sorted(set(before.seeds) & set(after.seeds))
     paired = len(common) >= 2 or (len(common) == 1 and len(x) == len(y) == 1)
     if paired:
-        x, y = _common(before, after, percentile)
+        x, y = paired_scores(before, after, percentile)
     difference = statistics.difference(y, x, paired) if len(x) and len(y) else None
     same = paired and bool((x == y).all()) and before.seeds == after.seeds
     return Change(task, method, percentile, before, after, difference, paired, _verdict(before, after, difference, same, relevant))
 
 
-def _common(before: Entry, after: Entry, percentile: int) -> tuple[np.ndarray, np.ndarray]:
+def paired_scores(before: Entry, after: Entry, percentile: int) -> tuple[np.ndarray, np.ndarray]:
     """Scores (n,), (n,) of the seeds both have, in the same order."""
     common = sorted(set(before.seeds) & set(after.seeds))
     x, y = (dict(zip(e.seeds, e.scores(percentile), strict=True)) for e in (before, after))
@@ -134,7 +134,7 @@ def _overall(found: Sequence[Change], percentile: int, generator: np.random.Gene
     """Of every method with paired seeds on two tasks or more: the mean difference, and how often a run of B beats one of A."""
     rows = []
     for method in sorted({c.method for c in found}):
-        pairs = [_common(c.before, c.after, percentile) for c in found if c.method == method and c.paired]
+        pairs = [paired_scores(c.before, c.after, percentile) for c in found if c.method == method and c.paired]
         if len(pairs) < 2:
             continue
         x, y = [p[0] for p in pairs], [p[1] for p in pairs]
