@@ -45,6 +45,8 @@ ALLOWED: dict[tuple[str, str], tuple[int, str]] = {
         "size of the preconditioner's basis and whether it can be factorised, once a round",
     ),
     ("grid_gaussian_process.py", "fit"): (60, "whether the conjugate gradients have converged, once an iteration"),
+    ("problem.py", "on_host"): (20, "the way out with a reason, once an epoch at most"),
+    ("problem.py", "guarded"): (2, "what seeds share lies with the host, once"),
     ("brownian_bridge.py", "linear"): (3, "the schedule: made on the CPU, then carried to the device, once"),
     ("bridge_training.py", "train"): (4, "the plateau rule compares losses on the host, once an update of the averaged weights"),
     ("problem.py", "shared"): (1, "what seeds share lies with the host, once"),
