@@ -55,9 +55,8 @@ class Progress(AbstractContextManager["Progress"]):
                 progress.BarColumn(),
                 progress.MofNCompleteColumn(),
                 progress.TimeElapsedColumn(),
-                progress.TextColumn("so far,"),
-                progress.TimeRemainingColumn(),
                 progress.TextColumn("left"),
+                progress.TimeRemainingColumn(),
                 console=Console(stderr=True),
             )
             self.overall = self.bars.add_task("cells", total=total)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,10 @@ from bbo.protocol import PERCENTILES
 SHOWN = (100, 50)
 #: Nothing to show: the pair was not run, or the number does not exist.
 ABSENT = "·"
+#: What styles of numbers mean, for the legends.
+LEGEND = {"best": "best of its column", "second": "second", "chance": "not significantly different from random at 95%"}
+#: Columns of a table where lines do not wrap, as in Markdown and on paper.
+WIDEST = 13
 #: The method does not fit the task.
 NOT_APPLICABLE = "\N{EN DASH}"
 
@@ -41,6 +45,20 @@ class Table:
     title: str
     header: tuple[Item, ...]
     rows: tuple[tuple[Item, ...], ...]
+
+
+def in_parts(table: Table, widest: int = WIDEST) -> list[Table]:
+    """The table, or as many as are needed to have at most `widest` columns each, with the first column in front of all."""
+    n = len(table.header)
+    spans = [range(start, min(start + widest - 1, n)) for start in range(1, n, widest - 1)] or [range(0)]
+    return [
+        replace(
+            table,
+            header=(table.header[0], *(table.header[j] for j in span)),
+            rows=tuple((row[0], *(row[j] for j in span)) for row in table.rows),
+        )
+        for span in spans
+    ]
 
 
 @dataclass(frozen=True)
