@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +10,7 @@ from bbo.errors import BBOError
 from bbo.leaderboard.board.scores import Entry
 from bbo.leaderboard.board.statistics import Estimate
 from bbo.protocol import PERCENTILES
+from bbo.text import clean
 
 #: Percentiles shown where none is asked for: the field's headline, and the one that chance does not lift.
 SHOWN = (100, 50)
@@ -85,21 +85,14 @@ def check_percentile(percentile: int | None) -> tuple[int, ...]:
     return (percentile,)
 
 
-#: Control characters (but for those that part words and lines) and halves of surrogate pairs: no format can hold them.
-UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+def printable(text: str) -> str:
+    """A text in one line, its unfit characters escaped: names, settings and messages come from plugins, so anything may stand in them."""
+    return cleaned(" ".join(text.split()))
 
 
 def cleaned(text: str) -> str:
-    """A text with a replacement character for what cannot be printed.
-
-    Names, settings and messages come from plugins, so anything may stand in them.
-    """
-    return UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
-
-
-def printable(text: str) -> str:
-    """A text `cleaned` and in one line."""
-    return cleaned(" ".join(text.split()))
+    """A text of any length, its unfit characters escaped (`bbo.text`)."""
+    return clean(text, 8 * len(text) + 1)
 
 
 def decimal(value: float, digits: int, sign: str = "") -> str:
