@@ -260,6 +260,6 @@ def test_many_files_of_one_command_are_listed_as_one():
 
 def test_unknown_names_do_not_fill_the_screen():
     for ask in (lambda: data.entry("zzz"), lambda: TFBind8("qqq")):
-        with pytest.raises(UnknownName, match=r"and \d+ more") as raised:
+        with pytest.raises(UnknownName, match="unknown") as raised:
             ask()
         assert len(str(raised.value)) < 1500
