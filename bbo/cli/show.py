@@ -24,13 +24,24 @@ SOME = 8
 
 @click.command("show")
 @click.argument("id", metavar="ID|FILE.py:Class|DIR/cells/HASH")
-@click.option("--all", "show_all", is_flag=True, help="All variants of a task, however many.")
+@click.option("--all", "show_all", is_flag=True, help="Print all variants of a task.")
 @click.option(
-    "--design", "row", type=click.IntRange(0), metavar="ROW", help="A visible design of a task, readable, with its score."
+    "--design",
+    "row",
+    type=click.IntRange(0),
+    metavar="ROW",
+    help="Print a visible design of a task, readable, with its score.",
 )
-@click.option("--best", type=click.IntRange(1), default=5, show_default=True, metavar="N", help="Best designs of a cell.")
+@click.option(
+    "--best",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    metavar="N",
+    help="Number of best designs of a cell to print.",
+)
 def command(id: str, show_all: bool, row: int | None, best: int) -> None:
-    """Show everything about a task or a method, or the outcome and the best designs of a cell."""
+    """Show all facts of a task or a method, or the best designs of a cell."""
     if (Path(id) / "cell.json").is_file():
         _show_cell(Path(id), best)
     elif not catalogue.is_task(id):
