@@ -162,7 +162,4 @@ def test_suites_are_listed():
 def test_a_command_says_of_itself_what_the_list_of_commands_says(name):
     """The list has its own lines, so that it need not import the commands."""
     command = main.get_command(None, name)
-    assert " ".join(command.help.split("\n\n")[0].split()).replace("\b", "") == COMMANDS[name][1]
-    assert all(
-        getattr(option, "help", "") or option.name in ("device", "engine") for option in command.params if hasattr(option, "help")
-    )
+    assert " ".join(command.help.split("\n\n")[0].split()) == COMMANDS[name][1]
