@@ -66,7 +66,6 @@ class Control(Task):
 
     #: Stored scores are rounded to float32.
     tolerance = 1e-6
-    spec: ClassVar[TaskSpec]
     #: Name of the class in botorch.
     botorch: ClassVar[str]
 

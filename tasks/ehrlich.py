@@ -73,7 +73,6 @@ def ehrlich_spec(length: int, letters: int, motifs: int, best_visible: float) ->
 class Ehrlich(Task):
     """Closed form over a frozen instance; base of the three sizes. Four levels per motif (quantization 4)."""
 
-    spec: ClassVar[TaskSpec]
     quantization: ClassVar[int] = 4
 
     @classmethod

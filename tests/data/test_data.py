@@ -256,3 +256,10 @@ def test_many_files_of_one_command_are_listed_as_one():
     assert "PAX7_REF_R1" not in text
     assert "rna/rna1_l14.npz" in text
     assert "PAX7_REF_R1" in CliRunner().invoke(command, ["list", "--all"]).output
+
+
+def test_unknown_names_do_not_fill_the_screen():
+    for ask in (lambda: data.entry("zzz"), lambda: TFBind8("qqq")):
+        with pytest.raises(UnknownName, match="unknown") as raised:
+            ask()
+        assert len(str(raised.value)) < 1500
