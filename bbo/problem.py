@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Protocol
@@ -80,17 +81,35 @@ class Problem:
         return torch.argsort(self.y, descending=True, stable=True)[:n]
 
     def progress(self, step: int, total: int, designs: Tensor | None = None) -> None:
-        """Report that `step` of `total` steps are done; `designs` (n, *shape) are the proposals as they stand."""
+        """Report that `step` of `total` steps are done; `designs` (n, *shape) are the proposals as they stand.
+
+        Raises:
+            ValueError: `step` or `total` is not a whole number from 0 to 2^63 - 1.
+            TypeError: `designs` are not a tensor.
+        """
+        steps = _whole(step), _whole(total)
+        if None in steps:
+            raise ValueError(
+                f"problem.progress(step, total) takes two whole numbers from 0 on; got step={step!r:.100}, total={total!r:.100}"
+            )
+        if designs is not None and not isinstance(designs, Tensor):
+            raise TypeError(f"problem.progress takes designs as a tensor; got {type(designs).__name__}")
         if self._listener:
-            self._listener(step, total, designs)
+            self._listener(*steps, designs)  # type: ignore[arg-type]
 
     def note(self, **facts: Any) -> None:
         """Write facts of this run (numbers, strings, lists of these) into the cell's record.
 
         Raises:
             TypeError: a fact cannot be written as JSON.
+            ValueError: a number is not finite, which JSON cannot hold.
         """
-        json.dumps(facts)
+        for name, fact in facts.items():
+            try:
+                json.dumps(fact, allow_nan=False)
+            except (TypeError, ValueError) as error:
+                kind = TypeError if isinstance(error, TypeError) else ValueError
+                raise kind(f"problem.note({name}=...) takes finite numbers, strings, and lists of these: {error}") from None
         self.notes.update(facts)
 
     def shared(self, name: str, settings: Mapping[str, Any], make: Callable[[], Tensor]) -> Tensor:
@@ -134,3 +153,12 @@ class Problem:
         if name not in self.privileged_used:
             self.privileged_used.append(name)
         return self._privileged[name]
+
+
+def _whole(number: Any) -> int | None:
+    """A whole number below 2^63 of any integer type (NumPy's and tensors of one too), or None."""
+    try:
+        whole = int(number) if isinstance(number, float) and number.is_integer() else operator.index(number)
+    except (TypeError, ValueError, RuntimeError):
+        return None
+    return whole if 0 <= whole < 2**63 else None

@@ -24,7 +24,7 @@ from typing import Any
 
 from bbo import record
 from bbo.harness import plan, run
-from bbo.harness.host import Limits
+from bbo.harness.host import RunOptions
 from bbo.harness.plan import Plan, Request
 from bbo.harness.run import Listener
 
@@ -55,7 +55,7 @@ def fill(cells: int, out: Path) -> None:
     sample = next(iter(source))
     folder = out.with_name(out.name + "-sample")
     run.prepare(folder)
-    (done,) = run.run([sample], folder, Limits("cpu", 1), 1, Listener())
+    (done,) = run.run([sample], folder, RunOptions("cpu", 1), 1, Listener())
     outcome = record.read_outcome(record.cell_folder(folder, done.spec.hash))
     for cell in make(cells):
         record.write(out, dataclasses.replace(done, spec=cell.spec), outcome)
@@ -88,9 +88,9 @@ def overhead(cells: int, out: Path) -> dict[str, Any]:
         inside.append(result.cost["wall_seconds"])
 
     run.prepare(out)
-    run.run(list(make(cells)), out, Limits("cpu", 1), 1, Listener(end=end))
+    run.run(list(make(cells)), out, RunOptions("cpu", 1), 1, Listener(end=end))
     spent = [1000 * (b - a - s) for a, b, s in zip(moments, moments[1:], inside, strict=False)]
-    fresh = Limits().cells_per_process
+    fresh = RunOptions().cells_per_process
     steady = [ms for i, ms in enumerate(spent) if i % fresh]
     return {
         "phase": "overhead of a cell",

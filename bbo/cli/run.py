@@ -15,7 +15,7 @@ from bbo import protocol, record
 from bbo.cli import console
 from bbo.errors import BBOError, unknown
 from bbo.harness import estimate, plan, run
-from bbo.harness.host import Limits
+from bbo.harness.host import RunOptions
 
 
 def _shard(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, int] | None:
@@ -104,7 +104,7 @@ def command(
         _say_what_would_run(cells, out, jobs)
         return
     threads = threads or (max(1, _cores() // jobs) if engine == "local" else 1)
-    limits = Limits(device, threads, timeout, memory, trace, cells_per_process, tf32)
+    limits = RunOptions(device, threads, timeout, memory, trace, cells_per_process, tf32)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         with console.Progress(len(cells)) as progress:

@@ -12,7 +12,7 @@ import numpy as np
 
 from bbo import protocol, record
 from bbo.errors import BBOError
-from bbo.harness.host import Host, Limits
+from bbo.harness.host import Host, RunOptions
 from bbo.harness.plan import Order, look_up, planned
 from bbo.record import Record
 
@@ -41,11 +41,11 @@ def rerun(out: Path, sample: int, seed: int = 0) -> Iterator[Verdict]:
         BBOError: no done cell there.
     """
     done, plans = _done(out), _plans(out)
-    hosts: dict[Limits, Host] = {}
+    hosts: dict[RunOptions, Host] = {}
     try:
         for then in random.Random(seed).sample(done, min(sample, len(done))):
             stack = then.provenance
-            limits = Limits(stack.get("device", "cpu"), stack.get("threads", 1), tf32=stack.get("tf32", False))
+            limits = RunOptions(stack.get("device", "cpu"), stack.get("threads", 1), tf32=stack.get("tf32", False))
             try:
                 cell = look_up(_order(plans, then))
                 judged = hosts.setdefault(limits, Host(out, limits, share=False)).evaluate(cell)
@@ -59,7 +59,7 @@ def rerun(out: Path, sample: int, seed: int = 0) -> Iterator[Verdict]:
                 assert now.error
                 yield Verdict(then, False, f"failed now ({now.error['reason']}): {now.error['message']}", stack)
                 continue
-            before = record.read_outcome(record.cell_folder(out, then.spec.hash))
+            before = record.read_outcome(record.cell_folder(out, then.spec.hash), then.spec)
             yield Verdict(then, *_compare(before.designs, outcome.designs, then.percentiles, now.percentiles), stack)
     finally:
         for host in hosts.values():
@@ -76,7 +76,7 @@ def rescore(out: Path) -> Iterator[Verdict]:
     for then in _done(out):
         try:
             cell = look_up(_order(plans, then))
-            before = record.read_outcome(record.cell_folder(out, then.spec.hash))
+            before = record.read_outcome(record.cell_folder(out, then.spec.hash), then.spec)
             scores = cell.task.task.score(before.designs)
         except BBOError as error:
             yield Verdict(then, False, str(error))

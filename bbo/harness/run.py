@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bbo import record
 from bbo.errors import BBOError
-from bbo.harness.host import Host, Limits
+from bbo.harness.host import Host, RunOptions
 from bbo.harness.plan import PlannedCell, planned_specs
 from bbo.record import CellSpec, Record
 
@@ -111,7 +111,7 @@ def prepare(out: Path) -> None:
 
 
 def run(
-    cells: list[PlannedCell], out: Path, limits: Limits, jobs: int, listener: Listener, replace_failed: bool = False
+    cells: list[PlannedCell], out: Path, limits: RunOptions, jobs: int, listener: Listener, replace_failed: bool = False
 ) -> list[Record]:
     """Run cells on `jobs` hosts, each with its own method process, and return their records in the order they ended.
 

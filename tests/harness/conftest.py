@@ -7,7 +7,7 @@ import pytest
 
 from bbo import record
 from bbo.harness import plan, run
-from bbo.harness.host import Limits
+from bbo.harness.host import RunOptions
 from bbo.harness.plan import Plan, Request
 from bbo.harness.run import Listener
 
@@ -84,7 +84,7 @@ class Lab:
         out = out or self.out
         run.prepare(out)
         made.save(out)
-        return run.run(run.remaining(made, out, retry), out, Limits(**limits), jobs, Listener(), retry)
+        return run.run(run.remaining(made, out, retry), out, RunOptions(**limits), jobs, Listener(), retry)
 
     def designs(self, spec: record.CellSpec, out: Path | None = None):
         return record.read_outcome(record.cell_folder(out or self.out, spec.hash)).designs

@@ -20,7 +20,6 @@ CRASHES = {
     "Objects": ("return np.array([object()] * problem.budget)", "invalid designs", "Object"),
     "Nothing": ("return None", "invalid designs", ""),
     "Huge": ("return torch.empty(10**13)", "memory", ""),
-    "Strange": ("problem.notes['x'] = {1, 2}; return problem.x[:problem.budget]", "invalid designs", "set"),
     "Noise": (
         """
         for fd in range(3, 64):

@@ -14,7 +14,7 @@ from bbo.errors import BBOError
 from bbo.harness import run
 from bbo.harness.engines import dask as dask_engine
 from bbo.harness.engines import slurm as slurm_engine
-from bbo.harness.host import Limits
+from bbo.harness.host import RunOptions
 from bbo.harness.run import Listener
 
 SLOW_DRAW = """
@@ -111,7 +111,7 @@ def test_dask_finishes_every_cell_though_a_worker_is_killed_in_the_middle(lab, d
             orphans.extend(children_of(workers[0].pid))
             workers[0].send_signal(signal.SIGKILL)
 
-    dask_engine.run(list(made), lab.out, Limits("cpu", 1), Listener(end=end), address=address)
+    dask_engine.run(list(made), lab.out, RunOptions("cpu", 1), Listener(end=end), address=address)
     assert workers[0].wait(5) == -signal.SIGKILL
     assert sorted(ended) == sorted(cell.spec.hash for cell in made)
     same(lab, made)
@@ -126,18 +126,18 @@ def test_dask_records_failures_and_says_what_was_lost(lab, dask_cluster):
     address, _ = dask_cluster
     made = lab.plan(lab.body("Raises", "raise ValueError('no')"), "Good")
     run.prepare(lab.out)
-    dask_engine.run(list(made), lab.out, Limits("cpu", 1), Listener(), address=address)
+    dask_engine.run(list(made), lab.out, RunOptions("cpu", 1), Listener(), address=address)
     assert {r.spec.method: r.done for r in record.read_all(lab.out)} == {"Raises": False, "Good": True}
     made = lab.plan("Good", seeds=(5,))
     (lab.folder / "good.py").unlink()
     with pytest.raises(BBOError, match=r"1 cells were lost.*no file for"):
-        dask_engine.run(list(made), lab.out, Limits("cpu", 1), Listener(), address=address)
+        dask_engine.run(list(made), lab.out, RunOptions("cpu", 1), Listener(), address=address)
 
 
 def test_dask_without_a_scheduler_is_one_line(lab, monkeypatch):
     monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
     with pytest.raises(BBOError, match="needs --scheduler ADDRESS"):
-        dask_engine.run(list(lab.plan("Good")), lab.out, Limits(), Listener())
+        dask_engine.run(list(lab.plan("Good")), lab.out, RunOptions(), Listener())
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,7 @@ def test_slurm_runs_a_job_array_whose_jobs_write_their_own_cells(lab, slurm):
     run.prepare(lab.out)
     ended = []
     slurm_engine.run(
-        list(made), lab.out, Limits("cpu", 1), 2, Listener(end=lambda c, r: ended.append(r.spec.hash)), options={"time": "5"}
+        list(made), lab.out, RunOptions("cpu", 1), 2, Listener(end=lambda c, r: ended.append(r.spec.hash)), options={"time": "5"}
     )
     assert sorted(ended) == sorted(cell.spec.hash for cell in made)
     good = lab.plan("Good", seeds=(0, 1, 2))
@@ -186,7 +186,7 @@ def test_slurm_jobs_that_die_leave_their_cells_to_the_next_run(lab, slurm):
         subprocess.run(["scancel", "--name", "bbo"], check=True)
 
     with pytest.raises(BBOError, match=r"1 cells were not finished by their Slurm jobs"):
-        slurm_engine.run(list(made), lab.out, Limits("cpu", 1), 2, Listener(end=end))
+        slurm_engine.run(list(made), lab.out, RunOptions("cpu", 1), 2, Listener(end=end))
     assert [cell.spec.method for cell in run.remaining(made, lab.out, False)] == ["Waits"]
     with pytest.raises(BBOError, match="Slurm did not take the jobs"):
-        slurm_engine.run(list(made), lab.out, Limits("cpu", 1), 1, Listener(), options={"partition": "nowhere"})
+        slurm_engine.run(list(made), lab.out, RunOptions("cpu", 1), 1, Listener(), options={"partition": "nowhere"})

@@ -15,7 +15,7 @@ import pytest
 
 from bbo import record
 from bbo.harness import run
-from bbo.harness.host import Limits
+from bbo.harness.host import RunOptions
 from bbo.harness.run import Listener
 
 KILLS = 20
@@ -124,7 +124,7 @@ def test_drill(lab, disk):
                 runner.wait()
     undisturbed = lab.folder / "undisturbed"
     run.prepare(undisturbed)
-    run.run(list(made), undisturbed, Limits("cpu", 1), 2, Listener())
+    run.run(list(made), undisturbed, RunOptions("cpu", 1), 2, Listener())
     results = record.read_all(out)
     assert len(results) == len({r.spec.hash for r in results}) == 200
     assert all(r.done for r in results)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bbo import catalogue, record
 from bbo.errors import BBOError
 from bbo.harness import estimate, plan, run
-from bbo.harness.host import Host, Limits
+from bbo.harness.host import Host, RunOptions
 
 
 def bbo(*words, code=0):
@@ -136,7 +136,7 @@ def test_no_trace_unless_asked_for_and_a_bad_point_is_a_warning(lab):
 def test_what_another_runner_has_done_meanwhile_is_not_done_again(lab):
     made = lab.plan("Good")
     lab.run(made)
-    host = Host(lab.out, Limits())
+    host = Host(lab.out, RunOptions())
     (cell,) = made
     there = host.run(cell)
     assert host._process is None

@@ -12,7 +12,7 @@ import pytest
 
 from bbo import record
 from bbo.harness import plan, run
-from bbo.harness.host import Limits
+from bbo.harness.host import RunOptions
 from bbo.harness.plan import Request, parse_seeds
 from bbo.harness.run import Listener
 
@@ -104,7 +104,7 @@ def execute(made, out, jobs=1, timeout=0.0, retry=False):
     run.prepare(out)
     made.save(out)
     cells = run.remaining(made, out, retry)
-    return run.run(cells, out, Limits(timeout=timeout), jobs, Listener(), retry)
+    return run.run(cells, out, RunOptions(timeout=timeout), jobs, Listener(), retry)
 
 
 def designs(out, spec):

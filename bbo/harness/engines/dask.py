@@ -8,13 +8,13 @@ from pathlib import Path
 from bbo import record
 from bbo.errors import BBOError, Unavailable
 from bbo.harness.engines import worker
-from bbo.harness.host import Limits
+from bbo.harness.host import RunOptions
 from bbo.harness.plan import PlannedCell
 from bbo.harness.run import Listener
 
 
 def run(
-    cells: list[PlannedCell], out: Path, limits: Limits, listener: Listener, replace_failed: bool = False, address: str = ""
+    cells: list[PlannedCell], out: Path, limits: RunOptions, listener: Listener, replace_failed: bool = False, address: str = ""
 ) -> None:
     """Run cells and return when all have ended; with `limits.device` "cuda" each takes one unit of the resource GPU.
 

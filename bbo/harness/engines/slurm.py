@@ -10,7 +10,7 @@ from pathlib import Path
 from bbo import record
 from bbo.errors import BBOError, Unavailable
 from bbo.harness.engines import worker
-from bbo.harness.host import Limits
+from bbo.harness.host import RunOptions
 from bbo.harness.plan import PlannedCell
 from bbo.harness.run import Listener
 
@@ -23,7 +23,7 @@ DEFAULTS = {"time": "1-00:00:00"}
 def run(
     cells: list[PlannedCell],
     out: Path,
-    limits: Limits,
+    limits: RunOptions,
     jobs: int,
     listener: Listener,
     replace_failed: bool = False,
