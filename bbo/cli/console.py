@@ -13,6 +13,7 @@ import click
 from bbo.harness.plan import PlannedCell
 from bbo.harness.run import Listener
 from bbo.record import Record
+from bbo.text import line
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -82,12 +83,12 @@ class Progress(AbstractContextManager["Progress"]):
             text = f"{scores} in {seconds:.1f} s"
         else:
             assert result.error
-            text = f"FAILED ({result.error['reason']}): {result.error['message']}"
+            text = f"FAILED ({result.error['reason']}): {line(result.error['message'])}"
         left = (time.monotonic() - self.started) / self.finished * (self.total - self.finished)
-        line = f"[{self.finished}/{self.total}] {cell.spec.label()}: {text}"
+        told = f"[{self.finished}/{self.total}] {cell.spec.label()}: {text}"
         if self.bars:
             self.bars.remove_task(self.rows.pop(cell.spec.hash))
             self.bars.advance(self.overall)
-            self.bars.console.print(line, highlight=False, markup=False)
+            self.bars.console.print(told, highlight=False, markup=False)
         else:
-            click.echo(f"{line}; about {left:.0f} s left" if self.finished < self.total else line, err=True)
+            click.echo(f"{told}; about {left:.0f} s left" if self.finished < self.total else told, err=True)

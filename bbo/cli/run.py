@@ -16,6 +16,7 @@ from bbo.cli import console
 from bbo.errors import BBOError, unknown
 from bbo.harness import estimate, plan, run
 from bbo.harness.host import RunOptions
+from bbo.text import line
 
 
 def _shard(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, int] | None:
@@ -140,7 +141,7 @@ def _conclude(wanted: list[plan.PlannedCell], out: Path) -> None:
         return
     for result in failed[:10]:
         assert result.error
-        click.echo(f"failed: {result.spec.label()}: {result.error['reason']}: {result.error['message']}", err=True)
+        click.echo(f"failed: {result.spec.label()}: {result.error['reason']}: {line(result.error['message'])}", err=True)
     raise BBOError(
         f"{len(failed)} of {len(wanted)} cells failed; tracebacks are in {out}/cells/HASH/cell.json; "
         "add --retry failed to run them again"

@@ -11,6 +11,7 @@ import click
 
 from bbo.harness import run
 from bbo.harness.plan import describe
+from bbo.text import line
 
 
 @click.command("status")
@@ -35,6 +36,6 @@ def command(folder: Path, as_json: bool, commands: bool) -> None:
     click.echo(f"{len(status.done)} done, {len(status.failed)} failed, {len(status.missing)} missing")
     for result in status.failed:
         assert result.error
-        click.echo(f"failed   {result.spec.label()}: {result.error['reason']}: {result.error['message']}")
+        click.echo(f"failed   {result.spec.label()}: {line(result.error['reason'])}: {line(result.error['message'])}")
     for spec in status.missing:
         click.echo(f"missing  {spec.label()}")

@@ -69,18 +69,18 @@ class Channel:
 
     def __init__(self, pipe: Connection) -> None:
         self.pipe, self.ticket = pipe, ""
-        self._process, self._lock = os.getpid(), threading.RLock()
+        self.process, self._lock = os.getpid(), threading.RLock()
         os.register_at_fork(after_in_child=self._forked)
 
     def send(self, message: wire.Message) -> None:
         # Forked children of a method may not speak for it; only what they reached for is told.
-        if os.getpid() == self._process or isinstance(message, wire.Violation):
+        if os.getpid() == self.process or isinstance(message, wire.Violation):
             data = wire.encode(self.ticket, message)
             with self._lock:
                 self.pipe.send_bytes(data)
 
     def ask(self, message: wire.Message) -> Any:
-        if os.getpid() != self._process:
+        if os.getpid() != self.process:
             raise RuntimeError(f"only the method's own process may ask for what the harness keeps ({type(message).__name__})")
         with self._lock:
             self.send(message)
@@ -143,7 +143,7 @@ def main(pipe_fd: int, lifeline_fd: int, hidden: guard.Hidden) -> None:
     import bbo.problem  # noqa: F401  before the guard: the first cell's time does not include it
     from bbo import catalogue
 
-    channel, own, state = Channel(Connection(pipe_fd)), os.getpid(), State(torch)
+    channel, state = Channel(Connection(pipe_fd)), State(torch)
     guard.watch(hidden, lambda what: channel.send(wire.Violation(clean(what))))
     data: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     while True:
@@ -163,8 +163,6 @@ def main(pipe_fd: int, lifeline_fd: int, hidden: guard.Hidden) -> None:
         state.restore(job.threads, job.tf32, job.seed)
         channel.send(wire.Begin())
         answer = _answer(job, *data[job.data_hash], channel, catalogue)
-        if os.getpid() != own:
-            break  # a forked child that came back from `propose`
         channel.send(answer)
     os._exit(0)  # skip exit handlers and threads a method left behind
 
@@ -238,6 +236,8 @@ def _answer(job: Job, x: np.ndarray, y: np.ndarray, channel: Channel, catalogue:
                 problem_found
             )
             error = _error("memory" if short else "error", problem_found)
+    if os.getpid() != channel.process:
+        os._exit(0)  # a forked child that came back from `propose`
     sys.setrecursionlimit(limit)
     cost = {"cpu_seconds": time.process_time() - cpu, "peak_memory_mb": _peak_memory_mb()}
     if device.type == "cuda":

@@ -99,7 +99,8 @@ class State:
             "folder": self._folder if os.path.isdir(self._folder) else "",
             # Threads that C code brought into Python are listed as dummies and mean nothing.
             "threads": {t for t in threading.enumerate() if t not in self._threads and type(t).__name__ != "_DummyThread"},
-            "denormal numbers": (5e-324 * 1.0, float(torch.tensor([1e-310], dtype=torch.float64).mul(0.5))),
+            # Answers, not numbers: where denormal numbers count as zero, they equal it.
+            "denormal numbers": bool(torch.tensor([1e-310], dtype=torch.float64).mul(0.5).gt(0)),
             "threads of BLAS": _blas_threads(),
             "processors": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
             # Libraries append their own, which find what others do not.
