@@ -1,9 +1,7 @@
 """What a method leaves behind: changed state, threads, children, daemons. The cell after it gives the designs of a clean process."""
 
-import os
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
