@@ -10,13 +10,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from bbo.method import Method, MethodSpec, setting
 from bbo.problem import Problem
 from bbo.search.ascent import ascend, gradient_of
 from bbo.surrogates import losses
 from bbo.surrogates.diagnostics import Surrogate
 from bbo.surrogates.networks import MLP, spawn
-from bbo.surrogates.sharpness import SharpnessSettings
-from bbo.surrogates.training import Batch, BatchLoss, Fitted, Plan, Predict, fit
+from bbo.surrogates.training import Batch, BatchLoss, Fitted, Predict, TrainingSettings, fit
 
 
 @dataclass
@@ -59,7 +59,7 @@ class ConservativeLoss:
 
 
 @dataclass(frozen=True)
-class COMs(SharpnessSettings):
+class COMs(TrainingSettings, Method):
     """Conservative objective models: a network trained not to overestimate where its own ascent leads.
 
     arXiv 2107.06882; brandontrabucco/design-baselines, `coms_cleaned`. A ReLU network of squared error plus a penalty on
@@ -71,28 +71,18 @@ class COMs(SharpnessSettings):
 
     Deviations: Adam's epsilon is not rescaled by the bias correction, as torch does it; no more than a tenth of the rows is held
     out; where a table has fewer rows than the budget, starts are repeated.
-
-    Args:
-        sharpness, sharpness_...: regulariser of the training and its settings; `+ignite` after the method's name fills them in.
-        hidden: width of the hidden layers.
-        layers: number of hidden layers.
-        epochs: passes over the training rows.
-        batch_size: rows in a batch.
-        learning_rate: of Adam.
-        max_updates: no more batches than this, in whole epochs but at least one; 0 for no cap.
-        validation: rows held out, at most a tenth of all.
-        penalty: a, the weight of the penalty, at the start.
-        penalty_rate: Adam's step on log a.
-        limit_box: tau, the overestimation allowed on a box, in deviations of y.
-        limit_sequence: the same for sequences.
-        steps: ascent steps, in training and in the search.
-        step_size_box: length factor of an ascent step on a box, times sqrt(d).
-        step_size_sequence: the same for sequences.
     """
 
-    version = "1"
-    kind = "surrogate"
-    composable = True
+    spec = MethodSpec(
+        id="coms",
+        version=1,
+        kind="surrogate",
+        title="Conservative objective models",
+        paper="arXiv 2107.06882",
+        code="brandontrabucco/design-baselines, coms_cleaned",
+        year=2021,
+        composable=True,
+    )
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {},
         # Smaller than the published settings: a sixteenth of the width, at most 260 batches, larger steps of Adam,
@@ -101,20 +91,13 @@ class COMs(SharpnessSettings):
         "smoke": {"hidden": 32, "batch_size": 256, "learning_rate": 3e-3, "max_updates": 20, "steps": 10},
     }
 
-    hidden: int = 2048
-    layers: int = 2
-    epochs: int = 50
-    batch_size: int = 128
-    learning_rate: float = 3e-4
-    max_updates: int = 0
-    validation: int = 500
-    penalty: float = 0.1
-    penalty_rate: float = 0.01
-    limit_box: float = 0.5
-    limit_sequence: float = 2.0
-    steps: int = 50
-    step_size_box: float = 0.05
-    step_size_sequence: float = 2.0
+    penalty: float = setting(0.1, "a, the weight of the penalty, at the start", above=0)
+    penalty_rate: float = setting(0.01, "Adam's step on log a", low=0)
+    limit_box: float = setting(0.5, "tau, the overestimation allowed on a box", unit="deviations of y")
+    limit_sequence: float = setting(2.0, "tau for sequences", unit="deviations of y")
+    steps: int = setting(50, "ascent steps, in training and in the search", low=0)
+    step_size_box: float = setting(0.05, "length factor of an ascent step on a box, times sqrt(d)", above=0)
+    step_size_sequence: float = setting(2.0, "length factor of an ascent step for sequences, times sqrt(d)", above=0)
 
     def propose(self, problem: Problem) -> Tensor:
         """Return `budget` designs: the best visible ones, moved up the conservative model."""
@@ -123,15 +106,14 @@ class COMs(SharpnessSettings):
         weight, excess = torch.stack(loss.trace)[:, :, 0].T.tolist()
         every = max(1, len(weight) // 100)
         problem.note(**fitted.history.facts(), penalty_weight=weight[::every], overestimation=excess[::every])
-        start = problem.best(problem.budget)
-        start = start[torch.arange(problem.budget, device=problem.device) % len(start)]
+        start = problem.starts()
         scale, shift = self._frame(problem)
         found = ascend(
             gradient_of(lambda x: fitted.ensemble.mean(x)[0]),
             data.x[start] * scale + shift,
             self.steps,
             loss.step_size,
-            lambda step, x: problem.progress(step, self.steps, data.decode((x - shift) / scale)) if step % 10 == 0 else None,
+            lambda step, x: problem.progress(step, self.steps, lambda: data.decode((x - shift) / scale)),
         )
         return data.decode((found - shift) / scale)
 
@@ -150,10 +132,10 @@ class COMs(SharpnessSettings):
         start = torch.full((1,), math.log(self.penalty), device=problem.device)
         loss = ConservativeLoss(self.steps, size, self.limit_box if box else self.limit_sequence, start, self.penalty_rate)
         fitted = fit(
-            partial(MLP, data.dim, (self.hidden,) * self.layers, activation="relu"),
+            partial(MLP, data.dim, self.widths, activation="relu"),
             data.x * scale + shift,
             data.y,
-            Plan(self.epochs, self.batch_size, self.learning_rate, self.max_updates, self.validation),
+            self.plan(),
             loss,
             spawn(problem.generator, 1),
             self.regulariser(1, problem.device),

@@ -1,4 +1,4 @@
-"""The two floors that every table shows: what no method at all reaches."""
+"""The two floors that every table shows: what you get with no method."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from bbo.method import Method, MethodSpec
 from bbo.problem import Problem
 
 
 @dataclass(frozen=True)
-class Random:
+class Random(Method):
     """Designs drawn uniformly from the space; sees no data."""
 
-    version = "1"
-    kind = "floor"
+    spec = MethodSpec(id="random", version=1, kind="floor", title="Uniform designs")
 
     def propose(self, problem: Problem) -> Tensor:
         """Return `budget` designs, uniform and independent; duplicates may occur in small spaces."""
@@ -25,13 +25,11 @@ class Random:
 
 
 @dataclass(frozen=True)
-class OfflineBest:
+class OfflineBest(Method):
     """The best visible designs, unchanged."""
 
-    version = "1"
-    kind = "floor"
+    spec = MethodSpec(id="offline-best", version=1, kind="floor", title="The best visible designs")
 
     def propose(self, problem: Problem) -> Tensor:
         """Return the `budget` best visible designs, best first; where there are fewer, they are repeated in order."""
-        rows = problem.best(problem.budget)
-        return problem.x[rows[torch.arange(problem.budget, device=problem.device) % len(rows)]]
+        return problem.x[problem.starts()]

@@ -3,37 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from bbo.method import Method, MethodSpec, setting
 from bbo.problem import Problem
 from bbo.surrogates.gaussian_process import fit, fit_likelihood
 
 
 @dataclass(frozen=True)
-class GPAscent:
+class GPAscent(Method):
     """Plain gradient ascent on a GP's posterior mean from the best visible designs.
 
     An RBF kernel with one lengthscale; lengthscale, variance and noise by marginal likelihood (gpytorch and botorch) on a random
     subset, the posterior on a larger one that always holds the best designs. No paper: the textbook method, as the plain
     counterpart of ROOT's GP family.
-
-    Args:
-        likelihood_rows: random visible rows of the likelihood fit.
-        points: visible rows of the posterior: half of them the best, the rest random; all where there are fewer.
-        steps: gradient steps.
-        step_size: in units of squared lengthscales, so that a step does not depend on how inputs are scaled.
     """
 
-    version = "1"
-    kind = "surrogate"
+    spec = MethodSpec(id="gp-ascent", version=1, kind="surrogate", title="Gradient ascent on a Gaussian process")
 
-    likelihood_rows: int = 1000
-    points: int = 8000
-    steps: int = 200
-    step_size: float = 0.002
+    likelihood_rows: int = setting(1000, "random visible rows of the likelihood fit", low=2)
+    points: int = setting(
+        8000, "visible rows of the posterior: half of them the best, the rest random; all where there are fewer", low=2
+    )
+    steps: int = setting(200, "gradient steps", low=0)
+    step_size: float = setting(
+        0.002, "step, so that it does not depend on how inputs are scaled", unit="squared lengthscales", above=0
+    )
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {},
@@ -59,9 +58,8 @@ class GPAscent:
         chosen = torch.cat([best, rest])
         posterior = fit(data.x[chosen], data.y[chosen], kernel)
 
-        start = best[torch.arange(problem.budget, device=problem.device) % len(best)]
-        x = data.x[start]
+        x = data.x[problem.starts()]
         for step in range(self.steps):
             x = x + self.step_size * kernel.lengthscale**2 * posterior.mean_and_gradient(x)[1]
-            problem.progress(step + 1, self.steps, data.decode(x))
+            problem.progress(step + 1, self.steps, partial(data.decode, x))
         return data.decode(x)

@@ -10,14 +10,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from bbo.errors import unknown
+from bbo.method import Method, MethodSpec, setting
 from bbo.problem import Problem
-from bbo.search.ascent import ascend, gradient_of
+from bbo.search.ascent import from_best, gradient_of
 from bbo.surrogates import losses
 from bbo.surrogates.diagnostics import Surrogate, mixture
 from bbo.surrogates.networks import MLP, Ensemble, spawn
-from bbo.surrogates.sharpness import SharpnessSettings
-from bbo.surrogates.training import Fitted, Plan, fit
+from bbo.surrogates.training import Fitted, TrainingSettings, fit
 
 #: Smaller than the published settings: a sixteenth of the width, at most 600 batches, and larger steps of Adam to make up for it.
 FAST = {"hidden": 128, "learning_rate": 1e-3, "max_updates": 600}
@@ -26,7 +25,7 @@ PRESETS: dict[str, dict[str, Any]] = {"paper": {}, "fast": FAST, "smoke": SMOKE}
 
 
 @dataclass(frozen=True)
-class GradientAscent(SharpnessSettings):
+class GradientAscent(TrainingSettings, Method):
     """Gradient ascent on the mean of a Gaussian-head network, from the best visible designs.
 
     As in Design-Bench's baselines (arXiv 2202.08450; brandontrabucco/design-baselines, `gradient_ascent`): x (logits for sequences)
@@ -37,56 +36,37 @@ class GradientAscent(SharpnessSettings):
 
     Deviations: Adam's epsilon is not rescaled by the bias correction, as torch does it; no more than a tenth of the rows is held
     out, so small tables work; where a table has fewer rows than the budget, starts are repeated.
-
-    Args:
-        sharpness, sharpness_...: regulariser of the training and its settings; `+ignite` after the method's name fills them in.
-        members: networks in the ensemble.
-        aggregation: what is ascended where there are several: "mean" of their means, or for each design the "min".
-        hidden: width of the hidden layers.
-        layers: number of hidden layers.
-        epochs: passes over the training rows.
-        batch_size: rows in a batch.
-        learning_rate: of Adam.
-        max_updates: no more batches than this, in whole epochs but at least one; 0 for no cap.
-        validation: rows held out, at most a tenth of all.
-        steps: steps of the ascent.
-        step_size: length factor of a step, times sqrt(d).
     """
 
-    version = "1"
-    kind = "surrogate"
-    composable = True
+    spec = MethodSpec(
+        id="gradient-ascent",
+        version=1,
+        kind="surrogate",
+        title="Gradient ascent",
+        paper="arXiv 2202.08450",
+        code="brandontrabucco/design-baselines",
+        year=2022,
+        composable=True,
+    )
     presets: ClassVar[dict[str, dict[str, Any]]] = PRESETS
 
-    members: int = 1
-    aggregation: str = "mean"
-    hidden: int = 2048
-    layers: int = 2
     epochs: int = 100
-    batch_size: int = 128
-    learning_rate: float = 3e-4
-    max_updates: int = 0
     validation: int = 200
-    steps: int = 200
-    step_size: float = 0.01
+    members: int = setting(1, "networks in the ensemble", low=1)
+    aggregation: str = setting(
+        "mean",
+        "what is ascended where there are several: the mean of their means, or for each design the least",
+        choices=("mean", "min"),
+    )
+    steps: int = setting(200, "steps of the ascent", low=0)
+    step_size: float = setting(0.01, "length factor of a step, times sqrt(d)", above=0)
 
     def propose(self, problem: Problem) -> Tensor:
         """Return `budget` designs: the best visible ones, moved up the surrogate."""
-        if self.aggregation not in ("mean", "min"):
-            raise unknown("aggregation", self.aggregation, ("mean", "min"))
-        data = problem.encoded()
         fitted = self.train(problem)
         problem.note(**fitted.history.facts())
-        start = problem.best(problem.budget)
-        start = start[torch.arange(problem.budget, device=problem.device) % len(start)]
-        found = ascend(
-            gradient_of(partial(self.value, fitted.ensemble)),
-            data.x[start],
-            self.steps,
-            self.step_size * math.sqrt(data.dim),
-            lambda step, x: problem.progress(step, self.steps, data.decode(x)) if step % 10 == 0 else None,
-        )
-        return data.decode(found)
+        step_size = self.step_size * math.sqrt(problem.encoded().dim)
+        return from_best(problem, gradient_of(partial(self.value, fitted.ensemble)), self.steps, step_size)
 
     def surrogate(self, problem: Problem) -> Surrogate:
         """The trained ensemble, for `bbo diagnose`: an equal mixture of its members, or for "min" each design's least member."""
@@ -105,12 +85,11 @@ class GradientAscent(SharpnessSettings):
     def train(self, problem: Problem) -> Fitted:
         """Train the ensemble on the visible table, z-scored."""
         data = problem.encoded()
-        plan = Plan(self.epochs, self.batch_size, self.learning_rate, self.max_updates, self.validation, bootstrap=True)
         return fit(
-            lambda generator: MLP(data.dim, (self.hidden,) * self.layers, generator, gaussian=True),
+            lambda generator: MLP(data.dim, self.widths, generator, gaussian=True),
             data.x,
             data.y,
-            plan,
+            self.plan(bootstrap=True),
             losses.nll,
             spawn(problem.generator, self.members),
             self.regulariser(self.members, problem.device),
@@ -132,9 +111,16 @@ class GradientAscentMean(GradientAscent):
     Settings, presets and deviations as in `gradient-ascent`.
     """
 
-    version = "1"
-    kind = "surrogate"
-    composable = True
+    spec = MethodSpec(
+        id="gradient-ascent-mean",
+        version=1,
+        kind="surrogate",
+        title="Gradient ascent, ensemble mean",
+        paper="arXiv 2202.08450",
+        code="brandontrabucco/design-baselines",
+        year=2022,
+        composable=True,
+    )
 
     members: int = 5
 
@@ -146,9 +132,16 @@ class GradientAscentMin(GradientAscent):
     Settings, presets and deviations as in `gradient-ascent`.
     """
 
-    version = "1"
-    kind = "surrogate"
-    composable = True
+    spec = MethodSpec(
+        id="gradient-ascent-min",
+        version=1,
+        kind="surrogate",
+        title="Gradient ascent, ensemble minimum",
+        paper="arXiv 2202.08450",
+        code="brandontrabucco/design-baselines",
+        year=2022,
+        composable=True,
+    )
 
     members: int = 5
     aggregation: str = "min"

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from bbo.encoding import Encoded
-from bbo.errors import BBOError, NumericalError
+from bbo.errors import NumericalError
 from bbo.generative import brownian_bridge as bridge
 from bbo.generative.bridge_training import BridgeTraining, train
 from bbo.generative.synthetic_pairs import Pairs, walk
 from bbo.generative.walk_family import Place, WalkFamily, affordable, interpolate
+from bbo.method import Method, MethodSpec, setting
 from bbo.problem import Problem
 from bbo.surrogates.gaussian_process import RBF, fit_likelihood, median_distance
 from bbo.surrogates.gp_family import KernelBox, VisibleTable
@@ -24,7 +25,7 @@ LIKELIHOOD_ROWS, DISTANCE_ROWS = 512, 1000
 
 
 @dataclass(frozen=True)
-class Root:
+class Root(Method):
     """Learns a stochastic map from low-value to high-value designs on synthetic functions; applies it to the best visible ones.
 
     "ROOT: Rethinking Offline Optimization as Distributional Translation via Probabilistic Bridge" (arXiv 2509.16300).
@@ -54,79 +55,85 @@ class Root:
     - Where all functions are fitted on the same rows, walks are made on a few functions of the family and interpolated for the others
       (`bbo.generative.walk_family`), within `walk_tolerance` of a walk's length. That part is the same for every seed and shared by them.
     - Where the budget exceeds the visible rows, starts are repeated.
-
-    Args:
-        centre: where the GP family is centred: "likelihood" (lengthscale fitted on 512 rows, noise free), "distance" (median distance
-            of 1000 rows, evenly spaced by score as those 512 are), or "published" (as given).
-        lengthscale, variance, spread: centre of the family and half width of both uniform draws.
-        noise: noise variance of the GP, z-scored units.
-        gp_points: visible rows each epoch's functions are fitted on, drawn anew each epoch; 0 for the same rows always.
-        dense_points: how many rows, evenly spaced by score, `gp_points` 0 means where the space is no small grid and a fit costs a
-            Cholesky factor; 0 for all.
-        walk_tolerance: error, as a share of a walk's length, within which walks are interpolated between a few functions of the
-            family; 0 to walk on each function.
-        functions: synthetic functions an epoch.
-        epochs: epochs, each with new functions.
-        passes: times an epoch's pairs are seen.
-        steps, step_size: plain gradient steps down and up.
-        starts: size of the pool of start points.
-        points: start points drawn from the pool for each function.
-        start_points: which visible designs form the pool: "highest", "lowest" or "random".
-        min_gain: pairs with y_high - y_low at or below this are dropped.
-        validation: share of each function's pairs set aside, as in the authors' code, which selects nothing by it.
-        hidden: width of the network's three layers.
-        timesteps, sampling_steps, max_variance: the bridge's schedule.
-        guidance, eta: guidance weight and noise scale of sampling.
-        target: the score that sampling asks for: "y_max" (`alpha` times the best score of the full data, privileged knowledge),
-            "visible" (`alpha` times the best visible score), or "synthetic" (the median value of the pairs' high ends).
-        alpha: factor of the z-scored target.
-        swap_conditions: hand the network (low, target) in sampling where training had (high, low).
-        time_scale: factor of the step number as the network sees it.
-        learning_rate, batch, accumulate, hide, ema_decay, ema_every, ema_start: see `bbo.generative.bridge_training.BridgeTraining`.
-        reference_seeding: share the training's randomness between seeds, as the authors' code does.
-        labelled: share of the visible rows, drawn at random by seed, that is looked at; 0.01 is the few-shot setting (paper, Table 4).
     """
 
-    version = "2"
-    kind = "bridge"
+    spec = MethodSpec(
+        id="root",
+        version=2,
+        kind="generative",
+        title="ROOT",
+        paper="arXiv 2509.16300",
+        code="cuong-dm/ROOT @d23f14f",
+        year=2025,
+        privileged=("y_max",),
+    )
 
-    centre: str = "likelihood"
-    lengthscale: float = 6.25
-    variance: float = 6.25
-    spread: float = 0.25
-    noise: float = 0.01
-    gp_points: int = 0
-    dense_points: int = 10000
-    walk_tolerance: float = 1e-3
-    functions: int = 8
-    epochs: int = 100
-    passes: int = 1
-    steps: int = 100
-    step_size: float = 0.05
-    starts: int = 1024
-    points: int = 1024
-    start_points: str = "highest"
-    min_gain: float = 0.001
-    validation: float = 0.1
-    hidden: int = 1024
-    timesteps: int = 1000
-    sampling_steps: int = 200
-    max_variance: float = 1.0
-    guidance: float = -1.5
-    eta: float = 0.2
-    target: str = "y_max"
-    alpha: float = 0.8
-    swap_conditions: bool = True
-    time_scale: float = 1.0
-    learning_rate: float = 1e-3
-    batch: int = 64
-    accumulate: int = 2
-    hide: float = 0.15
-    ema_decay: float = 0.995
-    ema_every: int = 16
-    ema_start: int = 4000
-    reference_seeding: bool = False
-    labelled: float = 1.0
+    centre: str = setting(
+        "likelihood",
+        "where the GP family is centred: by the likelihood (lengthscale fitted on 512 rows, noise free), the median distance of 1000 rows, "
+        "evenly spaced by score as those 512 are, or as published (the three numbers below)",
+        choices=("likelihood", "distance", "published"),
+    )
+    lengthscale: float = setting(6.25, "centre of the family's lengthscales", unit="z-scored units", above=0)
+    variance: float = setting(6.25, "centre of the family's variances", above=0)
+    spread: float = setting(0.25, "half width of both uniform draws", low=0)
+    noise: float = setting(0.01, "noise variance of the GP", unit="z-scored units", above=0)
+    gp_points: int = setting(
+        0, "visible rows each epoch's functions are fitted on, drawn anew each epoch; 0 for the same rows always", low=0
+    )
+    dense_points: int = setting(
+        10000,
+        "how many rows, evenly spaced by score, `gp_points` 0 means where the space is no small grid and a fit costs a Cholesky factor; "
+        "0 for all",
+        low=0,
+    )
+    walk_tolerance: float = setting(
+        1e-3,
+        "error, as a share of a walk's length, within which walks are interpolated between a few functions of the family; "
+        "0 to walk on each function",
+        low=0,
+    )
+    functions: int = setting(8, "synthetic functions an epoch", low=1)
+    epochs: int = setting(100, "epochs, each with new functions", low=1)
+    passes: int = setting(1, "times an epoch's pairs are seen", low=1)
+    steps: int = setting(100, "plain gradient steps down and up", low=1)
+    step_size: float = setting(0.05, "length factor of these steps", above=0)
+    starts: int = setting(1024, "size of the pool of start points", low=1)
+    points: int = setting(1024, "start points drawn from the pool for each function", low=1)
+    start_points: str = setting("highest", "which visible designs form the pool", choices=("highest", "lowest", "random"))
+    min_gain: float = setting(0.001, "pairs with y_high - y_low at or below this are dropped")
+    validation: float = setting(
+        0.1, "share of each function's pairs set aside, as in the authors' code, which selects nothing by it", low=0, high=0.9
+    )
+    hidden: int = setting(1024, "width of the network's three layers", low=1)
+    timesteps: int = setting(1000, "noise levels of the bridge", low=3)
+    sampling_steps: int = setting(200, "steps of the reverse process", low=3)
+    max_variance: float = setting(1.0, "scale of the bridge's variance", above=0)
+    guidance: float = setting(-1.5, "guidance weight of sampling")
+    eta: float = setting(0.2, "noise scale of sampling", low=0)
+    target: str = setting(
+        "y_max",
+        "the score that sampling asks for: `alpha` times the best score of the full data (y_max, privileged knowledge), `alpha` times the "
+        "best visible score, or the median value of the synthetic pairs' high ends",
+        choices=("y_max", "visible", "synthetic"),
+    )
+    alpha: float = setting(0.8, "factor of the z-scored target")
+    swap_conditions: bool = setting(True, "hand the network (low, target) in sampling where training had (high, low)")
+    time_scale: float = setting(1.0, "factor of the step number as the network sees it")
+    learning_rate: float = setting(1e-3, "step size of Adam; see `bbo.generative.bridge_training`, as for the next six", above=0)
+    batch: int = setting(64, "pairs per batch", low=1)
+    accumulate: int = setting(2, "batches whose gradients are summed for one update", low=1)
+    hide: float = setting(0.15, "probability that a pair's scores enter as 0", low=0, high=1)
+    ema_decay: float = setting(0.995, "decay of the average of weights that sampling uses", low=0, high=1)
+    ema_every: int = setting(16, "batches between two updates of that average", low=1)
+    ema_start: int = setting(4000, "batches before which it is a plain copy", low=0)
+    reference_seeding: bool = setting(False, "share the training's randomness between seeds, as the authors' code does")
+    labelled: float = setting(
+        1.0,
+        "share of the visible rows, drawn at random by seed, that is looked at; 0.01 is the few-shot setting (paper, Table 4)",
+        above=0,
+        high=1,
+    )
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {},
@@ -165,7 +172,6 @@ class Root:
 
         Raises:
             NumericalError: no pair gained more than `min_gain`, or a kernel matrix has no Cholesky factor.
-            BBOError: `centre`, `start_points` or `target` is none of its words.
         """
         if self.labelled < 1:
             problem = problem.limited_to(self._labelled(problem))
@@ -183,8 +189,7 @@ class Root:
         averaged = train(network, schedule, epochs(), self._training(), generator, losses.append)
         problem.note(epoch_losses=[round(value, 4) for value in torch.stack(losses).tolist()])
 
-        rows = problem.best(problem.budget)
-        rows = rows[torch.arange(problem.budget, device=problem.device) % len(rows)]
+        rows = problem.starts()
         x_low, y_low = data.x[rows], data.y[rows]
         target = torch.full_like(y_low, self._target(problem, data, torch.stack(highs)))
         functions = self.epochs * self.functions
@@ -196,7 +201,7 @@ class Root:
             self.guidance,
             self.eta,
             lambda i: torch.randn(x_low.shape, generator=generator, device=problem.device),
-            lambda step, x: problem.progress(functions + step, functions + self.sampling_steps, data.decode(x)),
+            lambda step, x: problem.progress(functions + step, functions + self.sampling_steps, lambda: data.decode(x)),
         )
         return data.decode(x_high)
 
@@ -224,10 +229,8 @@ class Root:
             best = float(data.standardise(problem.privileged("y_max")))
         elif self.target == "visible":
             best = data.y.max().item()
-        elif self.target == "synthetic":
-            best = highs.median().item()
         else:
-            raise BBOError(f"root.target is y_max, visible or synthetic; got '{self.target}'")
+            best = highs.median().item()
         problem.note(target=self.alpha * best)
         return self.alpha * best
 
@@ -343,8 +346,6 @@ class Root:
                 ),
             )
             centre = replace(centre, lengthscale=found.item())
-        elif self.centre != "published":
-            raise BBOError(f"root.centre is likelihood, distance or published; got '{self.centre}'")
         return KernelBox(centre, self.spread * self._scale(centre), self.spread)
 
     def _pool(self, problem: Problem) -> Tensor:
@@ -353,9 +354,7 @@ class Root:
             return problem.best(self.starts)
         if self.start_points == "lowest":
             return torch.argsort(problem.y, stable=True)[: self.starts]
-        if self.start_points == "random":
-            return torch.arange(len(problem.y), device=problem.device)
-        raise BBOError(f"root.start_points is highest, lowest or random; got '{self.start_points}'")
+        return torch.arange(len(problem.y), device=problem.device)
 
 
 def evenly_by_score(y: Tensor, size: int) -> Tensor:

@@ -1,10 +1,11 @@
-"""ROOT with its conditions put right, and without privileged knowledge."""
+"""ROOT with its conditions corrected, and without privileged knowledge."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from bbo.baselines.root import Root
+from bbo.method import MethodSpec
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,17 @@ class RootCorrected(Root):
     `results/ablations/root.md`. Two of its findings: scaling the time to 0 .. 1 lowers the scores, and so does asking for what the
     synthetic functions reach, since their high ends lie far beyond any visible score.
 
-    Args: see `root`.
     """
 
-    version = "1"
-    kind = "bridge"
+    spec = MethodSpec(
+        id="root-corrected",
+        version=1,
+        kind="generative",
+        title="ROOT, conditions in order",
+        paper="arXiv 2509.16300",
+        code="cuong-dm/ROOT @d23f14f",
+        year=2025,
+    )
 
     swap_conditions: bool = False
     guidance: float = 0.5

@@ -1,77 +1,157 @@
-"""Finds tasks and methods: the entry points `bbo.tasks` and `bbo.baselines`, and single files given as `./mine.py:MyClass`.
+"""Finds tasks and methods: ours by their folders, other packages' by entry points, single files as `./mine.py:MyClass`.
 
-Ours are declared in pyproject.toml by the very mechanism third parties use. What can be said without running a module (its
-class's docstring, version, needed packages) is read off its source, so that listing never imports torch.
+What can be said without running a method's module (its docstring and its spec) is read off its source, so that listing never imports
+torch.
 """
 
 from __future__ import annotations
 
 import ast
-import contextlib
-import dataclasses
-import hashlib
+import fnmatch
 import importlib
 import importlib.util
-import sys
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from bbo.errors import BBOError, Unavailable, UnknownName, unknown
-from bbo.settings import Preset, resolve
+from bbo import local, versions
+from bbo.errors import BBOError, Unavailable, unknown
+from bbo.method import Method, MethodSpec
+from bbo.settings import Preset, Setting, declared, presets_of, resolve
+from bbo.space import Space
 from bbo.task import Task
 
 TASKS, METHODS = "bbo.tasks", "bbo.baselines"
 
 
 @dataclass(frozen=True)
-class Card:
-    """What `bbo list` shows of a method, read off its source.
+class ListedMethod:
+    """What is known of an installed method without importing it.
 
-    `composable`: it trains a surrogate that takes a sharpness regulariser, so `ID+ignite` and its like can be asked for.
+    Args:
+        spec: its facts.
+        summary: first line of its docstring.
+        module, attribute: where its class is.
+        unavailable: why it cannot be used here, with the command that fixes it; empty if it can.
     """
 
-    id: str
-    version: str
-    summary: str
-    kind: str
-    requires: tuple[str, ...]
+    spec: MethodSpec
+    summary: str = ""
+    module: str = ""
+    attribute: str = ""
     unavailable: str = ""
-    composable: bool = False
 
 
 @dataclass(frozen=True)
-class Method:
+class LoadedMethod:
     """A method that can be run: its class, and the name and version its cells carry.
 
-    `extra` are settings that come with a composed name, between the preset's and the user's own.
+    Args:
+        id: the spec's id, for a local file its class's name; with `+REGULARISER` for a composed name.
+        version: "OWN.SHARED" (see `bbo.versions`): the spec's version, for a local file the hash of what its class needs; then the sum
+            of the versions of its bases and of what it shares with other methods.
+        base: the id without a regulariser.
+        regulariser: name of the sharpness regulariser, or empty.
+        extra: settings that come with a composed name, between the preset's and the user's own.
     """
 
     id: str
     version: str
     cls: type
+    spec: MethodSpec
     reference: str
     local: bool = False
+    base: str = ""
+    regulariser: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:
-        return (self.cls.__doc__ or self.id).strip().splitlines()[0]
+        return next(iter((self.cls.__doc__ or "").strip().splitlines()), "") or self.id
+
+    def settings(self) -> dict[str, Setting]:
+        return declared(self.cls, self.id)
 
     def presets(self) -> dict[str, dict[str, Any]]:
-        return dict(getattr(self.cls, "presets", {}))
+        return presets_of(self.cls, self.id)
 
-    def config(self, preset: str, task: str, overrides: dict[str, str]) -> Preset:
+    def config(self, preset: str, task: str, overrides: Mapping[str, str]) -> Preset:
         """All settings under a preset and `--set` overrides (see `bbo.settings`)."""
         return resolve(self.cls, self.id, preset, task, overrides, self.extra)
+
+    def unsuitable(self, space: Space, rows: int) -> str:
+        """Why it does not fit a space or a table of so many rows; empty if it does."""
+        return self.cls.unsuitable(space, rows) if issubclass(self.cls, Method) else ""
 
 
 @cache
 def _points(group: str) -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=group)}
+
+
+@cache
+def _listed() -> dict[str, ListedMethod]:
+    """All installed methods by id: ours from the folder, then other packages'."""
+    found = {}
+    for path in _files(METHODS):
+        module = f"{METHODS}.{path.stem}"
+        for node in _classes(path):
+            if (spec := _spec(node)) is not None:
+                found[spec.id] = _card(spec, node, module)
+    for name, point in _points(METHODS).items():
+        found.setdefault(name, _foreign(point))
+    return dict(sorted(found.items()))
+
+
+def _files(package: str) -> list[Path]:
+    spec = importlib.util.find_spec(package)
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    return sorted(path for folder in folders for path in Path(folder).glob("*.py") if not path.stem.startswith("_"))
+
+
+def _classes(path: Path) -> list[ast.ClassDef]:
+    return [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.ClassDef)]
+
+
+def _spec(node: ast.ClassDef) -> MethodSpec | None:
+    """The spec of a class, read off its source; None if it has none of its own.
+
+    Raises:
+        ValueError: an argument is no literal, so that it cannot be read without running the module.
+    """
+    for line in node.body:
+        if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "spec" and isinstance(line.value, ast.Call):
+            return MethodSpec(**{str(word.arg): ast.literal_eval(word.value) for word in line.value.keywords})
+    return None
+
+
+def _card(spec: MethodSpec, node: ast.ClassDef, module: str) -> ListedMethod:
+    summary = next(iter((ast.get_docstring(node) or "").strip().splitlines()), "")
+    return ListedMethod(spec, summary, module, node.name, missing_packages(spec.requires, spec.extra))
+
+
+def _foreign(point: EntryPoint) -> ListedMethod:
+    """The card of another package's method, which may be a plain class; a broken package must not break the list."""
+    try:
+        found = importlib.util.find_spec(point.module)
+        if found is None or found.origin is None:
+            raise ImportError(f"no module {point.module}")
+        node = next((node for node in _classes(Path(found.origin)) if node.name == point.attr), None)
+        if node is None:
+            raise ImportError(f"no class {point.attr} in {found.origin}")
+        return _card(replace(_spec(node) or _plain(point.name), id=point.name), node, point.module)
+    except Exception as error:
+        return ListedMethod(_plain(point.name), "", point.module, point.attr, f"its source cannot be read: {error}")
+
+
+def _plain(id: str, cls: type | None = None) -> MethodSpec:
+    """The facts of a class that declares none."""
+    composable = "sharpness" in getattr(cls, "__dataclass_fields__", {})
+    return MethodSpec(id=id, version=1, kind="", title="", composable=composable)
 
 
 def task_ids() -> list[str]:
@@ -81,22 +161,12 @@ def task_ids() -> list[str]:
 
 def method_ids() -> list[str]:
     """Ids of all installed methods."""
-    return sorted(_points(METHODS))
+    return list(_listed())
 
 
 def task_modules() -> list[str]:
     """Modules of all installed tasks."""
     return sorted({point.module for point in _points(TASKS).values()})
-
-
-def is_local(reference: str) -> bool:
-    """Whether `reference` names a class in a file: `./mine.py:MyClass`."""
-    return ".py:" in reference or reference.endswith(".py")
-
-
-def local_file(reference: str) -> str:
-    """Whole path of the file of `FILE.py:Class`."""
-    return str(Path(reference.rpartition(":")[0]).resolve())
 
 
 def is_task(reference: str) -> bool:
@@ -105,14 +175,48 @@ def is_task(reference: str) -> bool:
     Raises:
         UnknownName: it names neither.
     """
-    if is_local(reference):
-        cls, _ = _load_local(reference)
-        return isinstance(cls, type) and issubclass(cls, Task)
+    method, _ = _parts(reference)
+    if local.is_local(method):
+        return issubclass(local.load(method), Task)
     if reference.partition(":")[0] in _points(TASKS):
         return True
-    if reference.partition("+")[0] in _points(METHODS):
+    if method in _listed():
         return False
-    raise unknown("task or method", reference, [*task_ids(), *method_ids()])
+    raise unknown("task or method", reference, [*task_ids(), *method_ids()], "see: bbo list tasks, bbo list methods")
+
+
+def expand_tasks(reference: str) -> list[str]:
+    """Ids that a reference stands for: "all", a pattern such as `rna-*` or `tfbind8:*`, or the reference itself.
+
+    Raises:
+        UnknownName: nothing matches the pattern.
+    """
+    name, colon, variant = reference.partition(":")
+    if colon and "*" in variant and not local.is_local(reference):
+        return _matching("variant", reference, [f"{name}:{one}" for one in load_task(name).variants()])
+    return _expanded("task", reference, task_ids())
+
+
+def expand_methods(reference: str) -> list[str]:
+    """Ids that a reference stands for: "all", a pattern such as `gradient-*`, or the reference itself; composed names are never meant.
+
+    Raises:
+        UnknownName: nothing matches the pattern.
+    """
+    return _expanded("method", reference, method_ids())
+
+
+def _expanded(kind: str, reference: str, known: list[str]) -> list[str]:
+    if local.is_local(reference) or (reference != "all" and "*" not in reference):
+        return [reference]
+    return known if reference == "all" else _matching(kind, reference, known)
+
+
+def _matching(kind: str, pattern: str, known: list[str]) -> list[str]:
+    found = fnmatch.filter(known, pattern)
+    if not found:
+        raise unknown(kind, pattern, known, f"see: bbo list {'methods' if kind == 'method' else 'tasks'}")
+    return found
 
 
 def load_task(reference: str) -> Task:
@@ -122,140 +226,146 @@ def load_task(reference: str) -> Task:
         UnknownName: no such task, variant, file or class.
         Unavailable: known, but its module or a package it needs cannot be imported.
     """
-    if is_local(reference):
-        if not is_task(reference):
+    if local.is_local(reference):
+        cls: Any = local.load(reference)
+        if not issubclass(cls, Task):
             raise BBOError(f"{reference} is not a task: the class must derive from bbo.task.Task")
-        return _load_local(reference)[0]()
+        return _made(cls, reference)
     name, _, variant = reference.partition(":")
     if name not in _points(TASKS):
         raise unknown("task", name, task_ids(), "see: bbo list tasks")
-    cls = _load_point(_points(TASKS)[name])
-    return cls(variant) if variant else cls()
+    cls = _loaded(_points(TASKS)[name].load, reference)
+    if not variant:
+        return cls()
+    if variant not in (known := cls.variants()):
+        raise (
+            unknown(f"variant of {name}", variant, known) if known else BBOError(f"task {name} has no variants; got '{reference}'")
+        )
+    return cls(variant)
 
 
-def load_method(reference: str) -> Method:
+def _made(cls: type, reference: str) -> Any:
+    try:
+        return cls()
+    except BBOError:
+        raise
+    except Exception as error:
+        raise BBOError(f"{reference} cannot be made: {type(error).__name__}: {error}") from error
+
+
+def load_method(reference: str) -> LoadedMethod:
     """The method of an id or of `FILE.py:Class`, or of either with `+REGULARISER` (ignite, ignite2, sam).
 
     Raises:
         UnknownName: no such method, regulariser, file or class.
         Unavailable: known, but a package it needs is missing.
-        BBOError: a regulariser for a method that takes none.
+        BBOError: a regulariser for a method that takes none; a class that is no method, or declares what cannot be.
     """
-    method, plus, regulariser = reference.rpartition("+")
-    if plus and regulariser.isidentifier():
-        if "+" in method.rpartition(":")[2].rpartition("/")[2]:
-            raise BBOError(f"a method takes one regulariser; got '{reference}'")
+    method, regulariser = _parts(reference)
+    if regulariser:
         return _composed(load_method(method), regulariser)
-    if is_local(reference):
-        cls, text = _load_local(reference)
-        if not callable(getattr(cls, "propose", None)):
-            raise BBOError(f"{reference} is not a method: the class needs a method propose(self, problem)")
-        return Method(cls.__name__, hashlib.sha256(text).hexdigest()[:16], cls, reference, local=True)
-    if reference not in _points(METHODS):
-        raise unknown("method", reference, method_ids(), "see: bbo list baselines")
-    card = method_card(reference)
+    if local.is_local(method):
+        return _local(method)
+    if method not in _listed():
+        raise unknown("method", method, method_ids(), "see: bbo list methods")
+    card = _listed()[method]
     if card.unavailable:
-        raise Unavailable(f"method '{reference}' is not available: {card.unavailable}")
-    cls = _load_point(_points(METHODS)[reference])
-    return Method(reference, str(getattr(cls, "version", "0")), cls, reference)
+        raise Unavailable(f"method '{method}' is not available: {card.unavailable}")
+    cls = _loaded(lambda: getattr(importlib.import_module(card.module), card.attribute), method)
+    _check_class(cls, method)
+    spec = replace(cls.spec, id=method) if "spec" in vars(cls) else _plain(method, cls)
+    text = Path(inspect.getfile(cls)).read_text(encoding="utf-8")
+    return LoadedMethod(method, _version(cls, str(spec.version), text), cls, spec, method, base=method)
 
 
-def _composed(method: Method, regulariser: str) -> Method:
+def _parts(reference: str) -> tuple[str, str]:
+    """A reference without and its regulariser."""
+    method, plus, regulariser = reference.rpartition("+")
+    if not (plus and regulariser.isidentifier()):
+        return reference, ""
+    if "+" in method.rpartition(":")[2].rpartition("/")[2]:
+        raise BBOError(f"a method takes one regulariser; got '{reference}'")
+    return method, regulariser
+
+
+def _local(reference: str) -> LoadedMethod:
+    cls = local.load(reference)
+    _check_class(cls, reference)
+    spec = getattr(cls, "spec", None)
+    spec = replace(spec, id=cls.__name__) if isinstance(spec, MethodSpec) else _plain(cls.__name__, cls)
+    if missing := missing_packages(spec.requires, ""):
+        raise Unavailable(f"method '{reference}' is not available: {missing}")
+    return LoadedMethod(
+        cls.__name__,
+        _version(cls, local.version(reference), local.source(reference)),
+        cls,
+        spec,
+        reference,
+        local=True,
+        base=cls.__name__,
+    )
+
+
+def _check_class(cls: Any, reference: str) -> None:
+    if not isinstance(cls, type) or not callable(getattr(cls, "propose", None)):
+        raise BBOError(f"{reference} is not a method: the class needs a method propose(self, problem)")
+    if issubclass(cls, Method) and not isinstance(getattr(cls, "spec", None), MethodSpec):
+        raise BBOError(f"{reference} derives from bbo.method.Method, so it needs spec = MethodSpec(id=..., version=1, ...)")
+
+
+def _version(cls: type, own: str, source: str) -> str:
+    """`own`, and after a dot the sum of the versions of the class's bases and of all that they and `source` share with others."""
+    bases = [base for base in cls.__mro__[1:] if isinstance(vars(base).get("spec"), MethodSpec)]
+    sources = [source, *(Path(inspect.getfile(base)).read_text(encoding="utf-8") for base in bases)]
+    total = versions.shared(*map(ast.parse, sources)) + sum(base.spec.version for base in bases)  # type: ignore[attr-defined]
+    return f"{own}.{total}"
+
+
+def _composed(method: LoadedMethod, regulariser: str) -> LoadedMethod:
     """A method with a sharpness regulariser in the training of its surrogate, at the published settings."""
-    from bbo.surrogates import sharpness  # torch comes along, which the methods that can be composed need anyway
+    from bbo.surrogates import sharpness  # this imports torch, which composable methods need anyway
 
     if regulariser not in sharpness.PUBLISHED:
         raise unknown("regulariser", regulariser, sharpness.PUBLISHED, f"write it as {method.id}+ignite")
-    if not getattr(method.cls, "composable", False):
-        able = ", ".join(name for name in method_ids() if method_card(name).composable)
+    if not method.spec.composable:
+        able = ", ".join(name for name, card in _listed().items() if card.spec.composable)
         raise BBOError(
             f"'{method.id}' takes no sharpness regulariser, since it trains no surrogate that could; those that do: {able}"
         )
     return replace(
         method,
         id=f"{method.id}+{regulariser}",
-        version=f"{method.version}+{sharpness.VERSION}",
         reference=f"{method.reference}+{regulariser}",
+        regulariser=regulariser,
         extra={"sharpness": regulariser, **sharpness.PUBLISHED[regulariser]},
     )
 
 
-def method_card(name: str) -> Card:
-    """A method's card, without importing its module; never raises for an installed name."""
-    try:
-        facts = _class_facts(_points(METHODS)[name])
-    except Exception as error:  # a third party's broken package must not break the list
-        return Card(name, "?", "", "?", (), f"its source cannot be read: {error}")
-    requires = tuple(facts.get("requires", ()))
-    return Card(
-        name,
-        str(facts.get("version", "0")),
-        facts["doc"].strip().splitlines()[0] if facts["doc"] else "",
-        str(facts.get("kind", "")),
-        requires,
-        missing_packages(requires),
-        bool(facts.get("composable", False)),
-    )
+def method_card(name: str) -> ListedMethod:
+    """An installed method's card, without importing its module.
+
+    Raises:
+        UnknownName: no such method.
+    """
+    if name not in _listed():
+        raise unknown("method", name, method_ids(), "see: bbo list methods")
+    return _listed()[name]
 
 
-def missing_packages(requires: tuple[str, ...]) -> str:
-    """Why packages named by import name cannot be used, with the command that mends it; empty if they can."""
+def cards() -> Iterator[ListedMethod]:
+    """The cards of all installed methods, in the order of their ids."""
+    yield from _listed().values()
+
+
+def missing_packages(requires: tuple[str, ...], extra: str = "") -> str:
+    """Why packages named by import name cannot be used, with the command that installs them; empty if they can."""
     missing = [name for name in requires if importlib.util.find_spec(name) is None]
-    return f"needs the package {', '.join(missing)}: pip install {' '.join(missing)}" if missing else ""
+    package = f'"offline-bbo[{extra}]"' if extra else " ".join(missing)
+    return f"needs the package {', '.join(missing)}: pip install {package}" if missing else ""
 
 
-def _load_point(point: EntryPoint) -> Any:
+def _loaded(load: Callable[[], Any], reference: str) -> Any:
     try:
-        return point.load()
+        return load()
     except ImportError as error:
-        raise Unavailable(f"'{point.name}' cannot be loaded from {point.value}: {error}") from error
-
-
-def _class_facts(point: EntryPoint) -> dict[str, Any]:
-    """Docstring and literal class attributes of an entry point's class, from its source text."""
-    spec = importlib.util.find_spec(point.module)
-    if spec is None or spec.origin is None:
-        raise ImportError(f"no module {point.module}")
-    for node in ast.parse(Path(spec.origin).read_text()).body:
-        if isinstance(node, ast.ClassDef) and node.name == point.attr:
-            facts: dict[str, Any] = {"doc": ast.get_docstring(node)}
-            for line in node.body:
-                if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
-                    with contextlib.suppress(ValueError):  # not a literal, so nothing a card could show
-                        facts[line.targets[0].id] = ast.literal_eval(line.value)
-            return facts
-    raise ImportError(f"no class {point.attr} in {spec.origin}")
-
-
-def _load_local(reference: str) -> tuple[Any, bytes]:
-    """Class and file text of `FILE.py:Class`."""
-    name, _, cls = reference.rpartition(":")
-    path = Path(name)
-    if not name or not cls or not path.is_file():
-        raise UnknownName(f"no file for '{reference}'; write it as ./mine.py:MyClass, with an existing file")
-    text = path.read_bytes()
-    module = _import_file(path.resolve(), hashlib.sha256(text).hexdigest()[:16])
-    if not hasattr(module, cls):
-        classes = [n for n, v in vars(module).items() if isinstance(v, type) and v.__module__ == module.__name__]
-        raise unknown(f"class in {path}", cls, classes)
-    return getattr(module, cls), text
-
-
-@cache
-def _import_file(path: Path, digest: str) -> ModuleType:
-    name = f"bbo_local_{path.stem}_{digest}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up while the class is being made
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
-        raise BBOError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
-    return module
-
-
-def defaults(cls: type) -> dict[str, Any]:
-    """Settings of a method with their default values; none for a class that is not a dataclass."""
-    return {f.name: getattr(cls(), f.name) for f in dataclasses.fields(cls)} if dataclasses.is_dataclass(cls) else {}
+        raise Unavailable(f"'{reference}' cannot be loaded: {error}") from error

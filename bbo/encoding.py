@@ -15,6 +15,9 @@ from torch import Tensor
 
 from bbo.space import Continuous, Sequence, Space
 
+#: Raised whenever a change here could move a score (see `bbo.versions`).
+VERSION = 1
+
 KEEP = 0.6
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import operator
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Protocol
@@ -16,8 +15,10 @@ from bbo.encoding import Encoded
 from bbo.errors import UnknownName
 from bbo.space import Space
 
-#: Called with (step, total, designs or None) as a method goes along.
-ProgressListener = Callable[[int, int, Tensor | None], None]
+#: Designs as they stand, or a function that makes them, which is called only if somebody looks.
+Designs = Tensor | Callable[[], Tensor] | None
+#: Called with (step, total, designs) as a method makes progress.
+ProgressListener = Callable[[int, int, Designs], None]
 
 
 class Shelf(Protocol):
@@ -28,8 +29,18 @@ class Shelf(Protocol):
         ...
 
 
+def on_host(tensor: Tensor, why: str) -> Any:
+    """A tensor's numbers as plain Python (a number, or lists of them), with the reason why they must leave the device.
+
+    On a GPU this waits for everything before it, so it belongs outside inner loops. A test watches over methods for transfers that
+    do not go through here.
+    """
+    assert why
+    return tensor.detach().cpu().tolist()
+
+
 class Problem:
-    """One offline optimisation problem, as handed to `propose`.
+    """One offline optimization problem, as handed to `propose`.
 
     Attributes:
         x: visible designs (N, *shape): float32 for a box, int64 letters for sequences; on `device`.
@@ -80,43 +91,51 @@ class Problem:
         """Row numbers (min(n, N),) of the n best visible designs, best first; ties in row order."""
         return torch.argsort(self.y, descending=True, stable=True)[:n]
 
-    def progress(self, step: int, total: int, designs: Tensor | None = None) -> None:
-        """Report that `step` of `total` steps are done; `designs` (n, *shape) are the proposals as they stand.
+    def starts(self) -> Tensor:
+        """Row numbers (budget,) of the best visible designs, best first; where there are fewer rows, they repeat in order."""
+        rows = self.best(self.budget)
+        return rows[torch.arange(self.budget, device=self.device) % len(rows)]
+
+    def progress(self, step: int, total: int, designs: Designs = None) -> None:
+        """Report that `step` of `total` steps are done.
+
+        Args:
+            designs: the proposals as they stand (n, *shape), or a function that makes them, which is called only if they are traced.
 
         Raises:
-            ValueError: `step` or `total` is not a whole number from 0 to 2^63 - 1.
-            TypeError: `designs` are not a tensor.
+            ValueError: `step` or `total` is no whole number from 0 to 2^63 - 1.
+            TypeError: `designs` are neither a tensor nor a function.
         """
-        steps = _whole(step), _whole(total)
-        if None in steps:
-            raise ValueError(
-                f"problem.progress(step, total) takes two whole numbers from 0 on; got step={step!r:.100}, total={total!r:.100}"
+        for name, value in (("step", step), ("total", total)):
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 0 <= value < 2**63:
+                raise ValueError(f"problem.progress takes {name} as a whole number from 0; got {value!r:.100}")
+        if not (designs is None or isinstance(designs, Tensor) or callable(designs)):
+            raise TypeError(
+                f"problem.progress takes designs as a tensor, or a function that makes one; got {type(designs).__name__}"
             )
-        if designs is not None and not isinstance(designs, Tensor):
-            raise TypeError(f"problem.progress takes designs as a tensor; got {type(designs).__name__}")
         if self._listener:
-            self._listener(*steps, designs)  # type: ignore[arg-type]
+            self._listener(int(step), int(total), designs)
 
     def note(self, **facts: Any) -> None:
         """Write facts of this run (numbers, strings, lists of these) into the cell's record.
 
         Raises:
             TypeError: a fact cannot be written as JSON.
-            ValueError: a number is not finite, which JSON cannot hold.
+            ValueError: a number is not finite.
         """
-        for name, fact in facts.items():
-            try:
-                json.dumps(fact, allow_nan=False)
-            except (TypeError, ValueError) as error:
-                kind = TypeError if isinstance(error, TypeError) else ValueError
-                raise kind(f"problem.note({name}=...) takes finite numbers, strings, and lists of these: {error}") from None
+        try:
+            json.dumps(facts, allow_nan=False)
+        except TypeError as error:
+            raise TypeError(f"problem.note takes numbers, text and lists of these: {error}") from None
+        except ValueError:
+            raise ValueError(f"problem.note takes finite numbers; got {facts}") from None
         self.notes.update(facts)
 
     def shared(self, name: str, settings: Mapping[str, Any], make: Callable[[], Tensor]) -> Tensor:
-        """A tensor that hangs on the visible table and `settings` alone: made by `make` once, then shared by the seeds of a run.
+        """A tensor that depends only on the visible table and `settings`: made by `make` once, then shared by the seeds of a run.
 
-        For what is dear and the same for every seed, such as a surrogate's solves. Where no shelf is there (a problem made by hand)
-        it is made anew. The record's notes say what was found and what was made.
+        For expensive results that are the same for every seed, such as a surrogate's solves. Without a shelf (a problem built by
+        hand) it is computed again. The record's notes say what was found and what was made.
 
         Args:
             name: what it is, with a version that changes when `make` does.
@@ -131,7 +150,7 @@ class Problem:
             before = self.generator.get_state()
             made = make().cpu().numpy()
             if not torch.equal(before, self.generator.get_state()):
-                raise RuntimeError(f"'{name}' is to be shared by all seeds, but its making drew from problem.generator")
+                raise RuntimeError(f"'{name}' is shared by all seeds, so computing it must not draw from problem.generator")
             return made
 
         key = json.dumps([name, settings], sort_keys=True)
@@ -153,12 +172,3 @@ class Problem:
         if name not in self.privileged_used:
             self.privileged_used.append(name)
         return self._privileged[name]
-
-
-def _whole(number: Any) -> int | None:
-    """A whole number below 2^63 of any integer type (NumPy's and tensors of one too), or None."""
-    try:
-        whole = int(number) if isinstance(number, float) and number.is_integer() else operator.index(number)
-    except (TypeError, ValueError, RuntimeError):
-        return None
-    return whole if 0 <= whole < 2**63 else None

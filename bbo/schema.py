@@ -133,7 +133,8 @@ _FACTS: Mapping[str, Mapping[str, tuple[str, Check]]] = {
         **dict.fromkeys(("saturated", "local"), _FLAG),
     },
     "method": {
-        **dict.fromkeys(("summary", "kind", "preset"), _TEXT),
+        **dict.fromkeys(("summary", "title", "kind", "preset", "regulariser"), _TEXT),
+        "overrides": ("an object of settings", lambda value: isinstance(value, dict) and _plain(value)),
         "privileged": ("a list of texts", _list(_text)),
         "local": _FLAG,
     },

@@ -1,25 +1,169 @@
-"""A method's settings: presets and `--set` overrides onto a frozen dataclass, with unknown keys and wrong types refused."""
+"""Settings of a method: declared once with their words and allowed values, then resolved from presets and `--set` overrides."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from bbo.errors import BBOError, UnknownName, unknown
 
+#: Types a setting may have: what TOML and JSON write and read back unchanged.
+TYPES = (bool, int, float, str)
+KEY = "bbo.setting"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting of a method.
+
+    Args:
+        name, default: as the method's class has them; the default's type is the setting's type.
+        words: what it is, for people; empty where the class does not say.
+        unit: unit of a number ("z-scored units", "batches"); may be empty.
+        choices: the only values allowed; empty for any.
+        low, high: smallest and largest number allowed.
+        above: numbers must be larger than this.
+    """
+
+    name: str
+    default: Any
+    words: str = ""
+    unit: str = ""
+    choices: tuple[Any, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    above: float | None = None
+
+    def allowed(self) -> str:
+        """The values it takes, in words: "mean or min", "int, at least 1"."""
+        if self.choices:
+            return _either(self.choices)
+        bounds = [("above", self.above), ("at least", self.low), ("at most", self.high)]
+        return ", ".join([type(self.default).__name__, *(f"{word} {value:g}" for word, value in bounds if value is not None)])
+
+    def check(self, method: str, value: Any) -> Any:
+        """The value, with whole numbers turned into floats where the setting is a float.
+
+        Raises:
+            UnknownName: it is none of the choices.
+            BBOError: it is of another type, not finite, or out of range.
+        """
+        if type(self.default) is float and type(value) is int:
+            value = float(value)
+        if type(value) is not type(self.default):
+            raise BBOError(
+                f"setting {method}.{self.name} takes {type(self.default).__name__} (default {self.default!r}); got {value!r}"
+            )
+        if self.choices and value not in self.choices:
+            if isinstance(value, str):
+                raise unknown(f"value of {method}.{self.name}", value, self.choices)
+            raise BBOError(f"setting {method}.{self.name} takes {self.allowed()}; got {value!r}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise BBOError(f"setting {method}.{self.name} takes finite numbers; got {value!r}")
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            low = self.low is not None and value < self.low
+            high = self.high is not None and value > self.high
+            if low or high or (self.above is not None and value <= self.above):
+                raise BBOError(f"setting {method}.{self.name} takes {self.allowed()}; got {value!r}")
+        return value
+
+
+def setting(
+    default: Any,
+    words: str,
+    *,
+    unit: str = "",
+    choices: tuple[Any, ...] = (),
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+) -> Any:
+    """Declare a setting as a field of a method's dataclass; arguments as in `Setting`.
+
+    A subclass that only changes the default writes a plain value and keeps words and allowed values.
+    """
+    facts = {"words": words, "unit": unit, "choices": choices, "low": low, "high": high, "above": above}
+    return field(default=default, metadata={KEY: facts})
+
+
+def declared(cls: type, method: str) -> dict[str, Setting]:
+    """The settings of a method's class by name, in the order of its fields; none for a class that is not a dataclass.
+
+    Raises:
+        BBOError: a setting without a default, or with one that cannot be written down.
+    """
+    if not dataclasses.is_dataclass(cls):
+        return {}
+    found = {}
+    for one in dataclasses.fields(cls):
+        if not one.init:
+            continue
+        if one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING:
+            raise BBOError(f"setting {method}.{one.name} needs a default value in the class, such as {one.name}: float = 0.1")
+        default = one.default if one.default_factory is dataclasses.MISSING else one.default_factory()
+        if type(default) not in TYPES:
+            allowed = ", ".join(kind.__name__ for kind in TYPES)
+            raise BBOError(f"setting {method}.{one.name} is {type(default).__name__}; a setting is one of {allowed}")
+        made = Setting(one.name, default, **_facts(cls, one))
+        made.check(method, default)
+        found[one.name] = made
+    return found
+
+
+def _facts(cls: type, own: dataclasses.Field[Any]) -> dict[str, Any]:
+    """What `setting` said of a field, in this class or in the nearest base that says anything."""
+    if KEY in own.metadata:
+        return dict(own.metadata[KEY])
+    for base in cls.__mro__[1:]:
+        inherited = getattr(base, "__dataclass_fields__", {}).get(own.name)
+        if inherited is not None and KEY in inherited.metadata:
+            return dict(inherited.metadata[KEY])
+    return {}
+
 
 @dataclass(frozen=True)
 class Preset:
-    """The preset that was used, by its full name, and every setting resolved."""
+    """A preset resolved for one task.
+
+    Args:
+        name: the preset that was used, by its full name.
+        config: every setting.
+        overrides: the settings whose value is not the preset's own, because the user asked for another.
+    """
 
     name: str
     config: dict[str, Any]
+    overrides: dict[str, Any] = field(default_factory=dict)
+
+
+def presets_of(cls: type, method: str) -> dict[str, dict[str, Any]]:
+    """The presets of a method's class; none for a class that has none.
+
+    Raises:
+        BBOError: they are not a mapping of names to settings that the class has, with values it takes.
+    """
+    presets = getattr(cls, "presets", {})
+    if not isinstance(presets, Mapping):
+        raise BBOError(
+            f"presets of {method} must be a dict of dicts, like {{'fast': {{'steps': 10}}}}; got {type(presets).__name__}"
+        )
+    known = declared(cls, method)
+    for name, changes in presets.items():
+        if not isinstance(name, str) or not isinstance(changes, Mapping):
+            raise BBOError(f"preset {name!r} of {method} must be a name with a dict of settings; got {type(changes).__name__}")
+        for key, value in changes.items():
+            if key not in known:
+                raise unknown(f"setting in preset {name} of {method}", str(key), known)
+            known[key].check(method, value)
+    return {name: {key: known[key].check(method, value) for key, value in changes.items()} for name, changes in presets.items()}
 
 
 def resolve(
-    cls: type, method: str, preset: str, task: str, overrides: dict[str, str], extra: dict[str, Any] | None = None
+    cls: type, method: str, preset: str, task: str, overrides: Mapping[str, str], extra: Mapping[str, Any] | None = None
 ) -> Preset:
     """Settings of `cls` under a preset and textual overrides; `extra` settings stand between the two.
 
@@ -27,11 +171,10 @@ def resolve(
     A class without `presets` (or without settings) has only its defaults, under any preset's name.
 
     Raises:
-        UnknownName: no such preset or setting.
-        BBOError: a value of the wrong type.
+        UnknownName: no such preset, setting or word.
+        BBOError: a value of the wrong type or out of range, or settings that the class refuses together.
     """
-    fields = {f.name for f in dataclasses.fields(cls)} if dataclasses.is_dataclass(cls) else set()
-    presets: dict[str, dict[str, Any]] = dict(getattr(cls, "presets", {}))
+    known, presets = declared(cls, method), presets_of(cls, method)
     name = preset
     if preset == "paper" and f"paper:{task}" in presets:
         name = f"paper:{task}"
@@ -40,29 +183,33 @@ def resolve(
         if ":" not in name or family not in presets:
             raise unknown(f"preset of {method}", name, presets)
         raise UnknownName(f"{method} has no preset '{name}'; it has: {', '.join(sorted(presets))}")
-    defaults = {key: getattr(cls(), key) for key in fields}
-    config = {**defaults, **presets.get(name, {}), **(extra or {})}
+    usual = {**{key: one.default for key, one in known.items()}, **presets.get(name, {}), **(extra or {})}
+    given = {}
     for key, text in overrides.items():
-        if key not in fields:
-            raise unknown(f"setting of {method}", key, fields)
-        config[key] = parse(f"{method}.{key}", text, defaults[key])
-    return Preset(name if presets else "default", dict(sorted(config.items())))
+        if key not in known:
+            raise unknown(f"setting of {method}", key, known)
+        given[key] = known[key].check(method, parse(text, known[key].default))
+    config = {**usual, **given}
+    try:
+        cls(**config)
+    except BBOError:
+        raise
+    except Exception as error:
+        raise BBOError(f"{method} refuses its settings: {type(error).__name__}: {error}") from error
+    changed = {key: value for key, value in given.items() if value != usual[key]}
+    return Preset(name if presets else "default", dict(sorted(config.items())), dict(sorted(changed.items())))
 
 
-def parse(key: str, text: str, default: Any) -> Any:
-    """A value written as TOML (`3`, `0.5`, `true`), or a bare word for text, of the same type as `default`.
-
-    Raises:
-        BBOError: it is of another type.
-    """
+def parse(text: str, default: Any) -> Any:
+    """A value written as TOML (`3`, `0.5`, `true`), or a bare word; of the default's type where the text can be read so."""
     if isinstance(default, str):
         return text
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
+        return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        value = text
-    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if type(value) is not type(default):
-        raise BBOError(f"setting {key} takes {type(default).__name__} (default {default!r}); got {text!r}")
-    return value
+        return text
+
+
+def _either(values: tuple[Any, ...]) -> str:
+    words = [str(value) for value in values]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"

@@ -89,7 +89,7 @@ def _cell(value: Any) -> str:
 
 
 def _able() -> list[str]:
-    return [name for name in catalogue.method_ids() if catalogue.method_card(name).composable]
+    return [name for name in catalogue.method_ids() if catalogue.method_card(name).spec.composable]
 
 
 def _overrides(methods: tuple[str, ...], overrides: tuple[str, ...]) -> dict[str, dict[str, str]]:

@@ -72,13 +72,20 @@ def _task(name: str) -> dict[str, Any]:
 
 def _method(name: str) -> dict[str, Any]:
     card = catalogue.method_card(name)
+    spec = card.spec
     return {
-        "id": card.id,
-        "version": card.version,
+        "id": spec.id,
+        "version": spec.version,
+        "title": spec.title,
         "summary": card.summary,
-        "kind": card.kind,
-        "composable": card.composable,
-        "needs": list(card.requires),
+        "kind": spec.kind,
+        "paper": spec.paper,
+        "code": spec.code,
+        "year": spec.year,
+        "spaces": list(spec.spaces),
+        "composable": spec.composable,
+        "privileged": list(spec.privileged),
+        "needs": list(spec.requires),
         "available": not card.unavailable,
         "why_not": card.unavailable,
     }

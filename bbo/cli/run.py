@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import signal
 import sys
@@ -14,7 +13,7 @@ import click
 from bbo import protocol, record
 from bbo.cli import console
 from bbo.errors import BBOError, unknown
-from bbo.harness import estimate, plan, run
+from bbo.harness import estimate, plan, request, run
 from bbo.harness.host import RunOptions
 from bbo.text import line
 
@@ -37,6 +36,7 @@ def _shard(context: click.Context, option: click.Parameter, text: str | None) ->
 @click.option("--preset", help="fast, paper or smoke; paper takes the settings published for the task.  [default: fast]")
 @click.option("--set", "overrides", multiple=True, metavar="METHOD.KEY=VALUE", help="Override one setting; may be repeated.")
 @click.option("--budget", type=int, help=f"Designs per cell.  [default: {protocol.BUDGET}]")
+@click.option("--skip-missing", is_flag=True, default=None, help="Leave out tasks and methods whose data or packages are missing.")
 @click.option("--cell", "hashes", multiple=True, metavar="HASH", help="A cell of the plans saved in OUT, alone; may be repeated.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option(
@@ -89,12 +89,19 @@ def command(
     """
     if device == "cuda" and engine == "local":
         _need_cuda()
-    options = dict(_pair("--slurm", text) for text in slurm)
+    options = dict(_option(text) for text in slurm)
     if hashes:
         wanted = _named(out, hashes)
         run.prepare(out)
     else:
         made = plan.make(_request(plan_file, suite, overrides, axes))
+        for reason in made.skipped.values():
+            click.echo(f"skipped: {reason}", err=True)
+        unsuitable = made.unsuitable()
+        if unsuitable:
+            click.echo(
+                f"{len(unsuitable)} pairs of task and method do not apply and are not run, such as {_pair(unsuitable[0])}", err=True
+            )
         if not dry_run:
             run.prepare(out)
             made.save(out)
@@ -124,6 +131,10 @@ def command(
         click.echo("stopped; finished cells are kept, the same command resumes", err=True)
         sys.exit(130)
     _conclude(wanted, out)
+
+
+def _pair(pair: dict[str, str]) -> str:
+    return f"{pair['task']} / {pair['method']}: {pair['reason']}"
 
 
 def _interrupt(number: int, frame: Any) -> None:
@@ -169,33 +180,23 @@ def _named(out: Path, hashes: tuple[str, ...]) -> list[plan.PlannedCell]:
     return [plan.look_up(orders[name]) for name in dict.fromkeys(hashes)]
 
 
-def _pair(option: str, text: str) -> tuple[str, str]:
+def _option(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals:
-        raise BBOError(f"{option} takes {'method.key' if option == '--set' else 'option'}=value; got '{text}'")
+        raise BBOError(f"--slurm takes OPTION=VALUE; got '{text}'")
     return key.strip(), value.strip()
 
 
-def _request(plan_file: Path | None, suite: str | None, overrides: tuple[str, ...], axes: dict[str, Any]) -> plan.Request:
+def _request(plan_file: Path | None, suite: str | None, overrides: tuple[str, ...], axes: dict[str, Any]) -> request.Request:
     """Settings from the suite or plan file, replaced by what the command line gives."""
     if plan_file and suite:
         raise BBOError("give a plan file or --suite, not both")
-    base = plan.read_plan(plan_file) if plan_file else plan.read_suite(suite) if suite else {}
-    chosen: dict[str, str] = {key: str(value) for key, value in base.pop("set", {}).items()}
-    chosen.update(_pair("--set", text) for text in overrides)
-    given = {key: value for key, value in axes.items() if value}
-    if axes["budget"] is not None:
-        given["budget"] = axes["budget"]
+    base = request.read_plan(plan_file) if plan_file else request.read_suite(suite) if suite else {}
+    given = {key: value for key, value in axes.items() if value not in (None, ())}
     if "seeds" in given:
-        given["seeds"] = plan.parse_seeds(given["seeds"])
-    settings = {**base, **given, "overrides": chosen}
-    return plan.Request(**{f.name: settings.get(f.name, _default(f)) for f in dataclasses.fields(plan.Request)})
-
-
-def _default(field: dataclasses.Field[Any]) -> Any:
-    if field.default is not dataclasses.MISSING:
-        return field.default
-    return () if field.default_factory is dataclasses.MISSING else field.default_factory()
+        given["seeds"] = request.parse_seeds(given["seeds"])
+    chosen = {**base.get("overrides", {}), **request.parse_overrides(overrides)}
+    return request.Request(**{**base, **given, "overrides": chosen})
 
 
 def _need_cuda() -> None:

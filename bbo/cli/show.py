@@ -61,17 +61,32 @@ def _show_task(task: Task) -> None:
         click.echo(f"\nvariants ({len(variants)}), as {spec.id.partition(':')[0]}:NAME\n  " + " ".join(variants))
 
 
-def _show_method(method: catalogue.Method) -> None:
-    click.echo(f"{method.id}\n")
+def _show_method(method: catalogue.LoadedMethod) -> None:
+    spec = method.spec
+    click.echo(f"{method.id}: {spec.title}\n" if spec.title else f"{method.id}\n")
     click.echo(inspect.getdoc(method.cls) or "(no docstring)")
     click.echo("")
-    composable = "with +ignite, +ignite2 or +sam" if getattr(method.cls, "composable", False) else "no"
-    kind = getattr(method.cls, "kind", "") or "unstated"
-    _facts({"version": method.version, "kind": kind, "sharpness regulariser": composable})
-    settings = catalogue.defaults(method.cls) | method.extra
+    facts = {
+        "version": method.version,
+        "kind": spec.kind or "unstated",
+        "paper": spec.paper,
+        "code": spec.code,
+        "spaces": ", ".join(spec.spaces),
+        "sharpness regulariser": "with +ignite, +ignite2 or +sam" if spec.composable else "no",
+        "privileged knowledge": ", ".join(spec.privileged),
+        "needs": ", ".join(spec.requires),
+    }
+    _facts({key: value for key, value in facts.items() if value})
+    settings = method.settings()
     if settings:
-        click.echo("\nsettings (default)")
-        _facts({key: json.dumps(value) for key, value in settings.items()})
+        click.echo("\nsettings")
+    for setting in settings.values():
+        default = method.extra.get(setting.name, setting.default)
+        unit = f" {setting.unit}" if setting.unit else ""
+        words = f" {setting.words}." if setting.words else ""
+        click.echo(
+            click.wrap_text(f"{setting.name} = {json.dumps(default)}{unit}.{words} ({setting.allowed()})", 100, "  ", "      ")
+        )
     for name, changes in method.presets().items():
         text = ", ".join(f"{key}={json.dumps(value)}" for key, value in changes.items())
         click.echo(f"\npreset {name}\n  {text or 'the defaults'}")

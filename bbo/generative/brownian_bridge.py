@@ -16,6 +16,9 @@ from torch.nn import functional
 
 from bbo.generative.synthetic_pairs import Pairs
 
+#: Raised whenever a change here could move a score (see `bbo.versions`).
+VERSION = 1
+
 
 @dataclass(frozen=True)
 class Schedule:

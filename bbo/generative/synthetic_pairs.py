@@ -12,6 +12,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+#: Raised whenever a change here could move a score (see `bbo.versions`).
+VERSION = 1
+
 
 class Function(Protocol):
     """A synthetic function on R^d with its gradient."""

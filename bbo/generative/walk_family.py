@@ -20,6 +20,9 @@ import torch
 from scipy.interpolate import BarycentricInterpolator
 from torch import Tensor
 
+#: Raised whenever a change here could move a score (see `bbo.versions`).
+VERSION = 1
+
 #: A place in the box: both numbers scaled to [-1, 1].
 Place = tuple[float, float]
 #: Walks on the functions at k places: ends (k, 2, n, d + 1), low first, coordinates and value.

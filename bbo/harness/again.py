@@ -132,4 +132,5 @@ def _plans(out: Path) -> dict[str, Order]:
 def _order(plans: dict[str, Order], stored: Record) -> Order:
     """The order of a stored cell; cells that came without their plan are found by their ids."""
     spec = stored.spec
-    return plans.get(spec.hash) or Order(spec, spec.task, spec.method, stored.method.get("preset", ""))
+    facts = stored.method
+    return plans.get(spec.hash) or Order(spec, spec.task, spec.method, facts.get("preset", ""), facts.get("overrides", {}))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bbo import catalogue, record
+from bbo import local, record
 from bbo.harness.judge import Answer, judge
 from bbo.harness.plan import PlannedCell
 from bbo.harness.sandbox import wire
@@ -141,7 +141,7 @@ class Host:
 
     def _ready(self, cell: PlannedCell) -> MethodProcess:
         """A living process from which this cell's task is hidden."""
-        if cell.task.local and (file := catalogue.local_file(cell.task.reference)) not in self._hidden_tasks:
+        if cell.task.local and (file := local.file_of(cell.task.reference)) not in self._hidden_tasks:
             self._hidden_tasks |= {file}
             self.close()
         if self._process is None or not self._process.alive:

@@ -82,8 +82,11 @@ def judge(cell: PlannedCell, answer: Answer) -> tuple[Record, Outcome | None, Tr
         },
         method={
             "summary": cell.method.summary,
-            "kind": getattr(cell.method.cls, "kind", ""),
+            "kind": cell.method.spec.kind,
+            "title": cell.method.spec.title,
             "preset": cell.preset,
+            "overrides": cell.overrides,
+            "regulariser": cell.method.regulariser,
             "privileged": answer.privileged,
             "local": cell.method.local,
         },

@@ -33,7 +33,7 @@ def host() -> dict[str, Any]:
 
 def packages(cell: PlannedCell) -> dict[str, str]:
     """Versions of the packages that a cell's result may depend on: ours, and those that its task and method ask for."""
-    asked = (*cell.task.task.spec.requires, *getattr(cell.method.cls, "requires", ()))
+    asked = (*cell.task.task.spec.requires, *cell.method.spec.requires)
     return _versions((*asked, cell.method.cls.__module__.partition(".")[0], type(cell.task.task).__module__.partition(".")[0]))
 
 

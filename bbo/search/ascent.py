@@ -7,6 +7,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from bbo.encoding import Encoded
+from bbo.problem import Problem
+
+#: Raised whenever a change here could move a score (see `bbo.versions`).
+VERSION = 1
+
 
 def gradient_of(objective: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     """The gradient, by autograd, of an objective that treats every design by itself.
@@ -50,3 +56,21 @@ def ascend(
         if on_step:
             on_step(step, x)
     return x
+
+
+def from_best(
+    problem: Problem, gradient: Callable[[Tensor], Tensor], steps: int, step_size: float, encoded: Encoded | None = None
+) -> Tensor:
+    """Designs (budget, *shape): the best visible ones, moved up by plain gradient ascent; the last iterates, decoded.
+
+    Args:
+        gradient: encoded designs (n, d) to gradients (n, d) of what is maximised.
+        steps, step_size: as in `ascend`.
+        encoded: the view of the table that `gradient` takes; by default z-scored.
+    """
+    data = encoded or problem.encoded()
+
+    def report(step: int, x: Tensor) -> None:
+        problem.progress(step, steps, lambda: data.decode(x))
+
+    return data.decode(ascend(gradient, data.x[problem.starts()], steps, step_size, report))

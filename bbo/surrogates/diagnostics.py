@@ -10,6 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+#: Raised whenever a change here could move a score (see `bbo.versions`).
+VERSION = 1
+
 
 @dataclass(frozen=True)
 class Surrogate:

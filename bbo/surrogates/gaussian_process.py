@@ -14,6 +14,9 @@ from torch import Tensor
 
 from bbo.errors import NumericalError
 
+#: Raised whenever a change here could move a score (see `bbo.versions`).
+VERSION = 1
+
 
 @dataclass(frozen=True)
 class RBF:

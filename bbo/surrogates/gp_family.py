@@ -18,6 +18,9 @@ from bbo.space import Sequence
 from bbo.surrogates.gaussian_process import RBF, Posterior, fit
 from bbo.surrogates.grid_gaussian_process import LARGEST_GRID, Grid, GridData, GridPosterior, GridRegression
 
+#: Raised whenever a change here could move a score (see `bbo.versions`).
+VERSION = 1
+
 #: Fits kernels near the family's centre, one posterior for each, in order.
 Fit = Callable[[list[RBF]], Iterator[Posterior | GridPosterior]]
 

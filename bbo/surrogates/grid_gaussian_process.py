@@ -26,6 +26,9 @@ from torch import Tensor
 from bbo.errors import NumericalError
 from bbo.surrogates.gaussian_process import RBF
 
+#: Raised whenever a change here could move a score (see `bbo.versions`).
+VERSION = 1
+
 #: Grids up to this many points are handled; beyond it the coefficient matrix no longer pays.
 LARGEST_GRID = 2**21
 #: At most this many eigenvectors in the preconditioner; its Cholesky factor is cubic in them.

@@ -10,6 +10,9 @@ from torch import Tensor
 
 from bbo.surrogates.training import Batch, BatchLoss, Loss, Predict
 
+#: Raised whenever a change here could move a score (see `bbo.versions`).
+VERSION = 1
+
 
 def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
     """sum(w v) / sum(w) of (K, B) over the batch; 0 where all weights are 0."""

@@ -17,6 +17,9 @@ from torch import Generator, Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional as F
 
+#: Raised whenever a change here could move a score (see `bbo.versions`).
+VERSION = 1
+
 #: Parameters of an ensemble by name; every tensor has the leading axis K.
 Params = dict[str, Tensor]
 

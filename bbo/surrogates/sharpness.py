@@ -25,7 +25,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from bbo.errors import BBOError, unknown
+from bbo.errors import BBOError
+from bbo.settings import setting
 
 #: Weights by name, every tensor (K, ...).
 Params = dict[str, Tensor]
@@ -75,40 +76,26 @@ class Regulariser(Protocol):
 
 @dataclass(frozen=True)
 class SharpnessSettings:
-    """Settings of the regulariser, for methods to inherit. `METHOD+ignite` fills in the published values.
+    """Settings of the regulariser, for methods to inherit. `METHOD+ignite` fills in the published values."""
 
-    Args:
-        sharpness: none, ignite, ignite2 or sam.
-        sharpness_lambda: weight of the penalty; for ignite its start.
-        sharpness_eta: step of lambda (ignite).
-        sharpness_epsilon: bound on rho |grad G| (ignite).
-        sharpness_rho: radius of the neighbourhood in weight space.
-        sharpness_r: length of the finite difference; 0 takes the exact Hessian-vector product.
-    """
+    sharpness: str = setting("none", "regulariser of the surrogate's training", choices=("none", *PUBLISHED))
+    sharpness_lambda: float = setting(0.0, "weight of the penalty; for ignite its start")
+    sharpness_eta: float = setting(0.0, "step of lambda (ignite)", low=0)
+    sharpness_epsilon: float = setting(0.0, "bound on rho |grad G| (ignite)", low=0)
+    sharpness_rho: float = setting(0.0, "radius of the neighbourhood in weight space", low=0)
+    sharpness_r: float = setting(0.0, "length of the finite difference; 0 takes the exact Hessian-vector product", low=0)
 
-    sharpness: str = "none"
-    sharpness_lambda: float = 0.0
-    sharpness_eta: float = 0.0
-    sharpness_epsilon: float = 0.0
-    sharpness_rho: float = 0.0
-    sharpness_r: float = 0.0
-
-    def regulariser(self, members: int, device: torch.device) -> Regulariser:
-        """A fresh regulariser for training K `members` on `device`.
-
-        Raises:
-            BBOError: an unknown one, or settings it cannot work with.
-        """
-        if self.sharpness == "none":
-            return Unregularised()
-        if self.sharpness not in PUBLISHED:
-            raise unknown("sharpness regulariser", self.sharpness, ["none", *PUBLISHED])
-        if not (self.sharpness_rho > 0 and self.sharpness_r >= 0):
+    def __post_init__(self) -> None:
+        if self.sharpness != "none" and self.sharpness_rho <= 0:
             raise BBOError(
-                f"{self.sharpness} needs sharpness_rho > 0 and sharpness_r >= 0; "
-                f"got {self.sharpness_rho:g} and {self.sharpness_r:g}; "
+                f"{self.sharpness} needs sharpness_rho above 0; got {self.sharpness_rho:g}; "
                 f"METHOD+{self.sharpness} brings the published values"
             )
+
+    def regulariser(self, members: int, device: torch.device) -> Regulariser:
+        """A fresh regulariser for training K `members` on `device`."""
+        if self.sharpness == "none":
+            return Unregularised()
         if self.sharpness == "sam":
             return SAM(self.sharpness_rho)
         eta = self.sharpness_eta if self.sharpness == "ignite" else 0.0

@@ -11,8 +11,12 @@ import torch
 from torch import Generator, Tensor, nn
 
 from bbo.errors import BBOError, NumericalError, unknown
+from bbo.settings import setting
 from bbo.surrogates.networks import Ensemble, Params
-from bbo.surrogates.sharpness import Objective, Regulariser, Unregularised
+from bbo.surrogates.sharpness import Objective, Regulariser, SharpnessSettings, Unregularised
+
+#: Raised whenever a change here could move a score (see `bbo.versions`).
+VERSION = 1
 
 #: Designs (K, B, d) to outputs (K, B, k) at some weights.
 Predict = Callable[[Tensor], Tensor]
@@ -58,6 +62,28 @@ class Plan:
     bootstrap: bool = False
     keep: str = "last"
     patience: int = 0
+
+
+@dataclass(frozen=True)
+class TrainingSettings(SharpnessSettings):
+    """Settings of a surrogate's training, for methods to inherit; with the regulariser's."""
+
+    hidden: int = setting(2048, "width of the hidden layers", low=1)
+    layers: int = setting(2, "number of hidden layers", low=1)
+    epochs: int = setting(50, "passes over the training rows", low=1)
+    batch_size: int = setting(128, "rows in a batch", low=1)
+    learning_rate: float = setting(3e-4, "step size of Adam", above=0)
+    max_updates: int = setting(0, "no more batches than this, in whole epochs but at least one; 0 for no cap", low=0)
+    validation: int = setting(500, "rows held out, at most a tenth of all", low=0)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Widths of the hidden layers."""
+        return (self.hidden,) * self.layers
+
+    def plan(self, bootstrap: bool = False, keep: str = "last") -> Plan:
+        """How long and on what to train; `bootstrap` and `keep` as in `Plan`."""
+        return Plan(self.epochs, self.batch_size, self.learning_rate, self.max_updates, self.validation, bootstrap, keep)
 
 
 @dataclass

@@ -1,19 +1,20 @@
-"""What every method must do, tried on two small made-up problems: a box and sequences with unequal letters."""
+"""What every method must do, tried on small made-up problems: a box, and sequences with unequal letters."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
+import hashlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from bbo import catalogue, settings
-from bbo.catalogue import Method
+from bbo.catalogue import LoadedMethod
 from bbo.problem import Problem
 from bbo.space import Continuous, Sequence, Space
 from bbo.testing import Checks
@@ -22,6 +23,10 @@ SPACES: dict[str, Space] = {
     "box": Continuous((-1.0, 0.0, -2.0, 0.0), (1.0, 5.0, 2.0, 1.0)),
     "sequence": Sequence((4, 2, 3, 4, 4, 5)),
 }
+#: For methods that want the same letters in every position.
+EVEN: dict[str, Space] = {"even sequence": Sequence.uniform(6, 4, "ACGT")}
+#: Visible rows of a made-up problem, nine tenths of those drawn.
+ROWS = 270
 
 
 def make_problem(space: Space, budget: int, rows: int = 300, seed: int = 0) -> Problem:
@@ -39,20 +44,69 @@ def make_problem(space: Space, budget: int, rows: int = 300, seed: int = 0) -> P
     )
 
 
-def checks(method: Method) -> Checks:
+def spaces(method: LoadedMethod) -> dict[str, Space]:
+    """The made-up spaces that a method fits; the even sequences only where it refuses the uneven ones."""
+    found = {name: space for name, space in SPACES.items() if not method.unsuitable(space, ROWS)}
+    return found | ({} if "sequence" in found else {n: s for n, s in EVEN.items() if not method.unsuitable(s, ROWS)})
+
+
+def smoke(method: LoadedMethod) -> Any:
+    """The method under its `smoke` preset, or its first, or none."""
+    preset = "smoke" if "smoke" in method.presets() else next(iter(method.presets()), "default")
+    return method.cls(**method.config(preset, "", {}).config)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One call of `propose`: the problem with its notes, a copy of its table from before, the designs, global generators touched."""
+
+    problem: Problem
+    x: Tensor
+    y: Tensor
+    designs: Tensor
+    touched: tuple[str, ...]
+
+
+class Runs:
+    """Runs of one method on a space, made when a check first asks for them, so that one run serves many checks."""
+
+    def __init__(self, method: LoadedMethod, space: Space) -> None:
+        self.method, self.space = method, space
+        self._made: dict[tuple[int, int], Run] = {}
+
+    def __call__(self, budget: int = 8, repeat: int = 0) -> Run:
+        """The run with this budget; another `repeat` is another run of the same."""
+        if (budget, repeat) not in self._made:
+            problem = make_problem(self.space, budget)
+            x, y = problem.x.clone(), problem.y.clone()
+            with _watched() as touched:
+                designs = torch.as_tensor(smoke(self.method).propose(problem))
+            self._made[budget, repeat] = Run(problem, x, y, designs, tuple(touched))
+        return self._made[budget, repeat]
+
+
+def digest(designs: Tensor) -> str:
+    """12 hex digits that change with any bit of the designs, their type or shape."""
+    array = np.ascontiguousarray(designs.detach().cpu().numpy())
+    return hashlib.sha256(f"{array.dtype.str}{array.shape}".encode() + array.tobytes()).hexdigest()[:12]
+
+
+def checks(method: LoadedMethod) -> Checks:
     """All checks of one method, under its `smoke` preset where it has one."""
     found: Checks = {
         "has a docstring": lambda: _docstring(method),
         "has settings that can be written down": lambda: _settings(method),
         "has presets that resolve": lambda: _presets(method),
+        "fits some space, and says why it does not fit others": lambda: _fits(method),
     }
-    for name, space in SPACES.items():
+    for name, space in spaces(method).items():
+        runs = Runs(method, space)
         for budget in (8, 400):
-            found[f"{name}: returns {budget} valid designs for a budget of {budget}"] = _bind(_valid, method, space, budget)
-        found[f"{name}: the same seed gives the same designs, bit for bit"] = _bind(_repeatable, method, space)
-        found[f"{name}: leaves the visible table as it was"] = _bind(_leaves_data, method, space)
-        found[f"{name}: draws from problem.generator only"] = _bind(_own_randomness, method, space)
-        found[f"{name}: notes can be written as JSON"] = _bind(_notes, method, space)
+            found[f"{name}: returns {budget} valid designs for a budget of {budget}"] = _bind(_valid, runs, budget)
+        found[f"{name}: the same seed gives the same designs, bit for bit"] = _bind(_repeatable, runs)
+        found[f"{name}: leaves the visible table as it was"] = _bind(_leaves_data, runs)
+        found[f"{name}: draws from problem.generator only"] = _bind(_own_randomness, runs)
+        found[f"{name}: asks for no privileged knowledge that it does not declare"] = _bind(_privileged, runs)
     return found
 
 
@@ -60,61 +114,66 @@ def _bind(check: Callable[..., None], *arguments: Any) -> Callable[[], None]:
     return lambda: check(*arguments)
 
 
-def _propose(method: Method, problem: Problem) -> Tensor:
-    preset = "smoke" if "smoke" in method.presets() else next(iter(method.presets()), "default")
-    return torch.as_tensor(method.cls(**method.config(preset, "", {}).config).propose(problem))
+@contextmanager
+def _watched() -> Iterator[list[str]]:
+    """Names of the global generators that are used meanwhile."""
+    touched: list[str] = []
+    states = (torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate())  # type: ignore[index]  # noqa: NPY002
+    yield touched
+    if not torch.equal(states[0], torch.get_rng_state()):
+        touched.append("torch's global generator was used; pass generator=problem.generator")
+    if states[1] != np.random.get_state()[1].tolist():  # type: ignore[index]  # noqa: NPY002
+        touched.append("NumPy's global generator was used")
+    if states[2] != random.getstate():
+        touched.append("the generator of the random module was used")
 
 
-def _docstring(method: Method) -> None:
+def _docstring(method: LoadedMethod) -> None:
     own = (method.cls.__doc__ or "").strip()
     # A dataclass without a docstring gets its signature as one.
     assert own and not own.startswith(f"{method.cls.__name__}("), "write a docstring: its first line is shown in every list"
 
 
-def _settings(method: Method) -> None:
+def _settings(method: LoadedMethod) -> None:
+    method.settings()
     if dataclasses.is_dataclass(method.cls):
         parameters = getattr(method.cls, "__dataclass_params__", None)
         assert parameters is not None and parameters.frozen, "the settings must not change: use @dataclass(frozen=True)"
-    for key, value in catalogue.defaults(method.cls).items():
-        assert isinstance(value, bool | int | float | str), (
-            f"setting {key} is {type(value).__name__}; allowed: bool, int, float, str"
-        )
 
 
-def _presets(method: Method) -> None:
-    for name, changes in method.presets().items():
-        text = {key: value if isinstance(value, str) else json.dumps(value) for key, value in changes.items()}
-        settings.resolve(method.cls, method.id, name, "", text)
+def _presets(method: LoadedMethod) -> None:
+    for name in method.presets():
+        method.config(name, "", {})
 
 
-def _valid(method: Method, space: Space, budget: int) -> None:
-    designs = _propose(method, make_problem(space, budget))
+def _fits(method: LoadedMethod) -> None:
+    for space in (*SPACES.values(), *EVEN.values()):
+        reason = method.unsuitable(space, ROWS)
+        assert isinstance(reason, str), f"unsuitable must return a reason, or an empty text where it fits; got {reason!r}"
+    assert spaces(method), "unsuitable refuses every space that was tried: a box, sequences with uneven and with even letters"
+
+
+def _valid(runs: Runs, budget: int) -> None:
+    designs = runs(budget).designs
     assert len(designs) == budget, f"must return exactly problem.budget = {budget} designs; got {len(designs)}"
-    space.check(designs.detach().cpu().numpy())
+    runs.space.check(designs.detach().cpu().numpy())
 
 
-def _repeatable(method: Method, space: Space) -> None:
-    first, second = (_propose(method, make_problem(space, 8)) for _ in range(2))
-    assert torch.equal(first, second), "two runs from the same seed differ; draw random numbers from problem.generator only"
+def _repeatable(runs: Runs) -> None:
+    same = torch.equal(runs().designs, runs(repeat=1).designs)
+    assert same, "two runs from the same seed differ; draw random numbers from problem.generator only"
 
 
-def _leaves_data(method: Method, space: Space) -> None:
-    problem = make_problem(space, 8)
-    x, y = problem.x.clone(), problem.y.clone()
-    _propose(method, problem)
-    assert torch.equal(x, problem.x), "problem.x was changed in place"
-    assert torch.equal(y, problem.y), "problem.y was changed in place"
+def _leaves_data(runs: Runs) -> None:
+    run = runs()
+    assert torch.equal(run.x, run.problem.x), "problem.x was changed in place"
+    assert torch.equal(run.y, run.problem.y), "problem.y was changed in place"
 
 
-def _own_randomness(method: Method, space: Space) -> None:
-    before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()  # type: ignore[index]  # noqa: NPY002
-    _propose(method, make_problem(space, 8))
-    assert torch.equal(before[0], torch.get_rng_state()), "torch's global generator was used; pass generator=problem.generator"
-    assert before[1] == np.random.get_state()[1].tolist(), "NumPy's global generator was used"  # type: ignore[index]  # noqa: NPY002
-    assert before[2] == random.getstate(), "the generator of the random module was used"
+def _own_randomness(runs: Runs) -> None:
+    assert not runs().touched, "; ".join(runs().touched)
 
 
-def _notes(method: Method, space: Space) -> None:
-    problem = make_problem(space, 8)
-    _propose(method, problem)
-    json.dumps(problem.notes)
+def _privileged(runs: Runs) -> None:
+    undeclared = set(runs().problem.privileged_used) - set(runs.method.spec.privileged)
+    assert not undeclared, f"it asked for {', '.join(undeclared)}; write privileged=(...) into its MethodSpec"

@@ -14,6 +14,8 @@ from bbo.surrogates.sharpness import Unregularised
 from bbo.surrogates.training import Batch, objective
 from bbo.testing.methods import SPACES, make_problem
 
+pytestmark = pytest.mark.numerics
+
 
 @pytest.fixture
 def setting():

@@ -6,6 +6,8 @@ from bbo import catalogue
 from bbo.testing import verdicts
 from bbo.testing.methods import checks
 
+pytestmark = pytest.mark.numerics
+
 
 @pytest.mark.parametrize("name", catalogue.method_ids())
 def test_conformance(name):
@@ -16,7 +18,7 @@ def test_conformance(name):
 @pytest.mark.parametrize("name", catalogue.method_ids())
 def test_has_the_three_presets_if_it_has_settings(name):
     method = catalogue.load_method(name)
-    if catalogue.defaults(method.cls):
+    if method.settings():
         assert {"paper", "fast", "smoke"} <= set(method.presets())
 
 

@@ -107,11 +107,11 @@ def names() -> list[str]:
     found = []
     for name in catalogue.method_ids():
         try:
-            cls = catalogue.load_method(name).cls
+            spec = catalogue.load_method(name).spec
         except Unavailable:
             continue
         found.append(name)
-        if getattr(cls, "composable", False):
+        if spec.composable:
             found += [f"{name}+{regulariser}" for regulariser in ("ignite", "ignite2", "sam")]
     return found
 

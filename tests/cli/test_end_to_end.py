@@ -79,7 +79,7 @@ def test_html_page(results, tmp_path):
         (["run", "-t", "tfbind8", "-b", "randon"], "did you mean random"),
         (["run", "-t", "tfbind8", "-b", "root", "--set", "root.stesp=3"], "did you mean steps"),
         (["run", "-t", "tfbind8", "-b", "root", "--set", "rot.steps=3"], "did you mean root"),
-        (["run", "-t", "tfbind8", "-b", "root", "--set", "steps"], "--set takes method.key=value"),
+        (["run", "-t", "tfbind8", "-b", "root", "--set", "steps"], "--set takes METHOD.KEY=VALUE"),
         (["run", "-t", "tfbind8", "-b", "root", "--preset", "quick"], "unknown preset of root 'quick'"),
         (["run", "-t", "tfbind8", "-b", "random", "--seeds", "3-1"], "seeds are written like"),
         (["run", "-t", "tfbind8", "-b", "random", "--budget", "0"], "the budget must be at least 1"),

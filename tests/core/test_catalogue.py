@@ -25,7 +25,8 @@ def test_near_matches_are_named():
 def test_cards_say_what_the_classes_say():
     for name in catalogue.method_ids():
         card, loaded = catalogue.method_card(name), catalogue.load_method(name)
-        assert (card.version, card.summary, card.kind) == (loaded.version, loaded.summary, loaded.cls.kind)
+        assert (card.spec, card.summary) == (loaded.spec, loaded.summary)
+        assert loaded.version.startswith(f"{card.spec.version}.")
 
 
 def test_local_files(tmp_path):
@@ -34,8 +35,12 @@ def test_local_files(tmp_path):
     found = catalogue.load_method(f"{path}:Mine")
     assert found.local
     assert found.id == "Mine"
-    path.write_text(path.read_text() + "# another text\n")
+    text = path.read_text()
+    path.write_text("# a comment\n" + text + "class Third:\n    size = 1\n")
+    assert catalogue.load_method(f"{path}:Mine").version == found.version
+    path.write_text(text.replace("x[:", "x[0:"))
     assert catalogue.load_method(f"{path}:Mine").version != found.version
+    path.write_text(text)
     with pytest.raises(BBOError, match="did you mean Mine"):
         catalogue.load_method(f"{path}:Mime")
     with pytest.raises(BBOError, match="needs a method propose"):
@@ -45,7 +50,7 @@ def test_local_files(tmp_path):
     with pytest.raises(BBOError, match="no file"):
         catalogue.load_method(f"{tmp_path}/nothing.py:Mine")
     path.write_text("import nothing_of_this_name\n")
-    with pytest.raises(BBOError, match=r"cannot be imported: ModuleNotFoundError"):
+    with pytest.raises(BBOError, match=r"cannot be imported: line 1: ModuleNotFoundError"):
         catalogue.load_method(f"{path}:Mine")
 
 

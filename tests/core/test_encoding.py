@@ -10,6 +10,8 @@ from torch.testing import assert_close
 from bbo.encoding import Encoded, Logits
 from bbo.space import Continuous, Sequence
 
+pytestmark = pytest.mark.numerics
+
 CPU = torch.device("cpu")
 
 

@@ -5,6 +5,8 @@ import torch
 
 from bbo.generative.walk_family import CHECKS, ORDERS, affordable, interpolate
 
+pytestmark = pytest.mark.numerics
+
 
 def walks_of(rule):
     """Walks of three starts in two dimensions whose ends are `rule` of the place, and the number of functions walked on."""

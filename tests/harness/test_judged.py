@@ -97,7 +97,7 @@ def test_notes_that_json_cannot_hold_are_refused_where_they_are_made(lab):
     }
     for result in lab.run(lab.plan(*(lab.body(name, body) for name, body in bodies.items()))):
         assert result.error["reason"] == "error"
-        assert "problem.note(" in result.error["message"]
+        assert "problem.note takes" in result.error["message"]
 
 
 def test_what_a_process_says_of_its_cost_is_not_believed(lab):

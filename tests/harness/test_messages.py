@@ -37,13 +37,13 @@ CARELESS = {
     "Nothing": "problem.progress(3, None)",
     "Enormous": "problem.progress(10**30, 10**31, problem.x[:16])",
     "Fraction": "problem.progress(0.5, 1.0)",
+    "Tensor": "problem.progress(torch.tensor(3), 10)",
     "Vector": "problem.progress(torch.arange(3), 10)",
     "List": "problem.progress(1, 2, problem.x[:16].tolist())",
 }
 FINE = {
     "NumPy": "problem.progress(np.int64(3), 10)",
-    "Tensor": "problem.progress(torch.tensor(3), 10)",
-    "Float": "problem.progress(3.0, 10)",
+    "Function": "problem.progress(3, 10, lambda: problem.x[:16])",
     "Plain": "problem.progress(3, 10, problem.x[:16])",
 }
 HOSTILE = {
@@ -79,7 +79,7 @@ HOSTILE = {
 
 
 def honest(lab, *seeds):
-    return [c for c in lab.plan("Good", seeds=seeds).cells()]
+    return list(lab.plan("Good", seeds=seeds))
 
 
 @pytest.fixture(scope="module")

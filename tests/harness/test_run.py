@@ -13,7 +13,7 @@ import pytest
 from bbo import record
 from bbo.harness import plan, run
 from bbo.harness.host import RunOptions
-from bbo.harness.plan import Request, parse_seeds
+from bbo.harness.request import Request, parse_seeds
 from bbo.harness.run import Listener
 
 TASK = """
@@ -115,8 +115,8 @@ def test_two_folders_hold_the_same_bits_whatever_the_order(here):
     first, second = make(here, "Good", seeds=(0, 1, 2)), make(here, "Good", seeds=(2, 0, 1))
     execute(first, here / "a")
     execute(second, here / "b", jobs=2)
-    seen = [designs(here / "a", cell.spec) for cell in first.cells()]
-    assert all((designs(here / "a", c.spec) == designs(here / "b", c.spec)).all() for c in first.cells())
+    seen = [designs(here / "a", cell.spec) for cell in first]
+    assert all((designs(here / "a", c.spec) == designs(here / "b", c.spec)).all() for c in first)
     assert not (seen[0] == seen[1]).all()
 
 
@@ -247,14 +247,14 @@ def test_plans_say_what_is_missing(here):
     made.save(here / "out")
     made.save(here / "out")
     assert len(list((here / "out" / "plans").iterdir())) == 1
-    assert run.status(here / "out").missing == [cell.spec for cell in made.cells()]
+    assert run.status(here / "out").missing == [cell.spec for cell in made]
 
 
 def test_cell_seeds_do_not_depend_on_the_rest_of_the_plan(here):
     from bbo.harness.seeds import cell_seed
 
-    alone = {c.spec.hash: cell_seed(c.spec) for c in make(here, "Good", seeds=(1,)).cells()}
-    among = {c.spec.hash: cell_seed(c.spec) for c in make(here, "Raises", "Good", seeds=(0, 1)).cells()}
+    alone = {c.spec.hash: cell_seed(c.spec) for c in make(here, "Good", seeds=(1,))}
+    among = {c.spec.hash: cell_seed(c.spec) for c in make(here, "Raises", "Good", seeds=(0, 1))}
     assert alone.items() <= among.items()
     assert len(set(among.values())) == len(among)
 
@@ -269,4 +269,4 @@ def test_plan_saved_as_json_is_the_plan(here):
     made.save(here / "out")
     (path,) = (here / "out" / "plans").iterdir()
     assert json.loads(path.read_text())["seeds"] == [3]
-    assert [s.hash for s in plan.planned_specs(here / "out")] == [c.spec.hash for c in made.cells()]
+    assert [s.hash for s in plan.planned_specs(here / "out")] == [c.spec.hash for c in made]

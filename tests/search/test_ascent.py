@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch.testing import assert_close
 
 from bbo.search.ascent import ascend, gradient_of
+
+pytestmark = pytest.mark.numerics
 
 
 def test_ascent_on_a_quadratic_is_geometric_for_every_start_in_the_batch():

@@ -11,6 +11,8 @@ from torch.testing import assert_close
 
 from bbo.surrogates.diagnostics import accuracy, mixture, spearman
 
+pytestmark = pytest.mark.numerics
+
 
 @given(st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=3, max_size=30))
 def test_spearman_with_ties_is_scipys(pairs):

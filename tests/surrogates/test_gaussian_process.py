@@ -13,6 +13,8 @@ from bbo.surrogates.gaussian_process import RBF, fit, fit_likelihood, median_dis
 from bbo.surrogates.gp_family import VisibleTable
 from bbo.surrogates.grid_gaussian_process import Grid, GridData, GridRegression
 
+pytestmark = pytest.mark.numerics
+
 
 def reference(kernel, x, y, q):
     """Posterior mean and gradient in float64, by the definition and autograd."""

@@ -14,6 +14,8 @@ from bbo.surrogates.networks import MLP, Ensemble
 from bbo.surrogates.sharpness import SAM, Ignite, SharpnessSettings, Unregularised, norm
 from bbo.surrogates.training import Batch, objective
 
+pytestmark = pytest.mark.numerics
+
 
 @pytest.fixture
 def setting():
@@ -113,7 +115,5 @@ def test_a_flat_prediction_gives_no_nan():
 
 
 def test_a_regulariser_without_a_radius_is_refused():
-    with pytest.raises(BBOError, match=r"sharpness_rho > 0.*METHOD\+ignite"):
-        SharpnessSettings("ignite").regulariser(1, torch.device("cpu"))
-    with pytest.raises(BBOError, match="did you mean ignite"):
-        SharpnessSettings("ignit", sharpness_rho=1.0).regulariser(1, torch.device("cpu"))
+    with pytest.raises(BBOError, match=r"sharpness_rho above 0.*METHOD\+ignite"):
+        SharpnessSettings("ignite")

@@ -16,6 +16,8 @@ from bbo.surrogates.networks import MLP, Embedded, spawn
 from bbo.surrogates.sharpness import PUBLISHED, SharpnessSettings
 from bbo.surrogates.training import Plan, fit, validation_rows
 
+pytestmark = pytest.mark.numerics
+
 
 def table(n=200, d=3):
     generator = torch.Generator().manual_seed(0)

@@ -13,6 +13,8 @@ from bbo.task import Dataset, Task, TaskSpec
 from bbo.testing import verdicts
 from bbo.testing.tasks import checks
 
+pytestmark = pytest.mark.numerics
+
 CHECKSUMS = json.loads((Path(__file__).parent / "checksums.json").read_text())
 VARIANTS = [
     "tfbind8:PAX7_REF_R1",

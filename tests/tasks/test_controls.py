@@ -6,6 +6,8 @@ import pytest
 from bbo.catalogue import load_task
 from bbo.tasks.controls import POOL, pool
 
+pytestmark = pytest.mark.numerics
+
 HARTMANN = [0.20169, 0.150011, 0.476874, 0.275332, 0.311652, 0.6573]
 OPTIMA = {
     "branin": [[-np.pi, 12.275], [np.pi, 2.275], [9.42478, 2.475]],

@@ -8,6 +8,8 @@ import pytest
 from bbo import data
 from bbo.tasks.ehrlich import Ehrlich32, Ehrlich64, Ehrlich128, ehrlich, feasible, motif_share, optimal_sequence
 
+pytestmark = pytest.mark.numerics
+
 TASKS = [Ehrlich32, Ehrlich64, Ehrlich128]
 
 

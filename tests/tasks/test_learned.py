@@ -11,6 +11,8 @@ from bbo.catalogue import load_task
 from bbo.tasks import conv_oracle, forest_oracle
 from bbo.tasks.learned import quality_note, report
 
+pytestmark = pytest.mark.numerics
+
 NAMES = ["superconductor", "utr", "gfp"]
 needs_data = pytest.mark.skipif("BBO_DATA_DIR" not in os.environ, reason="BBO_DATA_DIR is not set")
 

@@ -9,6 +9,8 @@ from bbo import data
 from bbo.catalogue import load_task
 from bbo.tasks import hpo, nas_bench_201, tfbind10
 
+pytestmark = pytest.mark.numerics
+
 needs_data = pytest.mark.skipif("BBO_DATA_DIR" not in os.environ, reason="BBO_DATA_DIR is not set")
 
 

@@ -9,6 +9,8 @@ import pytest
 from bbo.errors import UnknownName
 from bbo.tasks.tfbind8 import TFBind8, letters, table_keys
 
+pytestmark = pytest.mark.numerics
+
 needs_data = pytest.mark.skipif("BBO_DATA_DIR" not in os.environ, reason="BBO_DATA_DIR is not set")
 
 

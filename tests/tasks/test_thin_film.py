@@ -1,9 +1,12 @@
 """The thin film's physics, against textbook results."""
 
 import numpy as np
+import pytest
 
 from bbo.tasks import thin_film
 from bbo.tasks.thin_film import AIR, GLASS, INDICES, LAYERS, TITANIA, WAVELENGTHS, ThinFilm, reflectance
+
+pytestmark = pytest.mark.numerics
 
 
 def design(thickness: np.ndarray) -> np.ndarray:

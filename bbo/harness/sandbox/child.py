@@ -292,7 +292,8 @@ def _listener(job: Job, channel: Channel) -> Any:
         now, point = time.monotonic(), (total, step * TRACE_POINTS // max(total, 1))
         if job.trace and designs is not None and point != shown:
             shown = point
-            channel.send(wire.Progress(step, total, _plain(designs, job.longest)))
+            now_shown = designs() if callable(designs) else designs
+            channel.send(wire.Progress(step, total, _plain(now_shown, job.longest)))
         elif now - told > 0.1 or step >= total:
             told = now
             channel.send(wire.Progress(step, total))

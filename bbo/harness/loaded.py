@@ -1,0 +1,41 @@
+"""Tasks in memory, as the harness holds them: with their visible tables, and the version that their cells carry."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+from bbo import catalogue, local
+from bbo.task import Dataset, Task
+
+
+@dataclass(frozen=True)
+class LoadedTask:
+    """A task with its visible table in memory."""
+
+    reference: str
+    task: Task
+    dataset: Dataset
+    version: str
+    data_hash: str
+    local: bool
+
+
+def load(reference: str) -> LoadedTask:
+    """Load a task and its table.
+
+    Raises:
+        BBOError: no such task, or it is not available here.
+    """
+    task = catalogue.load_task(reference)
+    dataset = task.dataset()
+    version, is_local = task.spec.version, local.is_local(reference)
+    if is_local:  # the oracle is not covered by the data's hash, so the source of the class is part of the version
+        version += "+" + local.version(reference)
+    return LoadedTask(reference, task, dataset, version, dataset.sha256(), is_local)
+
+
+@functools.lru_cache(maxsize=32)
+def load_asked(reference: str, version: str, data_hash: str) -> LoadedTask:
+    """`load`, once a process for each version that is asked for: a local file may change."""
+    return load(reference)

@@ -1,0 +1,187 @@
+"""What a user asks for, before names are looked up: from the command line, a TOML file or a shipped suite."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from bbo import protocol
+from bbo.errors import BBOError, unknown
+
+#: More seeds than this are a slip of the pen, and would fill the memory with cells.
+MOST_SEEDS = 100_000
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be run.
+
+    Args:
+        tasks, methods: ids, patterns such as `rna-*`, "all", or `FILE.py:Class`.
+        seeds: seed numbers.
+        preset: name of the preset for every method.
+        overrides: `METHOD.KEY` to the value's text. A method's settings reach its composed forms too (`coms.steps` also
+            `coms+ignite`); those of a composed form (`coms+ignite.steps`) reach it alone, and win.
+        budget: designs per cell.
+        skip_missing: leave out tasks and methods whose data or packages are not here, instead of refusing the plan.
+    """
+
+    tasks: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = tuple(range(8))
+    preset: str = "fast"
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    budget: int = protocol.BUDGET
+    skip_missing: bool = False
+
+
+def suites() -> list[str]:
+    """Names of the suites that ship with the package."""
+    return sorted(p.name.removesuffix(".toml") for p in files("bbo").joinpath("suites").iterdir() if p.name.endswith(".toml"))
+
+
+def suite_summary(name: str) -> str:
+    """What a suite is for: the comment at its top, on one line."""
+    lines = _suite_text(name).splitlines()
+    return " ".join(line.lstrip("# ") for line in lines[: next(i for i, line in enumerate(lines) if not line.startswith("#"))])
+
+
+def read_suite(name: str) -> dict[str, Any]:
+    """The settings of a shipped suite, as `read_plan` gives them.
+
+    Raises:
+        UnknownName: no such suite.
+    """
+    return parse(_suite_text(name), f"suite {name}")
+
+
+def _suite_text(name: str) -> str:
+    if name not in suites():
+        raise unknown("suite", name, suites(), "see: bbo list suites")
+    return files("bbo").joinpath("suites", f"{name}.toml").read_text(encoding="utf-8")
+
+
+def read_plan(path: Path) -> dict[str, Any]:
+    """The settings of a plan file: any of tasks, methods, seeds, preset, budget, and `overrides` from its table `set`.
+
+    Raises:
+        BBOError: it cannot be read, or holds something else.
+    """
+    try:
+        return parse(path.read_text(encoding="utf-8"), str(path))
+    except OSError as error:
+        hint = "" if path.suffix == ".toml" else "; a plan is a TOML file, tasks are given with -t and methods with -b"
+        raise BBOError(f"plan {path} cannot be read: {error.strerror}{hint}") from None
+    except UnicodeDecodeError as error:
+        raise BBOError(f"plan {path} is not UTF-8 text: {error.reason} at byte {error.start}") from None
+
+
+def parse(text: str, name: str) -> dict[str, Any]:
+    """Settings of a request from TOML text; `name` is for messages.
+
+    Raises:
+        BBOError: not TOML, an unknown key, or a value of the wrong type.
+    """
+    try:
+        plan = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BBOError(f"{name} is not valid TOML: {error}") from None
+    if "baselines" in plan:  # what this key was called in older plan files
+        plan["methods"] = plan.pop("baselines")
+    for key in plan:
+        if key not in READERS:
+            raise unknown(f"key in {name}", key, READERS)
+    found = {}
+    for key, value in plan.items():
+        try:
+            found["overrides" if key == "set" else key] = READERS[key](value)
+        except (TypeError, ValueError) as error:
+            raise BBOError(f"{key} in {name} {error}; got {value!r}") from None
+    return found
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise TypeError("is a list of names")
+    return tuple(value)
+
+
+def _seeds(value: Any) -> tuple[int, ...]:
+    if isinstance(value, str):
+        return parse_seeds(value)
+    seeds = value if isinstance(value, list) else [value]
+    if not all(type(seed) is int and seed >= 0 for seed in seeds):
+        raise TypeError('is a whole number from 0, a list of them, or text like "0-7"')
+    return tuple(dict.fromkeys(seeds))
+
+
+def _word(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("is a word")
+    return value
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError("is a whole number")
+    return value
+
+
+def _overrides(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise TypeError('is a table with lines like "coms.steps" = 10')
+    found: dict[str, str] = {}
+    for key, one in value.items():
+        # `coms.steps = 10` without quotes is a table in TOML.
+        inner = {f"{key}.{name}": v for name, v in one.items()} if isinstance(one, dict) else {key: one}
+        found |= {name: str(v).lower() if isinstance(v, bool) else str(v) for name, v in inner.items()}
+    return found
+
+
+READERS: dict[str, Any] = {
+    "tasks": _names,
+    "methods": _names,
+    "seeds": _seeds,
+    "preset": _word,
+    "budget": _count,
+    "set": _overrides,
+}
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """`0-7`, `3`, or `0,2,5-6`, each seed once, in the order given.
+
+    Raises:
+        BBOError: written otherwise, or more than `MOST_SEEDS`.
+    """
+    seeds: dict[int, None] = {}
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
+            raise BBOError(f"seeds are written like 0-7, 3, or 0,2,5-6; got '{text}'")
+        if int(last or first) - int(first) >= MOST_SEEDS:
+            raise BBOError(f"a plan takes at most {MOST_SEEDS} seeds; got '{text}'")
+        seeds |= dict.fromkeys(range(int(first), int(last or first) + 1))
+    return tuple(seeds)
+
+
+def parse_overrides(words: tuple[str, ...]) -> dict[str, str]:
+    """`METHOD.KEY=VALUE` of the command line, as `Request.overrides` has them.
+
+    Raises:
+        BBOError: not written so, or one setting given twice.
+    """
+    found: dict[str, str] = {}
+    for text in words:
+        key, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or not key.rpartition(".")[0] or not key.rpartition(".")[2]:
+            raise BBOError(f"--set takes METHOD.KEY=VALUE; got '{text}'")
+        if found.setdefault(key, value) != value:
+            raise BBOError(f"--set gives {key} twice: {found[key]} and {value}")
+    return found

@@ -1,0 +1,125 @@
+"""What a plan looks up, checks and leaves out before anything runs."""
+
+import json
+
+import pytest
+
+from bbo.errors import BBOError, Unavailable, UnknownName
+from bbo.harness import plan, request
+from bbo.harness.request import Request
+
+ONLY = """
+from dataclasses import dataclass
+from bbo.method import Method, MethodSpec, setting
+
+class {name}(Method):
+    "Fits one kind of space."
+    spec = MethodSpec(id="{id}", version=1, kind="search", title="One kind", spaces=("{space}",))
+    presets = {{"fast": {{}}}}
+
+    def propose(self, problem):
+        return problem.x[problem.starts()]
+"""
+
+
+def planned(*methods, tasks=("hpo-naval",), overrides=None, preset="smoke", **more):
+    return plan.make(Request(tuple(tasks), methods, (0,), preset, overrides or {}, **more))
+
+
+def configs(made):
+    return {cell.spec.method: cell.spec.config for cell in made}
+
+
+def test_a_setting_of_the_base_reaches_its_composed_forms_and_a_composed_ones_own_wins():
+    made = configs(planned("coms", "coms+ignite", "coms+sam", overrides={"coms.steps": "3", "coms+sam.steps": "5"}))
+    assert {name: config["steps"] for name, config in made.items()} == {"coms": 3, "coms+ignite": 3, "coms+sam": 5}
+    assert configs(planned("coms+ignite", overrides={"coms.steps": "3"}))["coms+ignite"]["steps"] == 3
+    (cell,) = planned("coms+ignite", overrides={"coms.steps": "3"})
+    assert cell.overrides == {"steps": 3}
+
+
+def test_a_misspelt_word_is_refused_before_anything_runs_under_the_methods_own_name():
+    with pytest.raises(UnknownName, match=r"root-corrected\.target 'vissible': did you mean visible"):
+        planned("root-corrected", overrides={"root-corrected.target": "vissible"})
+
+
+def test_a_pair_that_does_not_fit_makes_no_cell_and_stands_in_the_saved_plan(tmp_path):
+    references = []
+    for name, space in (("Letters", "sequence"), ("Boxes", "continuous")):
+        (tmp_path / f"{name}.py").write_text(ONLY.format(name=name, id=name.lower(), space=space))
+        references.append(f"{tmp_path / name}.py:{name}")
+    made = planned(*references, tasks=("hpo-naval", "branin"), preset="fast")
+    assert {(cell.spec.task, cell.spec.method) for cell in made} == {("hpo-naval", "Letters"), ("branin", "Boxes")}
+    reasons = {(row["task"], row["method"]): row["reason"] for row in made.unsuitable()}
+    assert reasons[("branin", "Letters")] == "works on sequence spaces; this one is continuous"
+    assert set(reasons) == {("branin", "Letters"), ("hpo-naval", "Boxes")}
+    made.save(tmp_path)
+    (saved,) = (tmp_path / "plans").glob("*.json")
+    assert json.loads(saved.read_text())["unsuitable"] == made.unsuitable()
+    assert [order.spec for order in plan.planned(tmp_path)] == [cell.spec for cell in made]
+
+
+def test_patterns_and_all_expand_to_what_is_installed():
+    made = planned("random", tasks=("hpo-*", "nas-bench-201-*"))
+    assert len(made.tasks) == 7
+    assert "coms" in configs(planned("gradient-*", "coms"))
+    with pytest.raises(UnknownName, match="unknown task 'hop-\\*'"):
+        planned("random", tasks=("hop-*",))
+
+
+def test_what_is_missing_is_refused_or_skipped(monkeypatch):
+    monkeypatch.setenv("BBO_DATA_DIR", "/nowhere")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/nowhere")
+    with pytest.raises(Unavailable, match="--skip-missing"):
+        planned("random", tasks=("hpo-naval", "utr"))
+    made = planned("random", tasks=("hpo-naval", "utr"), skip_missing=True)
+    assert [task.task.spec.id for task in made.tasks] == ["hpo-naval"]
+    assert list(made.skipped) == ["utr"]
+    with pytest.raises(BBOError, match="all tasks were skipped"):
+        planned("random", tasks=("utr",), skip_missing=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('budget = "abc"', "budget in p is a whole number; got 'abc'"),
+        ('set = "x"', "set in p is a table"),
+        ("tasks = [1]", "tasks in p is a list of names"),
+        ("preset = 5", "preset in p is a word"),
+        ("seeds = 3.0", "seeds in p is a whole number from 0"),
+        ("seeds = [-1]", "seeds in p is a whole number from 0"),
+        ('seeds = "0-999999999"', "at most 100000 seeds"),
+        ("sedes = 3", "unknown key in p 'sedes': did you mean seeds"),
+        ("tasks = ", "p is not valid TOML"),
+    ],
+)
+def test_bad_plan_files_are_refused_in_one_line(text, message):
+    with pytest.raises(BBOError, match=message):
+        request.parse(text, "p")
+
+
+def test_plan_files_that_are_no_text_are_refused(tmp_path):
+    (tmp_path / "p.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(BBOError, match="is not UTF-8 text"):
+        request.read_plan(tmp_path / "p.toml")
+    with pytest.raises(BBOError, match="tasks are given with -t"):
+        request.read_plan(tmp_path / "branin")
+
+
+def test_a_table_of_settings_may_be_nested_and_older_files_say_baselines():
+    assert request.parse("[set.coms]\nsteps = 3\n", "p")["overrides"] == {"coms.steps": "3"}
+    assert request.parse('set = {"coms.steps" = 3}', "p")["overrides"] == {"coms.steps": "3"}
+    assert request.parse('baselines = ["coms"]', "p") == {"methods": ("coms",)}
+
+
+def test_a_setting_given_twice_is_refused():
+    with pytest.raises(BBOError, match=r"gives coms\.steps twice: 30 and 40"):
+        request.parse_overrides(("coms.steps=30", "coms.steps=40"))
+
+
+def test_a_plan_that_cannot_be_read_is_named(tmp_path):
+    (tmp_path / "plans").mkdir()
+    for text in ("{", "[]", '{"seeds": 3}', '{"seeds": [0], "tasks": [{}], "methods": [{}]}'):
+        (tmp_path / "plans" / "a.json").write_text(text)
+        with pytest.raises(BBOError, match=r"a\.json cannot be read .*remove it"):
+            plan.planned(tmp_path)
