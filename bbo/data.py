@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bbo.errors import DamagedFile, Unavailable, unknown
+from bbo import files
+from bbo.errors import BBOError, DamagedFile, Unavailable, unknown
 
 
 @dataclass(frozen=True)
@@ -167,14 +168,15 @@ def file_hash(path: Path) -> str:
 
 
 def store(name: str, arrays: dict[str, np.ndarray], folder: Path | None = None) -> Path:
-    """Write arrays as the data file `name` below `folder` (default: the cache), whole or not at all; returns its path."""
+    """Write arrays as the data file `name` below `folder` (default: the cache), whole or not at all; returns its path.
+
+    Raises:
+        BBOError: it cannot be written there.
+    """
     path = (folder or cache_dir()) / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("wb") as file:
+        with files.whole(path) as file:
             np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise BBOError(f"cannot write {path}: {error.strerror or error}; make room, or choose another place") from None
     return path

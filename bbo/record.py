@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import shutil
-import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
@@ -22,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from bbo import schema
+from bbo import files, schema
 from bbo.errors import BBOError, DamagedCell
 from bbo.text import LONGEST, line
 
@@ -163,7 +162,7 @@ def write(out: Path, record: Record, outcome: Outcome | None, trace: Trace | Non
     """
     target = cell_folder(out, record.spec.hash)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.parent / f".tmp-{record.spec.hash}-{uuid.uuid4().hex[:8]}"
+    temporary = files.temporary(target)
     temporary.mkdir()
     try:
         if outcome:

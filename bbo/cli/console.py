@@ -10,8 +10,8 @@ from types import TracebackType
 
 import click
 
+from bbo.harness.options import Listener
 from bbo.harness.plan import PlannedCell
-from bbo.harness.run import Listener
 from bbo.record import Record
 from bbo.text import line
 

@@ -13,8 +13,8 @@ import click
 from bbo import protocol, record
 from bbo.cli import console
 from bbo.errors import BBOError, unknown
-from bbo.harness import estimate, plan, request, run
-from bbo.harness.host import RunOptions
+from bbo.harness import engines, estimate, folder, plan, request, run
+from bbo.harness.options import EngineOptions, RunOptions
 from bbo.text import line
 
 
@@ -54,7 +54,7 @@ def _shard(context: click.Context, option: click.Parameter, text: str | None) ->
 @click.option("--trace", is_flag=True, help="Score intermediate designs too and store the scores along the way.")
 @click.option("--retry", type=click.Choice(["failed"]), help="Run failed cells again.")
 @click.option("--shard", callback=_shard, metavar="I/N", help="Only share I of N of the cells, 1/N to N/N.")
-@click.option("--engine", type=click.Choice(["local", "dask", "slurm"]), default="local", show_default=True)
+@click.option("--engine", type=click.Choice(engines.NAMES), default="local", show_default=True)
 @click.option("--scheduler", default="", help="Address of the Dask scheduler.  [default: DASK_SCHEDULER_ADDRESS]")
 @click.option(
     "--slurm", "slurm", multiple=True, metavar="OPTION=VALUE", help="An option of sbatch, like partition=gpu; may be repeated."
@@ -89,10 +89,10 @@ def command(
     """
     if device == "cuda" and engine == "local":
         _need_cuda()
-    options = dict(_option(text) for text in slurm)
+    sbatch = dict(_option(text) for text in slurm)
     if hashes:
         wanted = _named(out, hashes)
-        run.prepare(out)
+        folder.prepare(out)
     else:
         made = plan.make(_request(plan_file, suite, overrides, axes))
         for reason in made.skipped.values():
@@ -102,35 +102,24 @@ def command(
             click.echo(
                 f"{len(unsuitable)} pairs of task and method do not apply and are not run, such as {_pair(unsuitable[0])}", err=True
             )
-        if not dry_run:
-            run.prepare(out)
-            made.save(out)
-        wanted = run.shard(list(made), *shard) if shard else list(made)
-    cells = run.remaining(wanted, out, retry == "failed")
+        wanted = list(made) if dry_run else run.begin(made, out)
+        wanted = folder.shard(wanted, *shard) if shard else wanted
+    cells = folder.remaining(wanted, out, retry == "failed")
     click.echo(f"{len(wanted)} cells planned, {len(wanted) - len(cells)} there already, {len(cells)} to run in {out}", err=True)
     if dry_run:
         _say_what_would_run(cells, out, jobs)
         return
     threads = threads or (max(1, _cores() // jobs) if engine == "local" else 1)
-    limits = RunOptions(device, threads, timeout, memory, trace, cells_per_process, tf32)
+    how = RunOptions(device, threads, timeout, memory, trace, cells_per_process, tf32)
+    where = EngineOptions(jobs, scheduler, sbatch)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         with console.Progress(len(cells)) as progress:
-            listener, again = progress.listener(), retry == "failed"
-            if engine == "dask":
-                from bbo.harness.engines import dask as dask_engine
-
-                dask_engine.run(cells, out, limits, listener, again, scheduler)
-            elif engine == "slurm":
-                from bbo.harness.engines import slurm as slurm_engine
-
-                slurm_engine.run(cells, out, limits, jobs, listener, again, options)
-            else:
-                run.run(cells, out, limits, jobs, listener, again)
+            status = run.run_cells(wanted, out, how, engine, where, progress.listener(), retry == "failed")
     except KeyboardInterrupt:
         click.echo("stopped; finished cells are kept, the same command resumes", err=True)
         sys.exit(130)
-    _conclude(wanted, out)
+    _conclude(status, len(wanted), out)
 
 
 def _pair(pair: dict[str, str]) -> str:
@@ -142,19 +131,18 @@ def _interrupt(number: int, frame: Any) -> None:
     raise KeyboardInterrupt
 
 
-def _conclude(wanted: list[plan.PlannedCell], out: Path) -> None:
-    status = run.compare([cell.spec for cell in wanted], out)
+def _conclude(status: folder.Status, wanted: int, out: Path) -> None:
     failed = status.failed
     if status.missing:
-        raise BBOError(f"{len(status.missing)} of {len(wanted)} cells were not run; the same command runs them")
+        raise BBOError(f"{len(status.missing)} of {wanted} cells were not run; the same command runs them")
     if not failed:
-        click.echo(f"all {len(wanted)} cells done; see them with: bbo report {out}", err=True)
+        click.echo(f"all {wanted} cells done; see them with: bbo report {out}", err=True)
         return
     for result in failed[:10]:
         assert result.error
         click.echo(f"failed: {result.spec.label()}: {result.error['reason']}: {line(result.error['message'])}", err=True)
     raise BBOError(
-        f"{len(failed)} of {len(wanted)} cells failed; tracebacks are in {out}/cells/HASH/cell.json; "
+        f"{len(failed)} of {wanted} cells failed; tracebacks are in {out}/cells/HASH/cell.json; "
         "add --retry failed to run them again"
     )
 

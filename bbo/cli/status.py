@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from bbo.harness import run
+from bbo.harness.folder import status_of_plans
 from bbo.harness.plan import describe
 from bbo.text import line
 
@@ -20,7 +20,7 @@ from bbo.text import line
 @click.option("--commands", is_flag=True, help="One shell command for each cell that is missing or failed, for any scheduler.")
 def command(folder: Path, as_json: bool, commands: bool) -> None:
     """Say which cells of the plans saved in DIR are done, failed or missing."""
-    status = run.status(folder)
+    status = status_of_plans(folder)
     if commands:
         for spec in status.missing:
             click.echo(shlex.join(["bbo", "run", "--cell", spec.hash, "--out", str(folder)]))

@@ -15,40 +15,18 @@ from typing import Any
 
 from bbo import local, record
 from bbo.harness.judge import Answer, judge
+from bbo.harness.options import RunOptions
 from bbo.harness.plan import PlannedCell
 from bbo.harness.sandbox import wire
 from bbo.harness.sandbox.child import TRACE_POINTS, Job
-from bbo.harness.sandbox.hidden import hidden
+from bbo.harness.sandbox.hidden import list_hidden
 from bbo.harness.sandbox.parent import Bounds, Lost, MethodProcess, Stale, Stopped
 from bbo.harness.seeds import cell_seed
-from bbo.harness.shelf import Shelf
+from bbo.harness.shelf import SharedArrays
 from bbo.record import Outcome, Record, Trace
 
 #: Points of a trace that a host takes; a method that sends more is not told.
 MOST_POINTS = 4 * TRACE_POINTS
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """How cells are run; nothing of it is part of a cell's identity.
-
-    Args:
-        device: "auto", "cpu" or "cuda".
-        threads: BLAS and torch threads of the method process.
-        timeout: seconds of wall time a cell may take, 0 for no limit.
-        memory: gigabytes (10^9 bytes) a cell may use, 0 for no limit.
-        trace: whether intermediate designs are scored and stored.
-        cells_per_process: a method process is replaced after this many cells.
-        tf32: whether a GPU may round float32 products to TF32, faster and less exact.
-    """
-
-    device: str = "auto"
-    threads: int = 1
-    timeout: float = 0.0
-    memory: float = 0.0
-    trace: bool = False
-    cells_per_process: int = 100
-    tf32: bool = False
 
 
 @dataclass
@@ -94,7 +72,7 @@ class Host:
                 self.close()
 
     def _try(self, cell: PlannedCell) -> tuple[Record, Outcome | None, Trace | None] | None:
-        answer, known, shelf = Answer(), _privileged(cell), Shelf(self.out)
+        answer, known, shelf = Answer(), _privileged(cell), SharedArrays(self.out)
 
         def on_message(message: wire.Progress | wire.Ask | wire.Fetch | wire.Keep) -> Any:
             match message:
@@ -146,7 +124,7 @@ class Host:
             self.close()
         if self._process is None or not self._process.alive:
             self.close()
-            self._process = MethodProcess(self.options.threads, hidden(self.out, self._hidden_tasks))
+            self._process = MethodProcess(self.options.threads, list_hidden(self.out, self._hidden_tasks))
         return self._process
 
     def _job(self, cell: PlannedCell, held: str) -> Job:

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from bbo import record, text
-from bbo.harness import run
+from bbo.harness.options import RunOptions
 
 ORACLES = {
     "Raising": "raise ZeroDivisionError('of designs')",
@@ -41,8 +41,7 @@ def test_an_oracle_that_fails_costs_its_cell_with_the_reason(lab):
     draws = lab.body("Draws", "return torch.rand(16, 3, generator=problem.generator) * 0.9 + 0.05")
     low = lab.body("Low", "return -torch.rand(16, 3, generator=problem.generator)")
     cells = [cell for name in (*ORACLES, "Slope") for cell in lab.plan(draws, low, task=name)]
-    run.prepare(lab.out)
-    results = run.run(cells, lab.out, run.RunOptions("cpu", 1), 1, run.Listener())
+    results = lab.run(cells, options=RunOptions("cpu", 1))
     assert len(results) == len(cells)
     failed = {r.spec.task: r.error for r in results if not r.done}
     assert sorted(failed) == sorted(name.lower() for name in ORACLES)

@@ -6,7 +6,7 @@ import sys
 import psutil
 import pytest
 
-from bbo.harness import run
+from bbo.harness.options import RunOptions
 
 HEAD = "import json, tempfile, threading, warnings\nfrom bbo.encoding import Encoded"
 #: Touches what others may have changed; its designs show whether they did.
@@ -89,8 +89,7 @@ def test_no_state_that_a_method_changes_reaches_the_next_cell(lab, names):
         planned += [*cells(lab, name, LEAKS[name]), cell]
     clean = lab.folder / "clean"
     for out, order in ((clean, honest), (lab.out, planned)):
-        run.prepare(out)
-        results = run.run(order, out, run.RunOptions("cpu", 1, timeout=100), 1, run.Listener())
+        results = lab.run(order, out, options=RunOptions("cpu", 1, timeout=100))
     by_seed = {r.spec.seed: r for r in results if r.spec.method == "Honest"}
     assert len(by_seed) == len(names)
     for cell, name in zip(honest, names, strict=True):
@@ -104,8 +103,7 @@ def test_honest_cells_share_a_process(lab):
     honest = lab.plan(lab.body("Honest", HONEST, HEAD), seeds=(0, 1))
     others = lab.plan("coms", "gp-ascent", "gradient-ascent", "root", preset="smoke")
     order = [next(iter(honest)), *others, list(honest)[1]]
-    run.prepare(lab.out)
-    results = run.run(order, lab.out, run.RunOptions("cpu", 1), 1, run.Listener())
+    results = lab.run(order, options=RunOptions("cpu", 1))
     assert results[0].notes["pid"] == results[-1].notes["pid"]
 
 
@@ -151,16 +149,14 @@ FLOODS = {
 HOST = """
 import sys
 from pathlib import Path
-from bbo.harness import run
-from bbo.harness.plan import Request, make
+from bbo.harness.request import Request
 folder, names = Path(sys.argv[1]), sys.argv[2:]
-made = make(Request((f"{folder}/task.py:Slope",), tuple(names), (0,), budget=16))
+wanted = Request((f"{folder}/task.py:Slope",), tuple(names), (0,), budget=16)
 def peak():
     return next(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith("VmHWM")) / 1024
 def end(cell, result):
     print(cell.spec.method, (result.error or {}).get("reason"), round(peak()), sep="|", flush=True)
-run.prepare(folder / "out")
-run.run(list(made), folder / "out", run.RunOptions("cpu", 1, timeout=120, trace=True), 1, run.Listener(end=end))
+run_plan(wanted, folder / "out", RunOptions("cpu", 1, timeout=120, trace=True), listener=Listener(end=end))
 """
 
 

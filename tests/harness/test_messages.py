@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bbo.harness import run
+from bbo.harness.options import RunOptions
 from bbo.harness.sandbox import wire
 
 #: Before these lines `say(kind, facts, array)` sends a message with the cell's own ticket; `say_raw` sends bytes.
@@ -96,8 +96,7 @@ def beside_an_honest_method(lab, bodies, expected, **limits):
     for seed, (name, body) in enumerate(bodies.items()):
         (cell,) = lab.plan(lab.body(name, f"channel, say = tools(problem)\n{body}\n{HONEST_END}", f"import io, json\n{CHANNEL}"))
         cells += [cell, *honest(lab, seed)]
-    run.prepare(lab.out)
-    results = run.run(cells, lab.out, run.RunOptions(**{"device": "cpu", "timeout": 60, **limits}), 1, run.Listener())
+    results = lab.run(cells, options=RunOptions(**{"device": "cpu", "timeout": 60, **limits}))
     good = [r for r in results if r.spec.method == "Good"]
     assert len(good) == len(bodies)
     for r in good:

@@ -111,7 +111,7 @@ class Asked(Mapping[str, float]):
         return name in self._names
 
 
-class HostsShelf:
+class SharedByHost:
     """`bbo.problem.Shelf` behind the channel: the host stores the arrays, keyed by data set and stack."""
 
     def __init__(self, channel: Channel, of: list[Any]) -> None:
@@ -221,7 +221,7 @@ def _answer(job: Job, x: np.ndarray, y: np.ndarray, channel: Channel, catalogue:
                 Asked(job.privileged, channel),
                 _listener(job, channel),
                 # Bit equality depends on the software stack, so arrays are shared only within one stack.
-                HostsShelf(channel, [job.data_hash, repr(job.space), torch.__version__, job.tf32, stack]),
+                SharedByHost(channel, [job.data_hash, repr(job.space), torch.__version__, job.tf32, stack]),
             )
             _reset_peak_memory()
             channel.send(wire.Propose())
