@@ -105,11 +105,16 @@ class Problem:
             designs: the proposals as they stand (n, *shape), or a function that makes them, which is called only if they are traced.
 
         Raises:
-            ValueError: `step` or `total` is no whole number from 0.
+            ValueError: `step` or `total` is no whole number from 0 to 2^63 - 1.
+            TypeError: `designs` are neither a tensor nor a function.
         """
         for name, value in (("step", step), ("total", total)):
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
-                raise ValueError(f"problem.progress takes {name} as a whole number from 0; got {value!r}")
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 0 <= value < 2**63:
+                raise ValueError(f"problem.progress takes {name} as a whole number from 0; got {value!r:.100}")
+        if not (designs is None or isinstance(designs, Tensor) or callable(designs)):
+            raise TypeError(
+                f"problem.progress takes designs as a tensor, or a function that makes one; got {type(designs).__name__}"
+            )
         if self._listener:
             self._listener(int(step), int(total), designs)
 

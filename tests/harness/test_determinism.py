@@ -5,8 +5,11 @@ import pytest
 
 from bbo import catalogue
 from bbo.errors import Unavailable
-from bbo.harness import again, run
-from bbo.harness.host import Host, Limits
+from bbo.harness import again
+from bbo.harness.folder import prepare
+from bbo.harness.host import Host
+from bbo.harness.options import RunOptions
+from bbo.harness.run import run_cells
 
 # All of this file on one of pytest's workers: the three runs are made once.
 pytestmark = pytest.mark.xdist_group("determinism")
@@ -31,9 +34,9 @@ def three_runs(request, module_lab):
     cells = [cell for made in plans for cell in made]
     for name, order in (("first", cells), ("second", cells), ("other order", cells[::-1])):
         out = lab.folder / f"{name} {threads}"
-        run.prepare(out)
+        prepare(out)
         # More cells than a process takes by default, so that all cells of a run share one process.
-        run.run(order, out, Limits("cpu", threads, cells_per_process=1000), 1, run.Listener())
+        run_cells(order, out, RunOptions("cpu", threads, cells_per_process=1000))
     return lab, cells, threads
 
 
@@ -105,7 +108,7 @@ def test_threads_and_hash_seed_are_settled_before_libraries_load(lab):
     made = lab.plan(lab.body("Looks", look), seeds=(0,))
     notes = []
     for _ in range(2):
-        host = Host(lab.out, Limits(threads=2))
+        host = Host(lab.out, RunOptions(threads=2))
         judged = host.evaluate(next(iter(made)))
         host.close()
         notes.append(judged[0].notes)
