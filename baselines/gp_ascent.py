@@ -37,7 +37,7 @@ class GPAscent(Method):
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {},
         "fast": {"likelihood_rows": 500, "points": 2000, "steps": 100, "step_size": 0.004},
-        "smoke": {"likelihood_rows": 64, "points": 128, "steps": 10, "step_size": 0.02},
+        "smoke": {"likelihood_rows": 64, "points": 128, "steps": 50, "step_size": 0.02},
     }
 
     def propose(self, problem: Problem) -> Tensor:

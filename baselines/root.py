@@ -157,13 +157,19 @@ class Root(Method):
             "gp_points": 128,
             "functions": 2,
             "epochs": 2,
+            "passes": 30,
             "steps": 10,
-            "step_size": 0.5,
+            "step_size": 2.0,
             "starts": 128,
             "points": 64,
             "hidden": 64,
             "sampling_steps": 20,
+            "learning_rate": 0.01,
+            "accumulate": 1,
+            "ema_decay": 0.9,
+            "ema_every": 4,
             "ema_start": 0,
+            "eta": 1.0,  # much noise, so that letters change even on a made-up table
         },
     }
 
