@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -62,14 +61,17 @@ class Problem:
         self._shelf = shelf
         self.privileged_used: list[str] = []
         self.notes: dict[str, Any] = {}
+        self._encoded: dict[bool, Encoded] = {}
 
-    @cached_property
-    def _encoded(self) -> Encoded:
-        return Encoded.of(self.space, self.x, self.y)
+    def encoded(self, standardise: bool = True) -> Encoded:
+        """The visible table as vectors in R^d, with `decode` for the way back; y is z-scored.
 
-    def encoded(self) -> Encoded:
-        """The visible table as z-scored vectors in R^d, with `decode` for the way back."""
-        return self._encoded
+        Args:
+            standardise: z-score x too; otherwise logits stay as they are, and numbers in their own units.
+        """
+        if standardise not in self._encoded:
+            self._encoded[standardise] = Encoded.of(self.space, self.x, self.y, standardise)
+        return self._encoded[standardise]
 
     def limited_to(self, rows: Tensor) -> Problem:
         """The same problem with only some rows (n,) of the visible table; notes and uses of privileged knowledge stay common.

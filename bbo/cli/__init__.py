@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import importlib
-import sys
+import os
 
 import click
 
-from bbo import __version__
-from bbo.errors import BBOError
+from bbo import __version__, text
+from bbo.errors import BBOError, unknown
 
+#: Longest error message.
+LONGEST = 2000
 #: Subcommand: (module, one line of help). The help stands here so that `bbo --help` imports nothing.
 COMMANDS = {
-    "list": ("listing", "Tasks or methods, with what they need and whether it is there."),
-    "show": ("show", "Everything about one task or method: definition, presets, sources."),
+    "list": ("listing", "Tasks, methods or suites, with what they need and whether it is there."),
+    "show": ("show", "Everything about one task, method or finished cell, and readable designs."),
     "run": ("run", "Run cells (task x method x seed) into a folder; the same command resumes."),
     "status": ("status", "Which planned cells of a folder are done, failed or missing."),
     "rerun": ("rerun", "Run random finished cells again and compare bit for bit."),
     "rescore": ("rescore", "Score stored designs again; they must match."),
+    "prune": ("prune", "Remove the cells of older versions from a folder, after showing them."),
     "report": ("report", "The leaderboard of one or more folders, as text, data or a page."),
     "compare": ("compare", "What changed between two results, by how much, and whether beyond noise."),
     "collect": ("collect", "All cells as one table: Parquet for analysis, CSV and Markdown to commit."),
@@ -36,7 +39,7 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
-            return None
+            raise unknown("command", name, COMMANDS, "see: bbo --help")
         return importlib.import_module(f"bbo.cli.{COMMANDS[name][0]}").command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -44,11 +47,31 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> object:
+        if os.environ.get("NO_COLOR"):
+            ctx.color = False  # bold type, too
         try:
             return super().invoke(ctx)
+        except click.exceptions.NoArgsIsHelpError:
+            raise
+        except click.UsageError as error:
+            raise SystemExit(_told(_usage(error))) from None
         except BBOError as error:
-            click.echo(f"error: {error}", err=True)
-            sys.exit(2)
+            raise SystemExit(_told(str(error))) from None
+        except KeyboardInterrupt:
+            click.echo("stopped", err=True)
+            raise SystemExit(130) from None
+
+
+def _usage(error: click.UsageError) -> str:
+    """What click says of a wrong command line, in the form of our own errors."""
+    said = error.format_message().rstrip(".")
+    return f"{said[:1].lower()}{said[1:]} (see: {error.ctx.command_path if error.ctx else 'bbo'} --help)"
+
+
+def _told(message: str) -> int:
+    """Print an error on one line; its exit code."""
+    click.echo(f"error: {text.line(message, LONGEST)}", err=True)
+    return 2
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from bbo import protocol, record
-from bbo.cli import console
+from bbo import catalogue, local, protocol, record
+from bbo.cli import console, failures
 from bbo.errors import BBOError, unknown
 from bbo.harness import estimate, plan, request, run
 from bbo.harness.host import Limits
@@ -29,8 +29,22 @@ def _shard(context: click.Context, option: click.Parameter, text: str | None) ->
 @click.command("run")
 @click.argument("plan_file", required=False, type=click.Path(path_type=Path))
 @click.option("--suite", help="A shipped suite; options given beside it replace its values.")
-@click.option("-t", "--task", "tasks", multiple=True, metavar="TASK", help="Task id or ./file.py:Class; may be repeated.")
-@click.option("-b", "--baseline", "methods", multiple=True, metavar="METHOD", help="Method id or ./file.py:Class; may be repeated.")
+@click.option(
+    "-t",
+    "--task",
+    "tasks",
+    multiple=True,
+    metavar="TASK",
+    help="Task id, a pattern like 'rna-*', or ./file.py:Class; may be repeated.",
+)
+@click.option(
+    "-b",
+    "--baseline",
+    "methods",
+    multiple=True,
+    metavar="METHOD",
+    help="Method id, a pattern, or ./file.py:Class; may be repeated.",
+)
 @click.option("--seeds", help="Like 0-7, 3, or 0,2,5-6.  [default: 0-7]")
 @click.option("--preset", help="fast, paper or smoke; paper takes the settings published for the task.  [default: fast]")
 @click.option("--set", "overrides", multiple=True, metavar="METHOD.KEY=VALUE", help="Override one setting; may be repeated.")
@@ -52,6 +66,7 @@ def _shard(context: click.Context, option: click.Parameter, text: str | None) ->
 @click.option("--tf32", is_flag=True, help="Let a GPU round float32 products to TF32: faster, less exact.")
 @click.option("--trace", is_flag=True, help="Score intermediate designs too and store the scores along the way.")
 @click.option("--retry", type=click.Choice(["failed"]), help="Run failed cells again.")
+@click.option("--traceback", is_flag=True, help="At the end, print the tracebacks of failed cells too.")
 @click.option("--shard", callback=_shard, metavar="I/N", help="Only share I of N of the cells, 1/N to N/N.")
 @click.option("--engine", type=click.Choice(["local", "dask", "slurm"]), default="local", show_default=True)
 @click.option("--scheduler", default="", help="Address of the Dask scheduler.  [default: DASK_SCHEDULER_ADDRESS]")
@@ -74,6 +89,7 @@ def command(
     tf32: bool,
     trace: bool,
     retry: str | None,
+    traceback: bool,
     shard: tuple[int, int] | None,
     engine: str,
     scheduler: str,
@@ -87,7 +103,7 @@ def command(
     The same command again resumes. Exit code 0: all planned cells are done; 2: some failed, or bad input; 130: stopped.
     """
     if device == "cuda" and engine == "local":
-        _need_cuda()
+        console.need_cuda()
     options = dict(_option(text) for text in slurm)
     if hashes:
         wanted = _named(out, hashes)
@@ -95,7 +111,7 @@ def command(
     else:
         made = plan.make(_request(plan_file, suite, overrides, axes))
         for reason in made.skipped.values():
-            click.echo(f"skipped: {reason}", err=True)
+            console.say(f"skipped: {reason}", err=True)
         unsuitable = made.unsuitable()
         if unsuitable:
             click.echo(
@@ -129,7 +145,7 @@ def command(
     except KeyboardInterrupt:
         click.echo("stopped; finished cells are kept, the same command resumes", err=True)
         sys.exit(130)
-    _conclude(wanted, out)
+    _conclude(wanted, out, traceback)
 
 
 def _pair(pair: dict[str, str]) -> str:
@@ -141,7 +157,7 @@ def _interrupt(number: int, frame: Any) -> None:
     raise KeyboardInterrupt
 
 
-def _conclude(wanted: list[plan.PlannedCell], out: Path) -> None:
+def _conclude(wanted: list[plan.PlannedCell], out: Path, traceback: bool) -> None:
     status = run.compare([cell.spec for cell in wanted], out)
     failed = status.failed
     if status.missing:
@@ -149,18 +165,16 @@ def _conclude(wanted: list[plan.PlannedCell], out: Path) -> None:
     if not failed:
         click.echo(f"all {len(wanted)} cells done; see them with: bbo report {out}", err=True)
         return
-    for result in failed[:10]:
-        assert result.error
-        click.echo(f"failed: {result.spec.label()}: {result.error['reason']}: {result.error['message']}", err=True)
+    for line in failures.lines(failed if traceback else failed[:10], traceback):
+        console.say(line, err=True)
     raise BBOError(
-        f"{len(failed)} of {len(wanted)} cells failed; tracebacks are in {out}/cells/HASH/cell.json; "
-        "add --retry failed to run them again"
+        f"{len(failed)} of {len(wanted)} cells failed; more with: bbo status {out} --traceback; run them again with --retry failed"
     )
 
 
 def _say_what_would_run(cells: list[plan.PlannedCell], out: Path, jobs: int) -> None:
     for cell in cells:
-        click.echo(cell.spec.label())
+        console.say(cell.spec.label())
     past = record.read_all(out) if (out / "cells").is_dir() else []
     found = estimate.estimate(cells, past)
     if found.unknown < len(cells):
@@ -190,6 +204,13 @@ def _request(plan_file: Path | None, suite: str | None, overrides: tuple[str, ..
     """Settings from the suite or plan file, replaced by what the command line gives."""
     if plan_file and suite:
         raise BBOError("give a plan file or --suite, not both")
+    for option, names in (("-t", axes["tasks"]), ("-b", axes["methods"])):
+        for name in names:
+            if "," in name and not local.is_local(name):
+                each = " ".join(f"{option} {one.strip()}" for one in name.split(","))
+                raise BBOError(f"{option} takes one name and may be repeated: {each}; got '{name}'")
+    if plan_file and not plan_file.exists() and (option := _option_for(str(plan_file))):
+        raise BBOError(f"'{plan_file}' is taken for a plan file; each task is given with -t and each method with -b: {option}")
     base = request.read_plan(plan_file) if plan_file else request.read_suite(suite) if suite else {}
     given = {key: value for key, value in axes.items() if value not in (None, ())}
     if "seeds" in given:
@@ -198,11 +219,12 @@ def _request(plan_file: Path | None, suite: str | None, overrides: tuple[str, ..
     return request.Request(**{**base, **given, "overrides": chosen})
 
 
-def _need_cuda() -> None:
-    import torch
-
-    if not torch.cuda.is_available():
-        raise BBOError("--device cuda: no CUDA device is available to torch; use --device cpu or auto")
+def _option_for(name: str) -> str:
+    """How a task or method is given; empty if the name is of neither."""
+    try:
+        return f"-t {name}" if catalogue.is_task(name) else f"-b {name}"
+    except BBOError:
+        return ""
 
 
 def _cores() -> int:

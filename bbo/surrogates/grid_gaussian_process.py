@@ -66,13 +66,6 @@ class Grid:
             a, b = (a * count, b) if p < self.split else (a, b * count)
         return a, b
 
-    def index(self, designs: Tensor) -> Tensor:
-        """Grid numbers (n,) of designs (n, L), first position most significant."""
-        number = torch.zeros(len(designs), dtype=torch.int64, device=designs.device)
-        for p, count in enumerate(self.letters):
-            number = number * count + designs[:, p]
-        return number
-
     @property
     def parts(self) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """The corners of half A's positions and of half B's."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from bbo import record
 from bbo.errors import BBOError, Unavailable
@@ -11,6 +13,9 @@ from bbo.harness.engines import worker
 from bbo.harness.host import Limits
 from bbo.harness.plan import PlannedCell
 from bbo.harness.run import Listener
+
+#: Seconds in which something must listen at the scheduler's address.
+PATIENCE = 10
 
 
 def run(
@@ -35,6 +40,7 @@ def run(
     address = address or os.environ.get("DASK_SCHEDULER_ADDRESS", "")
     if not address:
         raise BBOError("--engine dask needs --scheduler ADDRESS (or DASK_SCHEDULER_ADDRESS), such as tcp://host:8786")
+    _reach(address)
     try:
         client = Client(address, timeout="20s", set_as_default=False)
     except (OSError, ValueError) as error:
@@ -71,3 +77,24 @@ def run(
             client.run(worker.close_idle)
     if lost:
         raise BBOError(f"{len(lost)} cells were lost, the first: {lost[0]}; the same command runs them again")
+
+
+def _reach(address: str) -> None:
+    """Raise at once if nothing can listen at an address, or nothing does: the client itself would try on for most of a minute.
+
+    Raises:
+        BBOError: with the reason.
+    """
+    parts = urlsplit(address if "://" in address else f"tcp://{address}")
+    if parts.scheme == "inproc":
+        return
+    try:
+        place = (parts.hostname or "", parts.port or 0)
+    except ValueError:
+        place = ("", 0)
+    if not all(place):
+        raise BBOError(f"the address of a Dask scheduler is written like tcp://host:8786; got '{address}'")
+    try:
+        socket.create_connection(place, PATIENCE).close()
+    except OSError as error:
+        raise BBOError(f"no Dask scheduler answers at {address} ({error}); start one with: dask scheduler") from None

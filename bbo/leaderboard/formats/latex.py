@@ -1,14 +1,12 @@
 """A document as LaTeX that compiles as it is; the part between the two comment lines goes into a paper.
 
-Booktabs rules; the best of a column bold, the second underlined, what cannot be told from `random` grey.
+Booktabs rules; the best of a column bold, the second underlined, what is not significantly different from `random` grey.
 Needs the packages booktabs, xcolor and graphicx.
 """
 
 from __future__ import annotations
 
-import re
-
-from bbo.leaderboard.documents.leaderboard import Document, Item, Table
+from bbo.leaderboard.documents.document import Document, Item, Table, printable
 
 PREAMBLE = r"""\documentclass{article}
 \usepackage[utf8]{inputenc}
@@ -26,13 +24,13 @@ END = r"""% ---- to here ----
 SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
-    "±": r"$\pm$", "\N{EN DASH}": "--", "\N{MULTIPLICATION SIGN}": r"$\times$",
+    "±": r"$\pm$", "\N{EN DASH}": "--", "\N{MULTIPLICATION SIGN}": r"$\times$", "·": r"$\cdot$",
 }  # fmt: skip
 
 
 def render(document: Document) -> str:
     tables = "\n".join(_table(document, table) for table in document.tables)
-    return PREAMBLE + tables + END + "".join(f"% {line}\n" for line in document.footer)
+    return PREAMBLE + tables + END + "".join(f"% {printable(line)}\n" for line in document.footer)
 
 
 def _table(document: Document, table: Table) -> str:
@@ -62,7 +60,7 @@ def _table(document: Document, table: Table) -> str:
 LEGEND = {
     "best": r"\textbf{Bold}: best.",
     "second": r"\underline{Underlined}: second.",
-    "chance": r"\textcolor{gray}{Grey}: not distinguishable from random at 95\%.",
+    "chance": r"\textcolor{gray}{Grey}: not significantly different from random at 95\%.",
 }
 
 
@@ -84,6 +82,4 @@ def _item(item: Item) -> str:
 
 def escape(text: str) -> str:
     """Text that LaTeX prints as it is; what a plain LaTeX cannot print becomes a question mark."""
-    text = re.sub("|".join(map(re.escape, SPECIAL)), lambda match: "\0" + match[0], " ".join(text.split()))
-    ascii_only = re.sub(r"(?<!\0)[^\x00-\x7f]", "?", text)
-    return re.sub(r"\0(.)", lambda match: SPECIAL[match[1]], ascii_only)
+    return "".join(SPECIAL.get(c, c if c.isascii() else "?") for c in printable(text))

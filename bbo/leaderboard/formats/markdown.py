@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bbo.leaderboard.documents.leaderboard import Document, Item, Table
+from bbo.leaderboard.documents.document import Document, Item, Table, printable
 
 
 def render(document: Document) -> str:
@@ -25,7 +25,7 @@ def _legend(document: Document) -> str:
     if "best" in styles:
         parts.append("**Bold**: the best of its column.")
     if "chance" in styles:
-        parts.append("_Italic_: not distinguishable from `random` at 95%.")
+        parts.append("_Italic_: not significantly different from `random` at 95%.")
     return " ".join(parts)
 
 
@@ -54,5 +54,5 @@ def _text(item: Item) -> str:
 
 
 def _escape(text: str) -> str:
-    """Keep a label's own characters from being read as table or emphasis syntax."""
-    return re.sub(r"[\\|*<`]|(?<!\w)_|_(?!\w)", r"\\\g<0>", " ".join(text.split()))
+    """Keep a label's own characters from being read as table, emphasis, link or HTML syntax."""
+    return re.sub(r"[\\|*<`~]|\](?=[(\[])|(?<!\w)_|_(?!\w)", r"\\\g<0>", printable(text))
