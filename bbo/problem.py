@@ -10,9 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bbo.device import on_host
 from bbo.encoding import Encoded
 from bbo.errors import UnknownName
 from bbo.space import Space
+
+__all__ = ["Problem", "ProgressListener", "Shelf", "on_host"]
 
 #: Designs as they stand, or a function that makes them, which is called only if somebody looks.
 Designs = Tensor | Callable[[], Tensor] | None
@@ -26,16 +29,6 @@ class Shelf(Protocol):
     def fetch(self, key: str, make: Callable[[], np.ndarray]) -> tuple[np.ndarray, bool]:
         """The array of this key, from `make` where there is none yet; and whether it was there."""
         ...
-
-
-def on_host(tensor: Tensor, why: str) -> Any:
-    """A tensor's numbers as plain Python (a number, or lists of them), with the reason why they must leave the device.
-
-    On a GPU this waits for everything before it, so it belongs outside inner loops. A test watches over methods for transfers that
-    do not go through here.
-    """
-    assert why
-    return tensor.detach().cpu().tolist()
 
 
 class Problem:

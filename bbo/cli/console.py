@@ -82,7 +82,7 @@ def _items(block: str) -> list[str]:
 
 def wrapped(words: str, first: str = "  ", rest: str = "  ") -> str:
     """Text wrapped to the screen, with the indentation of its first and its other lines."""
-    return textwrap.fill(words, columns(), initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+    return textwrap.fill(text.clean(words), columns(), initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
 
 
 def need_cuda() -> None:

@@ -28,7 +28,7 @@ def _shard(context: click.Context, option: click.Parameter, text: str | None) ->
 
 @click.command("run")
 @click.argument("plan_file", required=False, type=click.Path(path_type=Path))
-@click.option("--suite", help="A shipped suite; options given beside it replace its values.")
+@click.option("--suite", help="A suite of `bbo list suites`; other options replace its values.")
 @click.option(
     "-t",
     "--task",
@@ -50,30 +50,40 @@ def _shard(context: click.Context, option: click.Parameter, text: str | None) ->
 @click.option("--set", "overrides", multiple=True, metavar="METHOD.KEY=VALUE", help="Override one setting; may be repeated.")
 @click.option("--budget", type=int, help=f"Designs per cell.  [default: {protocol.BUDGET}]")
 @click.option("--skip-missing", is_flag=True, default=None, help="Leave out tasks and methods whose data or packages are missing.")
-@click.option("--cell", "hashes", multiple=True, metavar="HASH", help="A cell of the plans saved in OUT, alone; may be repeated.")
+@click.option(
+    "--cell", "hashes", multiple=True, metavar="HASH", help="Run only this cell of the plans saved in OUT; may be repeated."
+)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option(
-    "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Cells side by side; with slurm, jobs of the array."
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Cells run at the same time; with slurm, size of the job array.",
 )
-@click.option("--threads", type=click.IntRange(1), help="Threads of a cell.  [default: local: cores / jobs; else 1]")
+@click.option("--threads", type=click.IntRange(1), help="Threads for each cell.  [default: local: cores / jobs; else 1]")
 @click.option("--timeout", type=click.FloatRange(0), default=0.0, help="Seconds a cell may take, 0 for no limit.")
 @click.option(
     "--memory", type=click.FloatRange(0), default=0.0, help="Gigabytes a cell may use (torch alone: 0.5), 0 for no limit."
 )
 @click.option(
-    "--cells-per-process", type=click.IntRange(1), default=100, show_default=True, help="Then a fresh process is started."
+    "--cells-per-process",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    help="Cells after which a method's process is replaced.",
 )
 @click.option("--tf32", is_flag=True, help="Let a GPU round float32 products to TF32: faster, less exact.")
-@click.option("--trace", is_flag=True, help="Score intermediate designs too and store the scores along the way.")
+@click.option("--trace", is_flag=True, help="Also score and store the designs that methods report on the way.")
 @click.option("--retry", type=click.Choice(["failed"]), help="Run failed cells again.")
-@click.option("--traceback", is_flag=True, help="At the end, print the tracebacks of failed cells too.")
-@click.option("--shard", callback=_shard, metavar="I/N", help="Only share I of N of the cells, 1/N to N/N.")
+@click.option("--traceback", is_flag=True, help="Print the tracebacks of failed cells at the end.")
+@click.option("--shard", callback=_shard, metavar="I/N", help="Run only part I of N of the cells.")
 @click.option("--engine", type=click.Choice(engines.NAMES), default="local", show_default=True)
 @click.option("--scheduler", default="", help="Address of the Dask scheduler.  [default: DASK_SCHEDULER_ADDRESS]")
 @click.option(
     "--slurm", "slurm", multiple=True, metavar="OPTION=VALUE", help="An option of sbatch, like partition=gpu; may be repeated."
 )
-@click.option("--dry-run", is_flag=True, help="Say what would run and about how long, and stop.")
+@click.option("--dry-run", is_flag=True, help="Print what would run and about how long it would take.")
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Results folder.")
 def command(
     plan_file: Path | None,
@@ -100,7 +110,7 @@ def command(
 ) -> None:
     """Run every cell (task x method x seed) that OUT does not hold yet.
 
-    The same command again resumes. Exit code 0: all planned cells are done; 2: some failed, or bad input; 130: stopped.
+    Running the same command again resumes it. Exit code 0: all planned cells are done; 2: some failed, or bad input; 130: stopped.
     """
     if device == "cuda" and engine == "local":
         console.need_cuda()
@@ -114,9 +124,8 @@ def command(
             console.say(f"skipped: {reason}", err=True)
         unsuitable = made.unsuitable()
         if unsuitable:
-            click.echo(
-                f"{len(unsuitable)} pairs of task and method do not apply and are not run, such as {_pair(unsuitable[0])}", err=True
-            )
+            left_out = f"{len(unsuitable)} pairs of task and method are left out, since the method does not fit the task"
+            console.say(f"{left_out}, such as {_pair(unsuitable[0])}", err=True)
         wanted = list(made) if dry_run else run.begin(made, out)
         wanted = folder.shard(wanted, *shard) if shard else wanted
     cells = folder.remaining(wanted, out, retry == "failed")
