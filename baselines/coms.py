@@ -88,7 +88,14 @@ class COMs(TrainingSettings, Method):
         # Smaller than the published settings: a sixteenth of the width, at most 260 batches, larger steps of Adam,
         # and half the steps of ascent.
         "fast": {"hidden": 128, "learning_rate": 1e-3, "max_updates": 260, "steps": 25},
-        "smoke": {"hidden": 32, "batch_size": 256, "learning_rate": 3e-3, "max_updates": 20, "steps": 10},
+        "smoke": {
+            "hidden": 32,
+            "batch_size": 256,
+            "learning_rate": 3e-3,
+            "max_updates": 20,
+            "steps": 10,
+            "step_size_sequence": 8.0,
+        },
     }
 
     penalty: float = setting(0.1, "a, the weight of the penalty, at the start", above=0)

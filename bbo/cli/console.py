@@ -18,8 +18,8 @@ from bbo import text
 from bbo.cli import failures
 from bbo.errors import BBOError
 from bbo.harness import estimate
+from bbo.harness.options import Listener
 from bbo.harness.plan import PlannedCell
-from bbo.harness.run import Listener
 from bbo.record import Record
 
 #: The beginning of a list item in a docstring.

@@ -13,8 +13,8 @@ import click
 from bbo import catalogue, local, protocol, record
 from bbo.cli import console, failures
 from bbo.errors import BBOError, unknown
-from bbo.harness import estimate, plan, request, run
-from bbo.harness.host import Limits
+from bbo.harness import engines, estimate, folder, plan, request, run
+from bbo.harness.options import EngineOptions, RunOptions
 
 
 def _shard(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, int] | None:
@@ -78,7 +78,7 @@ def _shard(context: click.Context, option: click.Parameter, text: str | None) ->
 @click.option("--retry", type=click.Choice(["failed"]), help="Run failed cells again.")
 @click.option("--traceback", is_flag=True, help="Print the tracebacks of failed cells at the end.")
 @click.option("--shard", callback=_shard, metavar="I/N", help="Run only part I of N of the cells.")
-@click.option("--engine", type=click.Choice(["local", "dask", "slurm"]), default="local", show_default=True)
+@click.option("--engine", type=click.Choice(engines.NAMES), default="local", show_default=True)
 @click.option("--scheduler", default="", help="Address of the Dask scheduler.  [default: DASK_SCHEDULER_ADDRESS]")
 @click.option(
     "--slurm", "slurm", multiple=True, metavar="OPTION=VALUE", help="An option of sbatch, like partition=gpu; may be repeated."
@@ -114,10 +114,10 @@ def command(
     """
     if device == "cuda" and engine == "local":
         console.need_cuda()
-    options = dict(_option(text) for text in slurm)
+    sbatch = dict(_option(text) for text in slurm)
     if hashes:
         wanted = _named(out, hashes)
-        run.prepare(out)
+        folder.prepare(out)
     else:
         made = plan.make(_request(plan_file, suite, overrides, axes))
         for reason in made.skipped.values():
@@ -126,35 +126,24 @@ def command(
         if unsuitable:
             left_out = f"{len(unsuitable)} pairs of task and method are left out, since the method does not fit the task"
             console.say(f"{left_out}, such as {_pair(unsuitable[0])}", err=True)
-        if not dry_run:
-            run.prepare(out)
-            made.save(out)
-        wanted = run.shard(list(made), *shard) if shard else list(made)
-    cells = run.remaining(wanted, out, retry == "failed")
+        wanted = list(made) if dry_run else run.begin(made, out)
+        wanted = folder.shard(wanted, *shard) if shard else wanted
+    cells = folder.remaining(wanted, out, retry == "failed")
     click.echo(f"{len(wanted)} cells planned, {len(wanted) - len(cells)} there already, {len(cells)} to run in {out}", err=True)
     if dry_run:
         _say_what_would_run(cells, out, jobs)
         return
     threads = threads or (max(1, _cores() // jobs) if engine == "local" else 1)
-    limits = Limits(device, threads, timeout, memory, trace, cells_per_process, tf32)
+    how = RunOptions(device, threads, timeout, memory, trace, cells_per_process, tf32)
+    where = EngineOptions(jobs, scheduler, sbatch)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         with console.Progress(len(cells)) as progress:
-            listener, again = progress.listener(), retry == "failed"
-            if engine == "dask":
-                from bbo.harness.engines import dask as dask_engine
-
-                dask_engine.run(cells, out, limits, listener, again, scheduler)
-            elif engine == "slurm":
-                from bbo.harness.engines import slurm as slurm_engine
-
-                slurm_engine.run(cells, out, limits, jobs, listener, again, options)
-            else:
-                run.run(cells, out, limits, jobs, listener, again)
+            status = run.run_cells(wanted, out, how, engine, where, progress.listener(), retry == "failed")
     except KeyboardInterrupt:
         click.echo("stopped; finished cells are kept, the same command resumes", err=True)
         sys.exit(130)
-    _conclude(wanted, out, traceback)
+    _conclude(status, len(wanted), out, traceback)
 
 
 def _pair(pair: dict[str, str]) -> str:
@@ -166,18 +155,17 @@ def _interrupt(number: int, frame: Any) -> None:
     raise KeyboardInterrupt
 
 
-def _conclude(wanted: list[plan.PlannedCell], out: Path, traceback: bool) -> None:
-    status = run.compare([cell.spec for cell in wanted], out)
+def _conclude(status: folder.Status, wanted: int, out: Path, traceback: bool) -> None:
     failed = status.failed
     if status.missing:
-        raise BBOError(f"{len(status.missing)} of {len(wanted)} cells were not run; the same command runs them")
+        raise BBOError(f"{len(status.missing)} of {wanted} cells were not run; the same command runs them")
     if not failed:
-        click.echo(f"all {len(wanted)} cells done; see them with: bbo report {out}", err=True)
+        click.echo(f"all {wanted} cells done; see them with: bbo report {out}", err=True)
         return
     for line in failures.lines(failed if traceback else failed[:10], traceback):
         console.say(line, err=True)
     raise BBOError(
-        f"{len(failed)} of {len(wanted)} cells failed; more with: bbo status {out} --traceback; run them again with --retry failed"
+        f"{len(failed)} of {wanted} cells failed; more with: bbo status {out} --traceback; run them again with --retry failed"
     )
 
 

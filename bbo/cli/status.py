@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from bbo.cli import console, failures
-from bbo.harness import run
+from bbo.harness.folder import status_of_plans
 from bbo.harness.plan import describe
 
 
@@ -20,7 +20,7 @@ from bbo.harness.plan import describe
 @click.option("--traceback", is_flag=True, help="Also print the tracebacks of failed cells and the end of what they printed.")
 def command(folder: Path, as_json: bool, commands: bool, traceback: bool) -> None:
     """Say which planned cells of DIR are done, failed or missing."""
-    status = run.status(folder)
+    status = status_of_plans(folder)
     if commands:
         for spec in status.missing:
             click.echo(shlex.join(["bbo", "run", "--cell", spec.hash, "--out", str(folder)]))
