@@ -86,9 +86,7 @@ def test_matching_brings_path_integrals_closer_to_the_gains_than_values_alone_do
     for ensemble in (method.train(problem).ensemble, alone.ensemble):
         pairs = torch.stack(one_of_each_bucket(data.y, 64, torch.arange(len(data.y))[None], spawn(torch.Generator(), 1)))[:, 0]
         u, v = data.x[pairs[:, :-1]], data.x[pairs[:, 1:]]
-        errors.append(
-            (path_integral(ensemble, u.flatten(0, 1)[None], v.flatten(0, 1)[None], 5)[0] - data.y[pairs].diff().flatten())
-        )
+        errors.append(path_integral(ensemble, u.flatten(0, 1)[None], v.flatten(0, 1)[None], 5)[0] - data.y[pairs].diff().flatten())
     matched, unmatched = (error.detach().square().mean() for error in errors)
     assert matched < 0.7 * unmatched
 
