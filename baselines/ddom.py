@@ -46,8 +46,8 @@ class DDOM(DiffusionSettings, Method):
     )
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {},
-        # A quarter of the width, at most 600 batches and a tenth of the sampling steps.
-        "fast": {"prior_hidden": 256, "prior_updates": 600, "sampling_steps": 100},
+        # A quarter of the width, at most 1000 batches and a tenth of the sampling steps.
+        "fast": {"prior_hidden": 256, "prior_updates": 1000, "sampling_steps": 100},
         "smoke": {"prior_hidden": 32, "prior_updates": 30, "sampling_steps": 10},
     }
 
