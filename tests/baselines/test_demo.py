@@ -41,7 +41,9 @@ def test_the_ascent_of_a_batch_is_that_of_each_design_alone():
 def test_editing_brings_strayed_designs_back_to_the_data():
     """With long steps the ascent leaves the data; the edited designs lie closer to it."""
     problem = make_problem(SPACES["box"], 64)
-    wild = dataclasses.replace(SMALL, rate_box=0.1, steps_box=100, prior_hidden=64, prior_updates=400, sampling_steps=100, max_updates=50)
+    wild = dataclasses.replace(
+        SMALL, rate_box=0.1, steps_box=100, prior_hidden=64, prior_updates=400, sampling_steps=100, max_updates=50
+    )
     data = problem.encoded()
     strayed = wild.ascended(problem, wild.train_proxy(problem).ensemble)
     edited = data.encode(wild.propose(make_problem(SPACES["box"], 64)))
