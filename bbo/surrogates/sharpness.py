@@ -301,8 +301,8 @@ def hessian_times(level: Callable[[Params], Tensor], params: Params, direction: 
     def total(weights: Params) -> Tensor:
         return level(weights).sum()
 
-    slope, bend = torch.func.jvp(torch.func.grad(total), (here,), (direction,))
-    return slope, bend
+    found = torch.func.jvp(torch.func.grad(total), (here,), (direction,))
+    return found[0], found[1]
 
 
 def norm(tensors: Params) -> Tensor:
