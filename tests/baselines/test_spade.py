@@ -65,7 +65,7 @@ def test_support_in_the_search_lowers_what_lies_far_from_the_data(monkeypatch):
 
 def test_the_surrogate_learns_the_scores():
     problem = make_problem(SPACES["box"], 8)
-    settings = {"hidden": 32, "epochs": 25, "train_steps": 5, "search_samples": 16, "search_steps": 5}
+    settings = {"hidden": 32, "epochs": 50, "learning_rate": 3e-3, "train_steps": 5, "search_samples": 16, "search_steps": 5}
     mean, std = Spade(**settings).surrogate(problem).predict(problem.encoded().x)
     y = problem.encoded().y
     assert torch.corrcoef(torch.stack([mean, y]))[0, 1] > 0.7
