@@ -1,0 +1,65 @@
+"""GABO: codes and designs of sequences, the autoencoder's loss, and a search that finds what the critic allows."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F
+from torch.testing import assert_close
+
+from bbo.baselines.gabo import Gabo
+from bbo.generative.joint_vae import DIVERGENCE, JointLoss, JointVAE
+from bbo.surrogates.networks import Ensemble
+from bbo.surrogates.training import Batch, objective
+from bbo.testing.methods import SPACES, make_problem
+
+pytestmark = pytest.mark.numerics
+
+
+def test_the_autoencoders_loss_by_hand():
+    generator = torch.Generator().manual_seed(0)
+    network = JointVAE(5, (3, 2, 4), 2, 8, (8,), generator)
+    x, letters = torch.randn(1, 6, 5, generator=generator), torch.tensor([[0, 1, 2]]).expand(1, 6, 3)
+    y = torch.randn(1, 6, generator=generator)
+    ensemble = Ensemble.of([network])
+    loss = JointLoss(network, 2, generator)
+    target = objective(ensemble, ensemble.params, Batch(x, torch.cat([y[..., None], letters.float()], 2), torch.ones_like(y)), loss)
+    found, _ = target.loss_and_level(ensemble.params)
+    mean, log_variance = network.encoder(x[0]).chunk(2, 1)
+    z = mean + torch.exp(0.5 * log_variance) * network.noise
+    logits = network.decoder(z).view(6, 3, 4)
+    entropy = sum(F.cross_entropy(logits[:, p, :c], letters[0, :, p]) for p, c in enumerate((3, 2, 4))) / 3
+    divergence = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum()
+    wanted = entropy + DIVERGENCE * divergence + F.mse_loss(network.value(z)[:, 0], y[0])
+    assert_close(found[0], wanted.detach())
+    assert (network.decode(50 * torch.randn(100, 2, generator=generator)).amax(0) < torch.tensor([3, 2, 4])).all()
+
+
+def test_an_autoencoder_gives_sequences_back():
+    problem = make_problem(SPACES["sequence"], 8)
+    settings = {"hidden": 32, "autoencoder": 64, "latent": 8, "epochs": 150, "learning_rate": 3e-3}
+    _, latent = Gabo(**settings).train(problem)
+    assert (latent.decode(latent.known) == problem.x).float().mean() > 0.9
+    assert torch.corrcoef(torch.stack([latent.value(latent.known), problem.y]))[0, 1] > 0.7
+
+
+def test_the_search_beats_its_sobol_points_on_the_regularised_prediction(monkeypatch):
+    problem = make_problem(SPACES["box"], 4)
+    method = Gabo(
+        **Gabo.presets["smoke"] | {"initial": 8, "round": 4, "codes": 32, "acquisition_steps": 10, "epochs": 30, "max_updates": 0}
+    )
+    proposed = []
+    improve = Gabo._improve
+
+    def spy(self, z, values, box, seed):
+        proposed.append((z, values, improve(self, z, values, box, seed)))
+        return proposed[-1][2]
+
+    monkeypatch.setattr(Gabo, "_improve", spy)
+    method.propose(problem)
+    assert [len(z) for z, _, _ in proposed] == [8, 12, 16, 20, 24, 28]
+    _, values, _ = proposed[-1]
+    assert values[8:].max() > values[:8].max()
+    weights = problem.notes["critic_weight"]
+    assert len(weights) == 7
+    assert all(0 <= a <= 1 for a in weights)
