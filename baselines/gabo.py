@@ -65,8 +65,9 @@ class Gabo(TrainingSettings, Method):
     gradients; all codes are evaluated as one batch.
 
     Deviations: see `bbo.generative.joint_vae` for the autoencoder; the critic takes a fixed number of steps where theirs waits
-    until its distance stays within a thousandth of the lowest of 100 steps; on a box the Sobol points fill the task's own box.
-    Predictions are z-scored. Where fewer codes were evaluated than designs are asked for, they repeat.
+    until its distance stays within a thousandth of the lowest of 100 steps; on a box the Sobol points fill the task's own box. The
+    improvement's logarithm is maximised, which has the same maximum and a slope everywhere; the Gaussian process sees codes in
+    units of the box. Predictions are z-scored. Where fewer codes were evaluated than designs are asked for, they repeat.
     """
 
     spec = MethodSpec(
@@ -169,15 +170,15 @@ class Gabo(TrainingSettings, Method):
 
         Float64, which Cholesky factors of close codes need. botorch draws from the global generators, which are seeded meanwhile.
         """
-        from botorch.acquisition import qExpectedImprovement
+        from botorch.acquisition import qLogExpectedImprovement
         from botorch.optim import optimize_acqf
         from botorch.sampling import SobolQMCNormalSampler
         from botorch.utils.sampling import manual_seed
 
         with manual_seed(seed):
-            model = _gaussian_process(z.double(), values.double())
+            model = _gaussian_process(z.double(), values.double(), box.double())
             sampler = SobolQMCNormalSampler(torch.Size([128]), seed=seed)
-            acquisition = qExpectedImprovement(model, best_f=values.double().max(), sampler=sampler)
+            acquisition = qLogExpectedImprovement(model, best_f=values.double().max(), sampler=sampler)
             found, _ = optimize_acqf(
                 acquisition,
                 bounds=box.double(),
@@ -247,12 +248,13 @@ def _sobol(box: Tensor, count: int, seed: int) -> Tensor:
     return box[0] + drawn.to(box.device) * (box[1] - box[0])
 
 
-def _gaussian_process(z: Tensor, values: Tensor) -> SingleTaskGP:
-    """botorch's Gaussian process with its usual prior, fitted to codes z (n, L) and values (n,)."""
+def _gaussian_process(z: Tensor, values: Tensor, box: Tensor) -> SingleTaskGP:
+    """botorch's Gaussian process with its usual prior, fitted to codes z (n, L), in units of the box (2, L), and values (n,)."""
     from botorch.fit import fit_gpytorch_mll
     from botorch.models import SingleTaskGP
+    from botorch.models.transforms import Normalize
     from gpytorch.mlls import ExactMarginalLogLikelihood
 
-    model = SingleTaskGP(z, values[:, None])
+    model = SingleTaskGP(z, values[:, None], input_transform=Normalize(z.shape[1], bounds=box))
     fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
     return model
