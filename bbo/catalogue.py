@@ -71,12 +71,15 @@ class LoadedMethod:
 
     @property
     def summary(self) -> str:
+        """First line of the class's docstring, or the id."""
         return next(iter((self.cls.__doc__ or "").strip().splitlines()), "") or self.id
 
     def settings(self) -> dict[str, Setting]:
+        """Its settings by name (see `bbo.settings`)."""
         return declared(self.cls, self.id)
 
     def presets(self) -> dict[str, dict[str, Any]]:
+        """Its presets: settings by preset name, values by setting name."""
         return presets_of(self.cls, self.id)
 
     def config(self, preset: str, task: str, overrides: Mapping[str, str]) -> Preset:

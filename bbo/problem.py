@@ -95,6 +95,8 @@ class Problem:
         """Report that `step` of `total` steps are done.
 
         Args:
+            step: steps done, from 0.
+            total: steps in all.
             designs: the proposals as they stand (n, *shape), or a function that makes them, which is called only if they are traced.
 
         Raises:

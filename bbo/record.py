@@ -64,6 +64,7 @@ class CellSpec:
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
     def label(self) -> str:
+        """Task, method and seed, for messages."""
         return f"{self.task} / {self.method} / seed {self.seed}"
 
 
@@ -105,9 +106,11 @@ class Record:
 
     @property
     def done(self) -> bool:
+        """Whether the cell has scores."""
         return self.status == "done"
 
     def to_json(self) -> str:
+        """The record as stored in `cell.json`; `from_json` is the inverse."""
         return json.dumps({"hash": self.spec.hash, **asdict(self)}, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
     @classmethod
@@ -152,6 +155,7 @@ class Trace:
 
 
 def cell_folder(out: Path, cell_hash: str) -> Path:
+    """Folder of one cell below a results folder."""
     return out / "cells" / cell_hash
 
 

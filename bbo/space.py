@@ -81,8 +81,10 @@ class Space(ABC):
         """Sets of designs that `check` must refuse, by what is wrong with them."""
 
     def corners(self, count: int = 8) -> np.ndarray:
-        """Designs (count, *shape) at the ends of every coordinate: all low, all high, then low and high in runs of 1, 2, 4, ..
-        coordinates, each pattern followed by its opposite."""
+        """Designs (count, *shape) with every coordinate at one of its two ends.
+
+        All low, all high, then low and high in runs of 1, 2, 4, .. coordinates, each pattern followed by its opposite.
+        """
         (length,) = self.shape
         place, high = np.arange(length), np.zeros((count, length), bool)
         for row in range(1, count):
@@ -153,9 +155,11 @@ class Continuous(Space):
 
     @property
     def size(self) -> float:
+        """Infinite."""
         return math.inf
 
     def describe(self) -> str:
+        """The space in a few words: "60 numbers in [-1, 1]"."""
         lows, highs = sorted(set(self.low)), sorted(set(self.high))
         bounds = f"[{lows[0]:g}, {highs[-1]:g}]" if len(lows) == len(highs) == 1 else "a box"
         return f"{self.dim} numbers in {bounds}"
@@ -205,11 +209,13 @@ class Continuous(Space):
         return np.sqrt(total / self.dim)
 
     def codec(self, device: torch.device) -> Codec:
+        """The identity, with clipping to the box on the way back."""
         from bbo.codecs import Identity
 
         return Identity.of(self.low, self.high, device)
 
     def misfits(self) -> dict[str, np.ndarray]:
+        """Arrays that `check` must refuse, by what is wrong with them: values outside the box, NaN, wrong shapes."""
         low, high = self.low[0], self.high[0]
         good = self.corners(4)
         return _misshapen(good) | {
@@ -278,9 +284,11 @@ class Sequence(Space):
 
     @property
     def size(self) -> int:
+        """Number of designs: the product of the letters."""
         return math.prod(self.letters)
 
     def describe(self) -> str:
+        """The space in a few words: "8 positions of 4 letters (ACGT)"."""
         kinds = sorted(set(self.letters))
         letters = f"{kinds[0]} letters" if len(kinds) == 1 else f"{kinds[0]} to {kinds[-1]} letters"
         shown = self.alphabet or ", ".join(self._shortened(self.positions))
@@ -334,11 +342,13 @@ class Sequence(Space):
         return differing / len(a)
 
     def codec(self, device: torch.device) -> Codec:
+        """The codec of Design-Bench's logits (see `bbo.codecs`)."""
         from bbo.codecs import Logits
 
         return Logits.of(self.letters, device)
 
     def misfits(self) -> dict[str, np.ndarray]:
+        """Arrays that `check` must refuse, by what is wrong with them: letters out of range, wrong shapes."""
         good = self.corners(4)
         return _misshapen(good) | {
             "a negative letter": _with(good, -1),
@@ -348,6 +358,7 @@ class Sequence(Space):
         }
 
     def key(self, x: Array) -> Array:
+        """The number of each design (n,), int64; see `Space.key`."""
         if self.size > LARGEST_KEY:
             return super().key(x)
         number: Any = 0
@@ -358,6 +369,7 @@ class Sequence(Space):
         return number
 
     def from_key(self, keys: np.ndarray) -> np.ndarray:
+        """The designs (n, L) of some keys (n,); see `Space.from_key`."""
         if self.size > LARGEST_KEY:
             return super().from_key(keys)
         return np.stack(np.unravel_index(keys, self.letters), axis=1)

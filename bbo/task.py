@@ -183,8 +183,10 @@ class TableTask(Task):
         return np.arange(len(self.table()))
 
     def dataset(self) -> Dataset:
+        """The listed designs whose score is at most `spec.best_visible`."""
         keys = self.listed()
         return Dataset.up_to(self.spec.space.from_key(keys), self.table()[keys], self.spec.best_visible)
 
     def oracle(self, x: np.ndarray) -> np.ndarray:
+        """Look up raw scores (n,), float64, of designs (n, L)."""
         return self.table()[self.spec.space.key(x)].astype(np.float64)

@@ -16,7 +16,7 @@ _DEEPEST = 20
 
 
 def clean(text: str, longest: int = LONGEST) -> str:
-    """The text with unfit characters escaped (ESC becomes `\\x1b`), cut to `longest` bytes."""
+    r"""The text with unfit characters escaped (ESC becomes `\x1b`), cut to `longest` bytes."""
     whole = len(text) <= longest
     text = text[:longest].replace("\r\n", "\n").replace("\r", "\n")
     data = _UNFIT.sub(_escaped, text).encode()

@@ -1,5 +1,6 @@
-"""Speed of surrogate training, as ratios: an ensemble of 5 as one batched model against a loop of 5, and a step with a sharpness
-regulariser against a plain one.
+"""Speed of surrogate training, as ratios.
+
+An ensemble of 5 as one batched model against a loop over 5 networks, and a step with a sharpness regulariser against a plain one:
 
     python -m benchmarks.surrogates [--json] [--hidden 2048] [--threads 2] [--updates 20] [--repeats 5]
 

@@ -1,5 +1,4 @@
-"""RNA-A, RNA-B, RNA-C: find the RNA 14-mer that binds most strongly to a fixed target of 100 letters, by ViennaRNA's energy
-model.
+"""RNA-A, RNA-B, RNA-C: find the RNA 14-mer that binds most strongly to a fixed target of 100 letters (ViennaRNA's energies).
 
 Definition: FLEXS (Sinai et al. 2020, Apache-2.0), landscapes L14_RNA1 to L14_RNA3: score(s) = E(target, s) / (E(target, its
 reverse complement) * 14 / 100), with E the energy of ViennaRNA's duplexfold in kcal/mol. Visible are the 5000 rows of BootGen
@@ -37,6 +36,7 @@ def scale(target: str) -> float:
 
 
 def rna_spec(name: str, number: int, best_visible: float) -> TaskSpec:
+    """The facts of one target; scores are normalised binding energies."""
     return TaskSpec(
         id=f"rna-{name}",
         version="1",

@@ -65,8 +65,10 @@ def table_keys() -> np.ndarray:
 
 
 def pack(x: np.ndarray, y: np.ndarray) -> data.Arrays:
-    """The data file's arrays from Design-Bench's x (65792, 8) and y (65792,): dense y by key, with the limits of the E-score of
-    SIX6_REF_R1 (which the shards do not hold)."""
+    """The data file's arrays from Design-Bench's x (65792, 8) and y (65792,).
+
+    y becomes dense, by key; the limits of the E-score are those of SIX6_REF_R1, which the shards do not hold.
+    """
     dense = np.empty(SPACE.size, np.float32)
     dense[SPACE.key(x)] = y
     return {"y": dense, "e_min": np.array(-0.47907), "e_max": np.array(0.49105)}

@@ -35,18 +35,26 @@ class LazyGroup(click.Group):
     """Loads a subcommand's module only when it is needed, and shows our errors as one line with exit code 2."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the subcommands, in the order of the help text."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Import and return one subcommand.
+
+        Raises:
+            UnknownName: there is no such subcommand.
+        """
         if name not in COMMANDS:
             raise unknown("command", name, COMMANDS, "see: bbo --help")
         return importlib.import_module(f"bbo.cli.{COMMANDS[name][0]}").command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of subcommands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> object:
+        """Run the subcommand; our own errors and click's end in one line and exit code 2."""
         if os.environ.get("NO_COLOR"):
             ctx.color = False  # bold type, too
         try:

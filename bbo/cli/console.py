@@ -131,6 +131,7 @@ class Progress(AbstractContextManager["Progress"]):
             self.bars.stop()
 
     def listener(self) -> Listener:
+        """The callbacks that a run needs to move these bars."""
         return Listener(self._begin, self._step, self._end)
 
     def _begin(self, cell: PlannedCell) -> None:

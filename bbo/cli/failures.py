@@ -42,6 +42,7 @@ def lines(failed: Iterable[Record], tracebacks: bool = False) -> Iterator[str]:
     """A line for each failed cell; a failure that several share is told in full once.
 
     Args:
+        failed: records of failed cells.
         tracebacks: print below each failure the traceback that the record holds, and the end of the method's output.
     """
     first: dict[str, str] = {}

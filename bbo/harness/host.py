@@ -31,11 +31,11 @@ MOST_POINTS = 4 * TRACE_POINTS
 
 @dataclass
 class Host:
-    """One method process at a time: started when first needed, again after a failure, after a cell that left it changed, and
-    after `cells_per_process` cells.
+    """Runs cells in one method process at a time.
 
-    `stop` may be set from another thread; the running cell is then given up without a record. Without `share` every cell makes
-    for itself what seeds share.
+    The process is started when it is first needed, and replaced after a failure, after a cell that left it changed, and after
+    `cells_per_process` cells. `stop` may be set from another thread; the running cell is then given up without a record. Without
+    `share` every cell computes for itself what seeds could share.
     """
 
     out: Path

@@ -48,8 +48,10 @@ class Answer:
 
 
 def judge(cell: PlannedCell, answer: Answer) -> tuple[Record, Outcome | None, Trace | None]:
-    """Check and score an answer; a trace that cannot be scored costs a warning, not the cell, and an oracle that fails costs the cell,
-    not the run."""
+    """Check and score an answer.
+
+    A trace that cannot be scored costs a warning, not the cell; an oracle that fails costs the cell, not the run.
+    """
     task, spec, error = cell.task.task, cell.task.task.spec, answer.error
     outcome = None
     if error is None:

@@ -60,6 +60,7 @@ class PlannedCell:
     overrides: dict[str, Any] = field(default_factory=dict)
 
     def order(self) -> Order:
+        """The cell by name, for a worker elsewhere or a saved plan."""
         return Order(self.spec, self.task.reference, self.method.reference, self.preset, self.overrides)
 
 
@@ -105,6 +106,7 @@ class Plan:
         ]
 
     def to_json(self) -> str:
+        """The plan as it is saved; the same request gives the same text."""
         tasks = [
             {"id": t.task.spec.id, "version": t.version, "data_hash": t.data_hash, "reference": t.reference} for t in self.tasks
         ]

@@ -258,7 +258,7 @@ class GridRegression:
 
 
 def _ratio(a: Tensor, b: Tensor) -> Tensor:
-    """a / b, and 0 where b is 0: a system that is solved exactly stands still while the others go on."""
+    """The quotient a / b, and 0 where b is 0: a system that is solved exactly stays as it is while the others go on."""
     return torch.where(b == 0, torch.zeros_like(a), a / b)
 
 

@@ -111,11 +111,13 @@ class Trace:
         self.count = 0
 
     def add(self, **values: Tensor) -> None:
+        """Add one batch's values, each (K,)."""
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0) + value.detach()
         self.count += 1
 
     def take(self) -> dict[str, list[float]]:
+        """The means since the last call, K numbers for each name; starts again from zero."""
         means = {name: (total / self.count).tolist() for name, total in self.sums.items()}
         self.sums, self.count = {}, 0
         return means
@@ -125,10 +127,12 @@ class Unregularised:
     """Plain training: the gradient of the loss, nothing recorded."""
 
     def gradients(self, objective: Objective, params: Params) -> tuple[Tensor, Params]:
+        """Loss (K,) and its gradient."""
         loss, _ = objective.loss_and_level(params)
         return loss.detach(), _gradient(loss, params)
 
     def epoch(self) -> dict[str, list[float]]:
+        """Nothing is recorded."""
         return {}
 
 
@@ -140,6 +144,7 @@ class Ignite:
         self.trace = Trace()
 
     def gradients(self, objective: Objective, params: Params) -> tuple[Tensor, Params]:
+        """Loss (K,) and steps 1 to 4 of the module's docstring: the gradient plus lambda times the penalty."""
         loss, level = objective.loss_and_level(params)
         own = _gradient(loss, params, keep_graph=True)
         slope = _gradient(level, params)
@@ -158,6 +163,7 @@ class Ignite:
         return loss.detach(), total
 
     def epoch(self) -> dict[str, list[float]]:
+        """Means of lambda, |grad G| and slack over the epoch's batches."""
         return self.trace.take()
 
 
@@ -169,6 +175,7 @@ class SAM:
         self.trace = Trace()
 
     def gradients(self, objective: Objective, params: Params) -> tuple[Tensor, Params]:
+        """Loss (K,) and its gradient at b + rho g0/|g0|."""
         loss, _ = objective.loss_and_level(params)
         own = _gradient(loss, params)
         size = norm(own)
@@ -178,6 +185,7 @@ class SAM:
         return loss.detach(), _gradient(worst, moved)
 
     def epoch(self) -> dict[str, list[float]]:
+        """Means over the epoch's batches."""
         return self.trace.take()
 
 

@@ -95,7 +95,8 @@ def checks(method: LoadedMethod, made: Mapping[str, Runs] | None = None) -> Chec
     """All checks of one method, under its `smoke` preset where it has one.
 
     Args:
-        made: its runs by space, where other checks share them.
+        method: a loaded method.
+        made: its runs by space, if other checks share them.
     """
     found: Checks = {
         "has a docstring": lambda: _docstring(method),

@@ -37,8 +37,11 @@ WAIT = 0.3
 
 @dataclass(frozen=True)
 class Job:
-    """One call of a method. `x` and `y` are None where the process holds the data of `data_hash` from the job before; `ticket` goes
-    with every message, and arrays of more than `longest` bytes are no designs."""
+    """One call of a method.
+
+    `x` and `y` are None if the process still holds the data of `data_hash` from the job before. Every message carries `ticket`, and an
+    array of more than `longest` bytes is refused as designs.
+    """
 
     ticket: str
     longest: int
@@ -73,6 +76,7 @@ class Channel:
         os.register_at_fork(after_in_child=self._forked)
 
     def send(self, message: wire.Message) -> None:
+        """Send one message to the host; nothing is sent from a forked child, except a violation."""
         # Forked children of a method may not speak for it; only what they reached for is told.
         if os.getpid() == self.process or isinstance(message, wire.Violation):
             data = wire.encode(self.ticket, message)
@@ -80,6 +84,11 @@ class Channel:
                 self.pipe.send_bytes(data)
 
     def ask(self, message: wire.Message) -> Any:
+        """Send one message and return the host's reply.
+
+        Raises:
+            RuntimeError: called from a forked child.
+        """
         if os.getpid() != self.process:
             raise RuntimeError(f"only the method's own process may ask for what the harness keeps ({type(message).__name__})")
         with self._lock:
@@ -118,6 +127,7 @@ class SharedByHost:
         self._channel, self._of = channel, of
 
     def fetch(self, key: str, make: Callable[[], np.ndarray]) -> tuple[np.ndarray, bool]:
+        """The array of a key, from `make` if no cell has computed it yet; and whether it was found."""
         whole = hashlib.sha256(json.dumps([*self._of, key]).encode()).hexdigest()
         while isinstance(reply := self._channel.ask(wire.Fetch(whole)), str) and reply == "wait":
             time.sleep(WAIT)
@@ -168,8 +178,10 @@ def main(pipe_fd: int, lifeline_fd: int, hidden: guard.Hidden) -> None:
 
 
 def _adopt_orphans() -> None:
-    """Make what this process starts its child for good: a daemon too is then found and ended with it. Elsewhere than on Linux
-    only what carries the process's mark in its environment is found."""
+    """Adopt the orphans of child processes, so that daemons too are found and ended with this process.
+
+    On other systems than Linux only processes with this process's mark in their environment are found.
+    """
     if sys.platform == "linux":
         import ctypes
 

@@ -129,6 +129,7 @@ class MethodProcess:
 
     @property
     def alive(self) -> bool:
+        """Whether the process still runs."""
         return self._popen.poll() is None
 
     def ask(self, job: Job, bounds: Bounds, stop: threading.Event, on_message: OnMessage) -> wire.Answer:

@@ -1,5 +1,7 @@
-"""State of a method process that outlives a cell: put back before each cell where that is cheap, else noticed, so that the host
-replaces the process. A fingerprint sees what methods change by accident; it is no protection against one that hides its traces.
+"""State of a method process that outlives a cell.
+
+Where it is cheap, the state is reset before each cell; other changes are detected, and the host then replaces the process. This
+catches what methods change by accident; it does not protect against a method that hides its traces.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ class Metric:
 
     @property
     def by_percentile(self) -> bool:
+        """Whether the metric depends on a percentile."""
         return "{percentile}" in self.title
 
 

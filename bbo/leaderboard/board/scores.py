@@ -108,6 +108,7 @@ class Entry:
 
     @property
     def seeds(self) -> list[int]:
+        """Seeds of the cells that are done."""
         return [r.spec.seed for r in self.done]
 
     def scores(self, percentile: int) -> np.ndarray:
@@ -130,6 +131,7 @@ class Board:
     records: tuple[Record, ...]
 
     def entry(self, row: Row, column: Column) -> Entry:
+        """The cells of a method on a task; an empty entry if there are none."""
         return self.entries.get((row.label, column.label), Entry())
 
     def chance(self, column: Column) -> Entry:

@@ -155,7 +155,7 @@ def above_chance(scores: np.ndarray, chance: float) -> np.ndarray:
 
 
 def friedman(ranks: np.ndarray) -> float:
-    """p value of the Friedman test that all methods are alike; `ranks` (tasks, methods), or scores, at least 2 tasks.
+    """P value of the Friedman test that all methods are alike; `ranks` (tasks, methods), or scores, at least 2 tasks.
 
     With two methods this is its normal form, the sign test's chi square; 1 where no task tells any two methods apart.
     """

@@ -101,6 +101,7 @@ def decimal(value: float, digits: int, sign: str = "") -> str:
 
 
 def number(value: float, digits: int) -> Item:
+    """A number with this many decimals; `ABSENT` if it is not finite."""
     return Item(decimal(value, digits), key=value) if np.isfinite(value) else Item(ABSENT)
 
 
@@ -123,5 +124,5 @@ def spread(values: np.ndarray, digits: int = 3) -> str:
 
 
 def failures(entry: Entry) -> str:
-    """failed 1/2; empty where no seed failed."""
+    """Failed 1/2; empty where no seed failed."""
     return f"failed {len(entry.failed)}/{len(entry.done) + len(entry.failed)}" if entry.failed else ""

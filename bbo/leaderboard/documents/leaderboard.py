@@ -105,8 +105,11 @@ def metric_table(board: Board, name: str, percentile: int, notes: marks.Footnote
 
 
 def against_chance(board: Board, row: Row, column: Column, percentile: int) -> str:
-    """ "like" where an entry is not significantly different from `random` at 95% (Welch's t test over seeds), "few" where either has
-    fewer than `FEWEST_SEEDS`, so that nothing is said; else "", and always for `random` itself."""
+    """Compare an entry with `random`: "like", "few" or an empty text.
+
+    "like": not significantly different at 95% (Welch's t test over seeds). "few": either has fewer than `FEWEST_SEEDS` seeds, so no
+    statement is made. Empty otherwise, and always for `random` itself.
+    """
     own, chance = board.entry(row, column).scores(percentile), board.chance(column).scores(percentile)
     if row.method == CHANCE or not len(own) or not len(chance):
         return ""

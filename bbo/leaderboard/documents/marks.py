@@ -29,6 +29,7 @@ class Footnotes:
         return tuple(letters)
 
     def items(self) -> list[tuple[str, str]]:
+        """Letter and text of every footnote, in order."""
         return [(_letter(i), text) for i, text in enumerate(self.texts)]
 
 

@@ -27,11 +27,14 @@ GREY, DOT = "#808080", "."
 
 @dataclass(frozen=True)
 class Style:
+    """Colour (a hex code) and marker of one row in every figure."""
+
     colour: str
     marker: str
 
     @property
     def highlighted(self) -> bool:
+        """Whether the row has a colour of its own, not grey."""
         return self.colour != GREY
 
 

@@ -49,7 +49,10 @@ def write(
     """Write both files, each whole or not at all; returns how many cells and designs they hold.
 
     Args:
-        outcome: gives the arrays of a done cell.
+        path: the file of cells; the file of designs is put beside it.
+        records: the cells.
+        outcome: returns the arrays of a done cell.
+        unsuitable: pairs of task and method that do not fit, stored as rows without a cell.
 
     Raises:
         Unavailable: pyarrow is missing.
