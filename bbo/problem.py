@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bbo.device import on_host
+from bbo.device import array_on_host, on_host
 from bbo.encoding import Encoded
 from bbo.errors import UnknownName
 from bbo.space import Space
@@ -145,7 +145,7 @@ class Problem:
 
         def guarded() -> np.ndarray:
             before = self.generator.get_state()
-            made = make().cpu().numpy()
+            made = array_on_host(make(), "what seeds share lies with the host, once")
             if not torch.equal(before, self.generator.get_state()):
                 raise RuntimeError(f"'{name}' is shared by all seeds, so computing it must not draw from problem.generator")
             return made
