@@ -55,7 +55,7 @@ class Identity:
 class Logits:
     """The codec of a sequence space with letters[p] letters at position p.
 
-    `position` and `letter` (d,) say which letter of which position each number stands for; letter 0 has none.
+    `position` and `letter` (d,) say which letter of which position each number represents; letter 0 has none.
     """
 
     letters: tuple[int, ...]

@@ -75,8 +75,8 @@ def fetch(
     Raises:
         UnknownName: no such data set.
         Unavailable: no mirror has it.
-        DamagedFile: what every mirror sent is not the file.
-        BBOError: there is no room or no right to write.
+        DamagedFile: every mirror sent something else than the file.
+        BBOError: it cannot be written, for lack of space or permission.
     """
     fetched = [source for source in sources if isinstance(source, Shards)]
     source = next((source for source in fetched if name in (source.name, source.files[0])), None)
