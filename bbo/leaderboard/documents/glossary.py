@@ -1,11 +1,11 @@
-"""The words of tables and pages, explained once: tooltips of a page's column heads, its list of words, and docs/glossary.md."""
+"""The terms of tables and pages, explained once: for tooltips of column heads, a page's glossary, and docs/glossary.md."""
 
 from __future__ import annotations
 
 from bbo.leaderboard.board.scores import CHANCE, UNCHANGED
 from bbo.leaderboard.board.statistics import FEWEST_SEEDS
 
-#: In the order of the alphabet.
+#: In alphabetical order.
 WORDS = {
     "above chance": f"(score - chance) / (1 - chance), where chance is the mean score of `{CHANCE}` at the same percentile and budget: "
     "0 is the level of random designs, 1 the normaliser y_max, and a negative number is worse than random.",
@@ -17,8 +17,7 @@ WORDS = {
     "diversity": "Mean distance between two of the designs, from 0 (all the same) to 1: the share of positions that differ, or in a box "
     "the root mean square of the coordinate differences as shares of their ranges.",
     "duplicates": "Share of the designs that repeat another of the same run.",
-    "floor": f"A method that shows what is reached with no method: `{CHANCE}` (uniform designs) and `{UNCHANGED}` (the best visible "
-    "designs, unchanged).",
+    "floor": f"What you get with no method: `{CHANCE}` (uniform designs) and `{UNCHANGED}` (the best visible designs, unchanged).",
     "group": "Methods that share a letter are not significantly different across the tasks of the board: Friedman's test, then Nemenyi's "
     "or Holm's, over the methods that were run on every task.",
     "hidden": "What a task knows and a method does not see: the better designs of its table, or everything beyond the visible one.",
@@ -58,11 +57,11 @@ WORDS = {
 
 
 def explain(head: str) -> str:
-    """The words for a column's head, without the percentile that may stand behind it; empty for a head that is a name."""
+    """The explanation of a column's head, ignoring a percentile at its end; empty for a head that is a name."""
     return WORDS.get(head.partition(" (")[0], WORDS.get(head.partition(" [")[0], WORDS.get(head, ""))).replace("`", "")
 
 
 def markdown() -> str:
     """docs/glossary.md."""
     lines = [f"- **{word}**: {text}" for word, text in WORDS.items()]
-    return "# Glossary\n\nThe words of tables, figures and the page.\n\n" + "\n".join(lines) + "\n"
+    return "# Glossary\n\nThe terms of tables, figures and pages.\n\n" + "\n".join(lines) + "\n"
