@@ -1,4 +1,4 @@
-"""Design spaces: what a design looks like, the checks that every set of designs must pass, and all that depends on the kind of space.
+"""Design spaces: what a design looks like, the checks that every set of designs must pass, and everything that depends on the kind of space.
 
 NumPy only, so that a task can be listed and scored without importing torch. The way to vectors of real numbers, which needs torch,
 is imported when a codec is asked for (`bbo.codecs`).
@@ -28,7 +28,7 @@ LARGEST_KEY = 2**63 - 1
 
 
 class Space(ABC):
-    """What every kind of space can do. Nothing outside this module asks of what kind a space is."""
+    """What every kind of space can do. No code outside this module asks for the kind of a space."""
 
     kind: ClassVar[str]
     dtype: ClassVar[np.dtype]
@@ -70,7 +70,7 @@ class Space(ABC):
 
     @abstractmethod
     def distances(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """Distances (len(a), len(b)), float64 in [0, 1], between two sets of designs; exactly 0 for equal designs, and for no others."""
+        """Distances (len(a), len(b)), float64 in [0, 1], between two sets of designs; exactly 0 for equal designs only."""
 
     @abstractmethod
     def codec(self, device: torch.device) -> Codec:
@@ -110,7 +110,7 @@ class Space(ABC):
         """The designs (n, *shape) of some keys (n,).
 
         Raises:
-            ValueError: the space has more designs than int64 has numbers, or a key is not one of its own.
+            ValueError: the space has more designs than int64 has numbers, or a key is out of range.
         """
         raise ValueError(f"a space of {self.describe()} has no keys: it has more designs than there are 64-bit numbers")
 
@@ -172,7 +172,7 @@ class Continuous(Space):
         """Return `x` as float32 (n, d), or raise.
 
         Float32 is the type in which designs are stored and scored; bounds are compared in it too. A bound may be rounded outwards, so
-        a design can lie beyond its float64 bound by a rounding error: an oracle that minds must clip.
+        a design can lie beyond its float64 bound by a rounding error; an oracle with strict bounds must clip.
 
         Raises:
             DesignError: wrong shape, not numbers, NaN or infinite, or outside the box.
@@ -242,7 +242,7 @@ class Sequence(Space):
 
     letters: tuple[int, ...]
     alphabet: str = ""
-    # What is only shown is no part of the representation, which names shared work (`Problem.shared`).
+    # Names for display are left out of the representation, which is part of the key of shared work (`Problem.shared`).
     positions: tuple[str, ...] = field(default=(), repr=False)
     names: tuple[tuple[str, ...], ...] = field(default=(), repr=False)
 
@@ -364,7 +364,7 @@ class Sequence(Space):
         number: Any = 0
         for position, count in enumerate(self.letters):
             column = x[:, position]
-            # A table of letters may be packed in small integers, in which a key has no room.
+            # A table of letters may be stored in small integers, which are too small for a key.
             number = number * count + (column.astype(np.int64) if isinstance(column, np.ndarray) else column)
         return number
 

