@@ -178,7 +178,7 @@ def train(
 
     Args:
         x: designs (N, ...). weight: of rows (N,); scaled within each batch, so only ratios matter.
-        optimiser: of the VAE's parameters, so that its state outlives a call.
+        optimiser: optimizer of the VAE's parameters, so that its state outlives a call.
     """
     losses = []
     for rows in batches:
