@@ -29,6 +29,7 @@ TRANSFERS = {getattr(torch.Tensor, name) for name in TRANSFER_NAMES.split()}
 ROWS = 2000
 #: Where numbers may leave the device: (file, function) to (most times in one smoke run, reason); once an epoch is 5 times.
 ALLOWED: dict[tuple[str, str], tuple[int, str]] = {
+    ("problem.py", "on_host"): (12, "each with its reason where it is called"),
     ("encoding.py", "of"): (2, "the scale of y, as plain numbers, once"),
     ("floors.py", "propose"): (2, "Random: a space maps numbers in NumPy, as tasks do"),
     ("networks.py", "spawn"): (1, "seeds of the members' generators, once"),
