@@ -11,8 +11,10 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
+from bbo.device import on_host
 from bbo.errors import BBOError, NumericalError, unknown
 from bbo.settings import setting
+from bbo.surrogates.diagnostics import warn_if_useless
 from bbo.surrogates.networks import Ensemble, Params
 from bbo.surrogates.sharpness import Objective, Regulariser, SharpnessSettings, Unregularised
 
@@ -123,6 +125,11 @@ class Fitted:
     history: History
     held_out: Tensor
 
+    @torch.no_grad()
+    def warn_if_useless(self, x: Tensor, y: Tensor) -> None:
+        """Warn where the members' predictions of held-out rows are no better than the mean; x (N, d), y (N,) as it was trained on."""
+        warn_if_useless(self.ensemble.mean(x[self.held_out]), y[self.held_out])
+
 
 def validation_rows(rows: int, wanted: int) -> int:
     """How many rows are held out: as many as wanted, but at most a tenth, so a small table keeps its data (none below 10 rows)."""
@@ -181,7 +188,7 @@ def fit(
             total += losses
             if progress:
                 progress(epoch * batches + number + 1, epochs * batches)
-        history.train.append((total / batches).tolist())
+        history.train.append(on_host(total / batches, "the mean loss, once an epoch, which must be finite to go on"))
         for name, values in regulariser.epoch().items():
             history.sharpness.setdefault(name, []).append(values)
         if not all(map(math.isfinite, history.train[-1])):
@@ -256,7 +263,8 @@ def _evaluate(ensemble: Ensemble, params: Params, x: Tensor, y: Tensor, loss: Lo
     def predict(rows: Tensor) -> Tensor:
         return ensemble(rows, params)
 
-    return loss(predict, Batch(x, y, torch.ones_like(y)))(predict(x), predict).tolist()
+    losses = loss(predict, Batch(x, y, torch.ones_like(y)))(predict(x), predict)
+    return list(on_host(losses, "the validation loss, once an epoch, which decides about the best weights and patience"))
 
 
 class _Best:
