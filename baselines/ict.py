@@ -102,7 +102,8 @@ class Teaching:
 
         def slope(weight: Tensor, *state: Any) -> Tensor:
             # The error on the table is differentiated first, part by part, and only its gradient goes back through the step.
-            moved, back = torch.func.vjp(lambda w: ahead(w, *state), weight)
+            both: Any = torch.func.vjp(lambda w: ahead(w, *state), weight)
+            moved, back = both
             found: Tensor = back(self._error_slope(moved))[0]
             return found
 
