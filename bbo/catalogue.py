@@ -18,7 +18,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from bbo import local, versions
+from bbo import local, registry, versions
 from bbo.errors import BBOError, Unavailable, unknown
 from bbo.method import Method, MethodSpec
 from bbo.settings import Preset, Setting, declared, presets_of, resolve
@@ -156,7 +156,7 @@ def _plain(id: str, cls: type | None = None) -> MethodSpec:
 
 def task_ids() -> list[str]:
     """Ids of all installed tasks, variants not expanded."""
-    return sorted(_points(TASKS))
+    return sorted(registry.own_tasks().keys() | _points(TASKS).keys())
 
 
 def method_ids() -> list[str]:
@@ -166,7 +166,7 @@ def method_ids() -> list[str]:
 
 def task_modules() -> list[str]:
     """Modules of all installed tasks."""
-    return sorted({point.module for point in _points(TASKS).values()})
+    return sorted({*registry.modules(), *(point.module for point in _points(TASKS).values())})
 
 
 def is_task(reference: str) -> bool:
@@ -178,7 +178,7 @@ def is_task(reference: str) -> bool:
     method, _ = _parts(reference)
     if local.is_local(method):
         return issubclass(local.load(method), Task)
-    if reference.partition(":")[0] in _points(TASKS):
+    if reference.partition(":")[0] in task_ids():
         return True
     if method in _listed():
         return False
@@ -232,15 +232,13 @@ def load_task(reference: str) -> Task:
             raise BBOError(f"{reference} is not a task: the class must derive from bbo.task.Task")
         return _made(cls, reference)
     name, _, variant = reference.partition(":")
-    if name not in _points(TASKS):
+    if name not in task_ids():
         raise unknown("task", name, task_ids(), "see: bbo list tasks")
-    cls = _loaded(_points(TASKS)[name].load, reference)
+    cls = registry.own_tasks().get(name) or _loaded(_points(TASKS)[name].load, reference)
     if not variant:
         return cls()
-    if variant not in (known := cls.variants()):
-        raise (
-            unknown(f"variant of {name}", variant, known) if known else BBOError(f"task {name} has no variants; got '{reference}'")
-        )
+    if not cls.variants():
+        raise BBOError(f"task {name} has no variants; got '{reference}'")
     return cls(variant)
 
 

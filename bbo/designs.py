@@ -1,17 +1,18 @@
-"""How a set of designs lies in its space and to the visible table: spread, repeats, distance, novelty. NumPy only.
+"""How a set of designs is spread, relative to its space and the visible table: spread, repeats, distance, novelty. NumPy only.
 
-Distances are in [0, 1] and mean the same in every space of a kind: between sequences the share of positions that differ
-(Hamming), in a box the root mean square of the coordinate differences, each as a share of its coordinate's range.
+Distances are the space's own (`Space.distances`): in [0, 1], and they mean the same in every space of a kind.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from bbo.space import Continuous, Space
+from bbo.space import Space
 
-#: Visible rows compared at a time: bounds the memory at (designs x this) float64 numbers.
-CHUNK = 8192
+#: Distances computed at a time, which bounds the memory: some three float64 numbers for each of them.
+HELD = 1 << 22
 
 
 def describe(designs: np.ndarray, visible: np.ndarray, space: Space) -> dict[str, float]:
@@ -25,34 +26,25 @@ def describe(designs: np.ndarray, visible: np.ndarray, space: Space) -> dict[str
     """
     n = len(designs)
     different, counts = np.unique(designs, axis=0, return_counts=True)
-    among = _distances(different, different, space)
+    # Up to 2048 different designs this is one product over the whole matrix of distances.
+    total = sum(
+        counts[some] @ space.distances(different[some], different) @ counts
+        for some in _blocks(len(different), HELD // len(different))
+    )
     nearest = np.full(len(different), np.inf)
-    known = np.zeros(len(different), bool)
-    for start in range(0, len(visible), CHUNK):
-        rows = visible[start : start + CHUNK]
-        distances = _distances(different, rows, space)
-        nearest = np.minimum(nearest, distances.min(axis=1))
-        known |= (distances == 0).any(axis=1)
+    for some in _blocks(len(different), 1024):
+        for rows in _blocks(len(visible), HELD // 1024):
+            distances = space.distances(different[some], visible[rows])
+            nearest[some] = np.minimum(nearest[some], distances.min(axis=1))
     return {
-        "diversity": float(counts @ among @ counts / (n * (n - 1))) if n > 1 else 0.0,
+        "diversity": float(total / (n * (n - 1))) if n > 1 else 0.0,
         "duplicates": 1 - len(different) / n,
         "nearest_offline": float(counts @ nearest / n),
-        "novel_share": float(counts @ ~known / n),
+        "novel_share": float(counts @ (nearest > 0) / n),
     }
 
 
-def _distances(a: np.ndarray, b: np.ndarray, space: Space) -> np.ndarray:
-    """Distances (len(a), len(b)), float64, summed coordinate by coordinate so that equal designs are at exactly 0."""
-    if isinstance(space, Continuous):
-        total = np.zeros((len(a), len(b)))
-        for j, (low, high) in enumerate(zip(space.low, space.high, strict=True)):
-            x, y = (v[:, j].astype(np.float64) / (high - low) for v in (a, b))
-            total += (x[:, None] - y) ** 2
-        return np.sqrt(total / space.dim)
-    # Small integers: every cell pays for this, and narrow types are several times faster.
-    kind = np.min_scalar_type(max(space.letters))
-    a, b = (np.ascontiguousarray(v.T.astype(kind)) for v in (a, b))
-    differing = np.zeros((a.shape[1], b.shape[1]), np.min_scalar_type(len(a)))
-    for x, y in zip(a, b, strict=True):
-        differing += x[:, None] != y
-    return differing / len(a)
+def _blocks(count: int, size: int) -> Iterator[slice]:
+    """Slices that cut `count` rows into blocks of `size`, at least 1 each."""
+    size = max(size, 1)
+    return (slice(start, start + size) for start in range(0, count, size))

@@ -131,9 +131,10 @@ def _import(path: Path, digest: str) -> ModuleType:
     sys.modules[name] = module  # dataclasses look their module up while the class is being made
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
         del sys.modules[name]
-        raise BBOError(f"{path} cannot be imported: {_where(path, error)}{type(error).__name__}: {error}") from error
+        said = f"{type(error).__name__}: {error}".removesuffix(": ")
+        raise BBOError(f"{path} cannot be imported: {_where(path, error)}{said}") from error
     return module
 
 

@@ -25,6 +25,12 @@ class Dataset:
     x: np.ndarray
     y: np.ndarray
 
+    @classmethod
+    def up_to(cls, x: np.ndarray, y: np.ndarray, best: float) -> Dataset:
+        """The rows, of x (N, *shape) and y (N,), whose score is at most `best`, compared in float32 as scores are stored."""
+        visible = y <= np.float32(best)
+        return cls(x[visible], y[visible])
+
     def sha256(self) -> str:
         """Hash of both arrays with their shapes and types; part of every cell's identity."""
         digest = hashlib.sha256()
@@ -85,6 +91,8 @@ class TaskSpec:
 class Task(ABC):
     """Base of all tasks. A subclass sets `spec` (on the class or in `__init__`) and writes `dataset` and `oracle`.
 
+    Everybody else calls `visible` and `score`, which check first that the task can be used here.
+
     A family of tasks takes the text after the colon of an id as the argument of `__init__` and names all of them in `variants`.
     """
 
@@ -98,8 +106,13 @@ class Task(ABC):
         """Names that may follow the colon of this task's id; none by default."""
         return []
 
+    @classmethod
+    def sources(cls) -> tuple[data.Source, ...]:
+        """Where the data files come from: licence, origin, and how to get and import them; none by default."""
+        return ()
+
     def unavailable(self) -> str:
-        """Why this task cannot be used here, with the one command that mends it; empty if it can. Never raises."""
+        """Why this task cannot be used here, with the one command that helps; empty if it can. Never raises."""
         lacking = [name for name in self.spec.requires if importlib.util.find_spec(name) is None]
         if lacking:
             package = f'"offline-bbo[{self.spec.extra}]"' if self.spec.extra else " ".join(lacking)
@@ -110,34 +123,41 @@ class Task(ABC):
         """Raise if the task cannot be used here.
 
         Raises:
-            Unavailable: with the reason and the command that mends it.
+            Unavailable: with the reason and the command that helps.
         """
         if reason := self.unavailable():
             raise Unavailable(f"task '{self.spec.id}' is not available: {reason}")
 
     @abstractmethod
     def dataset(self) -> Dataset:
-        """The visible table, rows in a fixed order.
-
-        Raises:
-            Unavailable: a data file or package is missing (`unavailable` says which).
-            DamagedFile: a data file is not the right one.
-        """
+        """The visible table, rows in a fixed order. Written by the task's author, called by `visible`."""
 
     @abstractmethod
     def oracle(self, x: np.ndarray) -> np.ndarray:
-        """True raw scores (n,), float64, of checked designs (n, *shape); larger is better."""
+        """True raw scores (n,), float64, of checked designs (n, *shape); larger is better. Called by `score`."""
 
     def hidden(self) -> Dataset | None:
         """Rows that methods do not see, for diagnosing surrogates; None (the default) where the task keeps no such table."""
         return None
 
+    def visible(self) -> Dataset:
+        """The visible table, once it is certain that the task can be used here.
+
+        Raises:
+            Unavailable: a data file or package is missing (`unavailable` says which).
+            DamagedFile: a data file is not the right one.
+        """
+        self.require()
+        return self.dataset()
+
     def score(self, x: np.ndarray) -> np.ndarray:
         """Check designs (n, *shape), then return their true raw scores (n,), float64.
 
         Raises:
+            Unavailable: a data file or package is missing (`unavailable` says which).
             DesignError: `x` is not a set of designs of this task's space.
         """
+        self.require()
         scores = np.asarray(self.oracle(self.spec.space.check(x)), dtype=np.float64)
         if scores.shape != (len(x),) or not np.isfinite(scores).all():
             raise DesignError(f"the oracle of {self.spec.id} returned shape {scores.shape} or values that are not finite")
@@ -146,3 +166,25 @@ class Task(ABC):
     def normalise(self, y: np.ndarray) -> np.ndarray:
         """(y - y_min) / (y_max - y_min); not clipped, so below 0 and above 1 happen."""
         return (np.asarray(y, np.float64) - self.spec.y_min) / (self.spec.y_max - self.spec.y_min)
+
+
+class TableTask(Task):
+    """Base of tasks with one score for every design of a sequence space: a subclass writes `table`, and `listed` if need be."""
+
+    @abstractmethod
+    def table(self) -> np.ndarray:
+        """Scores (spec.space.size,), float32, by key (`Sequence.key`)."""
+
+    def listed(self) -> np.ndarray:
+        """Keys (N,), int64, of the designs that the source lists, in its order; by default every design once.
+
+        Those with a score up to `spec.best_visible` are the visible table.
+        """
+        return np.arange(len(self.table()))
+
+    def dataset(self) -> Dataset:
+        keys = self.listed()
+        return Dataset.up_to(self.spec.space.from_key(keys), self.table()[keys], self.spec.best_visible)
+
+    def oracle(self, x: np.ndarray) -> np.ndarray:
+        return self.table()[self.spec.space.key(x)].astype(np.float64)

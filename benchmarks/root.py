@@ -40,7 +40,7 @@ BATCH, BATCHES, HIDDEN = 64, 1000, 1024
 def problem(seed: int = 0) -> Problem:
     """TFBind8 as a method sees it."""
     task = catalogue.load_task("tfbind8")
-    data = task.dataset()
+    data = task.visible()
     x, y = torch.tensor(data.x), torch.tensor(data.y)
     return Problem(x, y, task.spec.space, 128, torch.Generator().manual_seed(seed), {"y_max": task.spec.y_max})
 

@@ -1,4 +1,4 @@
-"""Controls: classical test functions of botorch with known optima, turned round so that larger is better. Cheap, smooth, well
+"""Controls: classical test functions of botorch with known optima, negated so that larger is better. Cheap, smooth, well
 known.
 
 Each visible table is the lower half of 5000 uniform designs of a fixed stream. The scores of the pool are stored; designs are
@@ -13,14 +13,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bbo import data
-from bbo.space import Continuous
+from bbo.space import Continuous, Space
 from bbo.task import Dataset, Task, TaskSpec
 
 FILE = "controls.npz"
 POOL = 5000
 
 
-def pool(space: Continuous) -> np.ndarray:
+def pool(space: Space) -> np.ndarray:
     """The 5000 uniform designs (5000, d), float32, of a space.
 
     From raw 64-bit words: NumPy promises that these stay the same, which it does not for distributions.
@@ -66,21 +66,22 @@ class Control(Task):
 
     #: Stored scores are rounded to float32.
     tolerance = 1e-6
-    spec: ClassVar[TaskSpec]
     #: Name of the class in botorch.
     botorch: ClassVar[str]
 
+    @classmethod
+    def sources(cls) -> tuple[data.Source, ...]:
+        return (data.Source((FILE,), "MIT (this project)", "tools/build_controls.py"),)
+
     def dataset(self) -> Dataset:
-        space = self.spec.space
-        assert isinstance(space, Continuous)
-        y = data.load(FILE)[self.spec.id]
-        visible = y <= np.float32(self.spec.best_visible)
-        return Dataset(pool(space)[visible], y[visible])
+        return Dataset.up_to(pool(self.spec.space), data.load(FILE)[self.spec.id], self.spec.best_visible)
 
     def oracle(self, x: np.ndarray) -> np.ndarray:
         import torch
 
-        return function(self.botorch, x.shape[1])(torch.as_tensor(x, dtype=torch.float64)).numpy()
+        exact = function(self.botorch, x.shape[1])
+        # A bound rounded to float32 may lie beyond the float64 bound, where botorch refuses.
+        return exact(torch.as_tensor(x, dtype=torch.float64).clamp(*exact.bounds)).numpy()
 
 
 class Branin(Control):

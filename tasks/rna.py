@@ -10,7 +10,6 @@ y_max = 1; values above 1 exist, since 14 letters can bind more than their share
 from __future__ import annotations
 
 from functools import cache
-from typing import ClassVar
 
 import numpy as np
 
@@ -64,19 +63,22 @@ class RNABinding(Task):
 
     #: Stored scores are rounded to float32.
     tolerance = 1e-7
-    spec: ClassVar[TaskSpec]
+
+    @classmethod
+    def sources(cls) -> tuple[data.Source, ...]:
+        (file,) = cls.spec.data
+        number = file.removeprefix("rna/rna")[0]
+        return (data.Source.packed(file, "Apache-2.0", f"BootGen (kaist-silab/bootgen), RNA{number}_x.npy, RNA{number}_y.npy"),)
 
     def dataset(self) -> Dataset:
-        self.require()
         arrays = data.load(self.spec.data[0])
         return Dataset(arrays["x"].astype(np.int64), arrays["y"].copy())
 
     def oracle(self, x: np.ndarray) -> np.ndarray:
-        self.require()
         import RNA
 
         target = TARGETS[self.spec.id[-1]]
-        sequences = ("".join(LETTERS[letter] for letter in row) for row in x)
+        sequences = map(self.spec.space.readable, x)
         return np.array([RNA.duplexfold(target, s).energy / scale(target) for s in sequences], np.float64)
 
 

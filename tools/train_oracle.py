@@ -14,6 +14,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy
@@ -45,10 +46,10 @@ RECIPES: dict[str, dict[str, object]] = {
 
 
 def fit_forest(recipe: dict, x: np.ndarray, y: np.ndarray) -> Fitted:
-    """Random forest, exported as flat node arrays (see bbo.tasks.superconductor)."""
+    """Random forest, exported as flat node arrays."""
     from sklearn.ensemble import RandomForestRegressor
 
-    from bbo.tasks.forest_oracle import predict, to_arrays
+    from bbo.tasks.parts.forest import predict
 
     model = RandomForestRegressor(
         recipe["trees"], max_features=recipe["max_features"], min_samples_leaf=recipe["min_leaf"], random_state=SEED, n_jobs=1
@@ -57,12 +58,47 @@ def fit_forest(recipe: dict, x: np.ndarray, y: np.ndarray) -> Fitted:
     return weights, lambda rows: predict(weights, rows)
 
 
+def to_arrays(forest: Any) -> dict[str, np.ndarray]:
+    """A fitted scikit-learn forest as flat node arrays; see `bbo.tasks.parts.forest.predict` for their meaning.
+
+    Children of a node stand side by side (nodes are renumbered breadth first), so one index per node is enough.
+    """
+    roots, features, thresholds, children, values = [], [], [], [], []
+    start = 0
+    for estimator in forest.estimators_:
+        tree = estimator.tree_
+        order, frontier = [0], np.array([0])
+        while len(frontier):
+            inner = frontier[tree.children_left[frontier] >= 0]
+            frontier = np.stack([tree.children_left[inner], tree.children_right[inner]], axis=1).ravel()
+            order.extend(frontier.tolist())
+        place = np.empty(tree.node_count, np.int64)
+        place[order] = np.arange(tree.node_count)
+        leaf = tree.children_left[order] < 0
+        left = np.where(leaf, 0, start + place[np.where(leaf, 0, tree.children_left[order])])
+        roots.append(start)
+        features.append(np.where(leaf, 0, tree.feature[order]))
+        # A leaf needs no threshold and an inner node no value: one array holds both.
+        thresholds.append(np.where(leaf, 0.0, tree.threshold[order]))
+        values.append(np.where(leaf, tree.value[order, 0, 0], 0.0))
+        children.append(left)
+        start += tree.node_count
+    split = np.concatenate(thresholds)
+    number = np.where(np.concatenate(children) > 0, split, np.concatenate(values))
+    return {
+        "root": np.array(roots, np.uint32),
+        "feature": np.concatenate(features).astype(np.uint8),
+        "child": np.concatenate(children).astype(np.uint32),
+        "number": number.astype(np.float32),
+    }
+
+
 def fit_convolution(recipe: dict, x: np.ndarray, y: np.ndarray) -> Fitted:
-    """Convolutional network (see bbo.tasks.conv_oracle): AdamW, one-cycle rate, mean squared error on standardised scores."""
+    """Convolutional network (see bbo.tasks.parts.convolution): AdamW, one-cycle rate, mean squared error on standardised scores."""
     import torch
     from torch import nn
 
-    from bbo.tasks.conv_oracle import predict
+    from bbo.tasks.parts.convolution import predict
 
     torch.manual_seed(SEED)
     widths = [recipe["letters"], *recipe["channels"]]

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import importlib
-import sys
+import os
 
 import click
 
-from bbo import __version__
-from bbo.errors import BBOError
+from bbo import __version__, text
+from bbo.errors import BBOError, unknown
 
+#: Longest error message.
+LONGEST = 2000
 #: Subcommand: (module, one line of help). The help stands here so that `bbo --help` imports nothing.
 COMMANDS = {
-    "list": ("listing", "Tasks or methods, with what they need and whether it is there."),
-    "show": ("show", "Everything about one task or method: definition, presets, sources."),
-    "run": ("run", "Run cells (task x method x seed) into a folder; the same command resumes."),
-    "status": ("status", "Which planned cells of a folder are done, failed or missing."),
-    "rerun": ("rerun", "Run random finished cells again and compare bit for bit."),
-    "rescore": ("rescore", "Score stored designs again; they must match."),
-    "report": ("report", "The leaderboard of one or more folders, as text, data or a page."),
-    "compare": ("compare", "What changed between two results, by how much, and whether beyond noise."),
-    "collect": ("collect", "All cells as one table: Parquet for analysis, CSV and Markdown to commit."),
-    "score": ("score", "Score designs made anywhere with a task's true function."),
+    "list": ("listing", "List tasks, methods or suites, and what is missing to use them."),
+    "show": ("show", "Show all facts of a task or a method, or the best designs of a cell."),
+    "run": ("run", "Run every cell (task x method x seed) that OUT does not hold yet."),
+    "status": ("status", "Say which planned cells of DIR are done, failed or missing."),
+    "rerun": ("rerun", "Run some finished cells of DIR again and compare the designs bit for bit."),
+    "rescore": ("rescore", "Score the stored designs of DIR again and compare with the stored scores."),
+    "prune": ("prune", "Remove the cells of older versions from DIR."),
+    "report": ("report", "The leaderboard of one or more results folders, or of tables made by bbo collect."),
+    "compare": ("compare", "Say what changed from A to B, by how much, and whether beyond noise."),
+    "collect": ("collect", "Put all cells into one table, a row a cell."),
+    "score": ("score", "Score the designs of FILE with the true function of TASK."),
     "data": ("data", "Data files: list, verify, fetch from a mirror, or import what you have."),
-    "diagnose": ("diagnose", "How far a method's surrogate can be trusted on a task, and how its training went."),
-    "check": ("check", "Conformance checks of one task or method, yours or ours."),
+    "diagnose": ("diagnose", "Train surrogates on a task and test them on designs they have not seen."),
+    "check": ("check", "Check that a task or a method keeps its promises."),
 }
 
 
@@ -36,7 +39,7 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
-            return None
+            raise unknown("command", name, COMMANDS, "see: bbo --help")
         return importlib.import_module(f"bbo.cli.{COMMANDS[name][0]}").command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -44,11 +47,31 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> object:
+        if os.environ.get("NO_COLOR"):
+            ctx.color = False  # bold type, too
         try:
             return super().invoke(ctx)
+        except click.exceptions.NoArgsIsHelpError:
+            raise
+        except click.UsageError as error:
+            raise SystemExit(_told(_usage(error))) from None
         except BBOError as error:
-            click.echo(f"error: {error}", err=True)
-            sys.exit(2)
+            raise SystemExit(_told(str(error))) from None
+        except KeyboardInterrupt:
+            click.echo("stopped", err=True)
+            raise SystemExit(130) from None
+
+
+def _usage(error: click.UsageError) -> str:
+    """What click says of a wrong command line, in the form of our own errors."""
+    said = error.format_message().rstrip(".")
+    return f"{said[:1].lower()}{said[1:]} (see: {error.ctx.command_path if error.ctx else 'bbo'} --help)"
+
+
+def _told(message: str) -> int:
+    """Print an error on one line; its exit code."""
+    click.echo(f"error: {text.line(message, LONGEST)}", err=True)
+    return 2
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -11,7 +11,7 @@ from bbo import files
 from bbo.cli.report import SEED
 from bbo.errors import BBOError
 from bbo.leaderboard.board.scores import board
-from bbo.leaderboard.documents import leaderboard as tables
+from bbo.leaderboard.documents import leaderboard
 from bbo.leaderboard.formats import markdown
 from bbo.leaderboard.storage import cell_table, parquet, sources
 from bbo.record import Outcome, Record
@@ -30,7 +30,7 @@ def command(paths: tuple[Path, ...], to: Path) -> None:
         raise BBOError(f"cannot tell the form of {to}: its name must end in .parquet or .csv")
     results = sources.load(paths)
     if to.suffix == ".csv":
-        files.write(to, cell_table.to_csv(results.records))
+        files.write(to, cell_table.to_csv(results.records, results.unsuitable))
         files.write(to.with_suffix(".md"), committed_markdown(to))
         click.echo(f"wrote {len(results.records)} cells to {to} and their leaderboard to {to.with_suffix('.md')}")
         return
@@ -43,11 +43,12 @@ def command(paths: tuple[Path, ...], to: Path) -> None:
             )
         return arrays
 
-    cells, designs = parquet.write(to, results.records, outcome)
+    cells, designs = parquet.write(to, results.records, outcome, results.unsuitable)
     click.echo(f"wrote {cells} cells to {to} and {designs} designs to {parquet.designs_path(to)}")
 
 
 def committed_markdown(path: Path) -> str:
     """The leaderboard of a committed CSV, as it must stand in the Markdown file beside it."""
-    found = board(sources.load([path]).records)
-    return markdown.render(tables.document(found, None, f"bbo report {path.name}", np.random.default_rng(SEED)))
+    results = sources.load([path])
+    found = board(results.records, results.unsuitable)
+    return markdown.render(leaderboard.document(found, None, f"bbo report {path.name}", np.random.default_rng(SEED)))

@@ -11,26 +11,51 @@ import numpy as np
 from bbo import files
 from bbo.cli.report import SEED
 from bbo.cli.spelling import spelled
-from bbo.leaderboard.board.scores import board
-from bbo.leaderboard.documents import changes as compare
+from bbo.errors import BBOError
+from bbo.leaderboard.board.scores import Board, board
+from bbo.leaderboard.documents import changes, variants
 from bbo.leaderboard.formats import latex, markdown, terminal
 from bbo.leaderboard.storage import sources
 
 
 @click.command("compare")
 @click.argument("a", type=click.Path(path_type=Path))
-@click.argument("b", type=click.Path(path_type=Path))
+@click.argument("b", required=False, type=click.Path(path_type=Path))
+@click.option("--against", metavar="METHOD", help="Compare the rows of A with this one of them, instead of two results.")
 @click.option("--percentile", type=int, help="100, 80 or 50; default: the 100th and the 50th.")
+@click.option(
+    "--relevant",
+    type=click.FloatRange(0),
+    default=changes.RELEVANT,
+    show_default=True,
+    help="Smallest difference of normalised scores that matters.",
+)
 @click.option("--format", "form", type=click.Choice(("md", "latex")), help="Default: tables on a terminal, else md.")
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; default: standard output.")
 @click.pass_context
-def command(context: click.Context, a: Path, b: Path, percentile: int | None, form: str | None, out: Path | None) -> None:
+def command(
+    context: click.Context,
+    a: Path,
+    b: Path | None,
+    against: str | None,
+    percentile: int | None,
+    relevant: float,
+    form: str | None,
+    out: Path | None,
+) -> None:
     """Say what changed from A to B, by how much, and whether beyond noise.
 
-    A and B are results folders, or tables made by bbo collect (such as the committed leaderboards in results/).
+    A and B are results folders, or tables made by bbo collect (such as the committed leaderboards in results/). With --against METHOD
+    there is no B: every row of A is compared with that one, paired by task and seed.
     """
-    before, after = (board(sources.load([path]).records) for path in (a, b))
-    document = compare.document(before, after, (str(a), str(b)), percentile, spelled(context), np.random.default_rng(SEED))
+    if (b is None) == (against is None):
+        raise BBOError("compare two results (bbo compare A B) or the rows of one (bbo compare A --against METHOD)")
+    before, generator, made_by = _board(a), np.random.default_rng(SEED), spelled(context)
+    if b is not None:
+        document = changes.document(before, _board(b), (str(a), str(b)), percentile, made_by, generator, relevant)
+    else:
+        assert against is not None
+        document = variants.document(before, against, percentile, made_by, generator, relevant)
     if form is None and out is None and sys.stdout.isatty():
         from rich.console import Console
 
@@ -42,3 +67,8 @@ def command(context: click.Context, a: Path, b: Path, percentile: int | None, fo
     else:
         files.write(out, text)
         click.echo(f"wrote {out}", err=True)
+
+
+def _board(path: Path) -> Board:
+    found = sources.load([path])
+    return board(found.records, found.unsuitable)

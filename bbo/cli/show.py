@@ -1,29 +1,98 @@
-"""`bbo show`: the spec card of a task or method."""
+"""`bbo show`: the card of a task or a method, and readable designs."""
 
 from __future__ import annotations
 
 import inspect
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
 from bbo import catalogue
+from bbo.cli import console, failures
+from bbo.errors import BBOError
+from bbo.harness import plan
+from bbo.record import read_cell, read_outcome
 from bbo.task import Task
+
+#: Names of variants shown without --all.
+SOME = 8
 
 
 @click.command("show")
-@click.argument("id")
-def command(id: str) -> None:
-    """Show everything about the task or method ID (or FILE.py:Class)."""
-    if catalogue.is_task(id):
-        _show_task(catalogue.load_task(id))
-    else:
+@click.argument("id", metavar="ID|FILE.py:Class|DIR/cells/HASH")
+@click.option("--all", "show_all", is_flag=True, help="Print all variants of a task.")
+@click.option(
+    "--design",
+    "row",
+    type=click.IntRange(0),
+    metavar="ROW",
+    help="Print a visible design of a task, readable, with its score.",
+)
+@click.option(
+    "--best",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    metavar="N",
+    help="Number of best designs of a cell to print.",
+)
+def command(id: str, show_all: bool, row: int | None, best: int) -> None:
+    """Show all facts of a task or a method, or the best designs of a cell."""
+    if (Path(id) / "cell.json").is_file():
+        _show_cell(Path(id), best)
+    elif not catalogue.is_task(id):
+        if row is not None:
+            raise BBOError(f"--design shows a row of a task's visible table; {id} is a method")
         _show_method(catalogue.load_method(id))
+    elif row is None:
+        _show_task(catalogue.load_task(id), show_all)
+    else:
+        _show_design(catalogue.load_task(id), row)
 
 
-def _show_task(task: Task) -> None:
+def _show_design(task: Task, row: int) -> None:
+    table = task.visible()
+    if row >= len(table.y):
+        raise BBOError(f"{task.spec.id} has {len(table.y)} visible designs, rows 0 to {len(table.y) - 1}; got --design {row}")
+    y = table.y[row]
+    _facts({"design": task.spec.space.readable(table.x[row]), "score": f"{y:.8g}, normalised {task.normalise(y):.6f}"})
+
+
+def _show_cell(folder: Path, best: int) -> None:
+    record = read_cell(folder)
+    console.say(f"{record.spec.label()}: {record.status}\n")
+    facts: dict[str, Any] = {
+        "preset": record.method.get("preset", ""),
+        "changed settings": ", ".join(f"{key}={json.dumps(value)}" for key, value in record.method.get("overrides", {}).items()),
+        "versions": f"task {record.spec.task_version}, method {record.spec.method_version}, protocol {record.spec.protocol}",
+        "percentiles": ", ".join(f"{name}th {value:.6f}" for name, value in _descending(record.percentiles)),
+        "failure": "" if record.done else failures.told(record),
+    }
+    _facts({key: value for key, value in facts.items() if value})
+    if not record.done:
+        return
+    out = folder.resolve().parent.parent
+    orders = {order.spec.hash: order for order in plan.planned(out)} if (out / "plans").is_dir() else {}
+    space = catalogue.load_task(orders[record.spec.hash].task if record.spec.hash in orders else record.spec.task).spec.space
+    outcome = read_outcome(folder)
+    _, first, copies = np.unique(outcome.designs, axis=0, return_index=True, return_counts=True)
+    ranked = sorted(zip(first, copies, strict=True), key=lambda pair: (-outcome.scores[pair[0]], pair[0]))
+    click.echo(f"\nbest of {len(ranked)} different designs, of {len(outcome.scores)}: normalised score, raw score, design")
+    for i, count in ranked[:best]:
+        times = f" ({count} times)" if count > 1 else ""
+        line = f"{outcome.normalised[i]:.6f}  {outcome.scores[i]:.6g}  {space.readable(space.check(outcome.designs)[i])}{times}"
+        click.echo(console.wrapped(line, "  ", "      "))
+
+
+def _descending(percentiles: dict[str, float]) -> list[tuple[str, float]]:
+    return sorted(percentiles.items(), key=lambda item: -int(item[0]))
+
+
+def _show_task(task: Task, show_all: bool) -> None:
     spec = task.spec
     low, high = spec.y_min, spec.y_max
     why_not = task.unavailable()
@@ -50,22 +119,29 @@ def _show_task(task: Task) -> None:
     }
     if spec.note:
         facts["note"] = spec.note
-    click.echo(f"{spec.id}: {spec.title}\n")
+    console.say(f"{spec.id}: {spec.title}\n")
     # The module says what the data and the oracle are; a class of a family only which member it is.
     definition = inspect.getdoc(sys.modules[type(task).__module__]) or inspect.getdoc(type(task))
     if definition:
-        click.echo(f"{definition}\n")
+        console.prose(definition)
     _facts(facts)
+    options = dict(zip(getattr(spec.space, "positions", ()), getattr(spec.space, "names", ()), strict=False))
+    if options:
+        click.echo("\npositions and their letters, numbered from 0")
+    for position, names in options.items():
+        click.echo(console.wrapped(f"{position}: {', '.join(names)}", "  ", "      "))
     variants = task.variants()
     if variants:
-        click.echo(f"\nvariants ({len(variants)}), as {spec.id.partition(':')[0]}:NAME\n  " + " ".join(variants))
+        shown = variants if show_all else variants[:SOME]
+        rest = "" if len(shown) == len(variants) else ", .. (all: --all)"
+        click.echo(f"\nvariants ({len(variants)}), as {spec.id.partition(':')[0]}:NAME")
+        click.echo(console.wrapped(", ".join(shown) + rest))
 
 
 def _show_method(method: catalogue.LoadedMethod) -> None:
     spec = method.spec
-    click.echo(f"{method.id}: {spec.title}\n" if spec.title else f"{method.id}\n")
-    click.echo(inspect.getdoc(method.cls) or "(no docstring)")
-    click.echo("")
+    console.say(f"{method.id}: {spec.title}\n" if spec.title else f"{method.id}\n")
+    console.prose(inspect.getdoc(method.cls) or "(no docstring)")
     facts = {
         "version": method.version,
         "kind": spec.kind or "unstated",
@@ -84,15 +160,15 @@ def _show_method(method: catalogue.LoadedMethod) -> None:
         default = method.extra.get(setting.name, setting.default)
         unit = f" {setting.unit}" if setting.unit else ""
         words = f" {setting.words}." if setting.words else ""
-        click.echo(
-            click.wrap_text(f"{setting.name} = {json.dumps(default)}{unit}.{words} ({setting.allowed()})", 100, "  ", "      ")
-        )
+        line = f"{setting.name} = {json.dumps(default)}{unit}.{words} ({setting.allowed()})"
+        click.echo(console.wrapped(line, "  ", "      "))
     for name, changes in method.presets().items():
-        text = ", ".join(f"{key}={json.dumps(value)}" for key, value in changes.items())
-        click.echo(f"\npreset {name}\n  {text or 'the defaults'}")
+        values = ", ".join(f"{key}={json.dumps(value)}" for key, value in changes.items())
+        click.echo(f"\npreset {name}")
+        click.echo(console.wrapped(values or "the defaults"))
 
 
 def _facts(facts: dict[str, Any]) -> None:
     width = max(map(len, facts)) + 2
     for key, value in facts.items():
-        click.echo(click.wrap_text(f"{key:<{width}}{value}", 118, "  ", " " * (width + 2)))
+        click.echo(console.wrapped(f"{key:<{width}}{value}", "  ", " " * (width + 2)))

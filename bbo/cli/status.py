@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from pathlib import Path
 
 import click
 
-from bbo.harness import run
+from bbo.cli import console, failures
+from bbo.harness.folder import status_of_plans
 from bbo.harness.plan import describe
 
 
 @click.command("status")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="An object with the cells that are done, failed and missing.")
-@click.option("--commands", is_flag=True, help="One shell command for each cell that is missing or failed, for any scheduler.")
-def command(folder: Path, as_json: bool, commands: bool) -> None:
-    """Say which cells of the plans saved in DIR are done, failed or missing."""
-    status = run.status(folder)
+@click.option("--commands", is_flag=True, help="Print a shell command for each missing or failed cell, for any scheduler.")
+@click.option("--traceback", is_flag=True, help="Also print the tracebacks of failed cells and the end of what they printed.")
+def command(folder: Path, as_json: bool, commands: bool, traceback: bool) -> None:
+    """Say which planned cells of DIR are done, failed or missing."""
+    status = status_of_plans(folder)
     if commands:
         for spec in status.missing:
             click.echo(shlex.join(["bbo", "run", "--cell", spec.hash, "--out", str(folder)]))
@@ -29,12 +30,10 @@ def command(folder: Path, as_json: bool, commands: bool) -> None:
     if as_json:
         failed = [{**describe(r.spec), "error": r.error} for r in status.failed]
         cells = {"done": [describe(s) for s in status.done], "failed": failed, "missing": [describe(s) for s in status.missing]}
-        json.dump(cells, sys.stdout, indent=1)
-        click.echo()
+        click.echo(json.dumps(cells, indent=1))
         return
     click.echo(f"{len(status.done)} done, {len(status.failed)} failed, {len(status.missing)} missing")
-    for result in status.failed:
-        assert result.error
-        click.echo(f"failed   {result.spec.label()}: {result.error['reason']}: {result.error['message']}")
+    for line in failures.lines(status.failed, traceback):
+        console.say(line)
     for spec in status.missing:
-        click.echo(f"missing  {spec.label()}")
+        console.say(f"missing  {spec.label()}")

@@ -28,7 +28,7 @@ def load(reference: str) -> LoadedTask:
         BBOError: no such task, or it is not available here.
     """
     task = catalogue.load_task(reference)
-    dataset = task.dataset()
+    dataset = task.visible()
     version, is_local = task.spec.version, local.is_local(reference)
     if is_local:  # the oracle is not covered by the data's hash, so the source of the class is part of the version
         version += "+" + local.version(reference)

@@ -17,7 +17,7 @@ from bbo import catalogue, files, local, protocol
 from bbo.catalogue import LoadedMethod
 from bbo.errors import BBOError, Unavailable, unknown
 from bbo.harness.loaded import LoadedTask, load, load_asked
-from bbo.harness.request import Request, suites
+from bbo.harness.request import MOST_DESIGNS, Request, suites
 from bbo.record import CellSpec
 from bbo.settings import Preset
 
@@ -147,7 +147,7 @@ def planned(out: Path) -> list[Order]:
     found: dict[str, Order] = {}
     for path in paths:
         try:
-            for order in _orders(json.loads(path.read_text(encoding="utf-8"))):
+            for order in orders(json.loads(path.read_text(encoding="utf-8"))):
                 found.setdefault(order.spec.hash, order)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             why = f"{type(error).__name__}: {error}"
@@ -155,7 +155,8 @@ def planned(out: Path) -> list[Order]:
     return list(found.values())
 
 
-def _orders(plan: Mapping[str, Any]) -> Iterator[Order]:
+def orders(plan: Mapping[str, Any]) -> Iterator[Order]:
+    """Every cell of one saved plan."""
     for seed, task, method in itertools.product(plan["seeds"], plan["tasks"], plan["methods"]):
         preset = method["presets"].get(task["id"])
         if preset is None:
@@ -199,8 +200,8 @@ def make(request: Request) -> Plan:
     for axis in ("tasks", "methods", "seeds"):
         if not getattr(request, axis):
             raise BBOError(f"nothing to run: no {axis} given; use -t TASK and -b METHOD, or --suite {'|'.join(suites())}")
-    if request.budget < 1:
-        raise BBOError(f"the budget must be at least 1 design; got {request.budget}")
+    if not 1 <= request.budget <= MOST_DESIGNS:
+        raise BBOError(f"the budget must be at least 1 design and at most {MOST_DESIGNS}; got {request.budget}")
     skipped: dict[str, str] | None = {} if request.skip_missing else None
     methods = _all(request.methods, catalogue.expand_methods, catalogue.load_method, skipped)
     tasks = _all(request.tasks, catalogue.expand_tasks, load, skipped)
@@ -209,7 +210,7 @@ def make(request: Request) -> Plan:
     _refuse_shared_files(tasks, methods)
     _refuse_same_names("task", [(task.task.spec.id, task.reference) for task in tasks])
     _refuse_same_names("method", [(method.id, method.reference) for method in methods])
-    overrides = _overrides(request.overrides, methods)
+    overrides = overrides_by_method(request.overrides, methods)
     planned = [_planned(method, tasks, request.preset, overrides[method.id]) for method in methods]
     return Plan(tuple(tasks), tuple(planned), tuple(dict.fromkeys(request.seeds)), request.budget, skipped or {})
 
@@ -227,8 +228,12 @@ def _all(references: Iterable[str], expand: Any, load: Any, skipped: dict[str, s
     return found
 
 
-def _overrides(given: Mapping[str, str], methods: list[LoadedMethod]) -> dict[str, dict[str, str]]:
-    """Overrides of each method by its id: its base's, then its own."""
+def overrides_by_method(given: Mapping[str, str], methods: list[LoadedMethod]) -> dict[str, dict[str, str]]:
+    """Overrides of each method by its id: its base's, then its own.
+
+    Raises:
+        UnknownName: an override names another method.
+    """
     names = {name for method in methods for name in (method.id, method.base)}
     split: dict[str, dict[str, str]] = {}
     for key, text in given.items():

@@ -14,6 +14,8 @@ from bbo.errors import BBOError, unknown
 
 #: More seeds than this are a slip of the pen, and would fill the memory with cells.
 MOST_SEEDS = 100_000
+#: More designs in a cell than this are a slip of the pen, too.
+MOST_DESIGNS = 100_000
 
 
 @dataclass(frozen=True)

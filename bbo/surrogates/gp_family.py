@@ -6,7 +6,6 @@ Small sequence spaces go through `grid_gaussian_process` (Kronecker structure, c
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -56,11 +55,11 @@ class VisibleTable:
     def of(cls, encoded: Encoded, designs: Tensor) -> VisibleTable:
         """From the encoded table and its designs (N, *shape)."""
         space = encoded.space
-        if not isinstance(space, Sequence) or math.prod(space.letters) > LARGEST_GRID or len(space.letters) < 2:
+        if not isinstance(space, Sequence) or space.size > LARGEST_GRID or len(space.letters) < 2:
             return cls(encoded.x, encoded.y)
         corners = [[min(letter, count - 1) for count in space.letters] for letter in range(max(space.letters))]
         grid = Grid.of(space.letters, encoded.encode(torch.tensor(corners, device=designs.device)))
-        return cls(encoded.x, encoded.y, grid, grid.index(designs))
+        return cls(encoded.x, encoded.y, grid, space.key(designs))
 
     def fitter(self, rows: Tensor, centre: RBF) -> Fit:
         """A function that fits kernels near `centre` to some rows (n,) of the table."""

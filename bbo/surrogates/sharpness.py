@@ -25,6 +25,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from bbo.device import on_host
 from bbo.errors import BBOError
 from bbo.settings import setting
 
@@ -116,9 +117,12 @@ class Trace:
         self.count += 1
 
     def take(self) -> dict[str, list[float]]:
-        means = {name: (total / self.count).tolist() for name, total in self.sums.items()}
+        if not self.sums:
+            return {}
+        means = torch.stack([total / self.count for total in self.sums.values()])
+        names = list(self.sums)
         self.sums, self.count = {}, 0
-        return means
+        return dict(zip(names, on_host(means, "the regulariser's facts for the record, once an epoch"), strict=True))
 
 
 class Unregularised:

@@ -5,10 +5,16 @@ A check is a function without arguments that returns if all is well and raises o
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 Checks = dict[str, Callable[[], None]]
+
+#: Folders whose code is not the plugin's: this package and installed ones.
+PACKAGE = str(Path(__file__).parents[1])
+INSTALLED = "site-packages"
 
 
 @dataclass(frozen=True)
@@ -20,13 +26,35 @@ class Verdict:
 
 
 def verdicts(checks: Checks) -> list[Verdict]:
-    """Run every check; a failing one does not stop the others."""
-    found = []
+    """Run every check; a failing one does not stop the others. An exception that ends several checks is told once."""
+    found: list[Verdict] = []
+    told: dict[str, str] = {}
     for name, check in checks.items():
         try:
             check()
-            found.append(Verdict(name, ""))
         except Exception as error:
-            text = str(error) or "no message"
-            found.append(Verdict(name, text if isinstance(error, AssertionError) else f"{type(error).__name__}: {text}"))
+            text = _failure(error)
+            found.append(Verdict(name, f"the same as in '{told[text]}'" if text in told else text))
+            told.setdefault(text, name)
+        else:
+            found.append(Verdict(name, ""))
     return found
+
+
+def _failure(error: Exception) -> str:
+    """What a check's exception says; its type and place too, unless it is an assertion with words of its own."""
+    text = str(error).strip()
+    if isinstance(error, AssertionError) and text:
+        return text
+    frame = _frame(error)
+    place = f"{Path(frame.filename).name}:{frame.lineno}, in {frame.name}" if frame else "no place known"
+    if isinstance(error, AssertionError) and frame:
+        return f"does not hold: {frame.line} ({place})"
+    return f"{type(error).__name__}: {text or 'no message'} ({place})"
+
+
+def _frame(error: Exception) -> traceback.FrameSummary | None:
+    """The innermost line of the plugin's own code in a traceback, or of any code where it has none."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if not f.filename.startswith(PACKAGE) and INSTALLED not in f.filename and Path(f.filename).is_file()]
+    return next(reversed(own or frames), None)

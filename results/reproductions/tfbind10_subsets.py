@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 
 from bbo.task import Dataset
-from bbo.tasks.tfbind10 import THRESHOLD, TFBind10, letters, rows
+from bbo.tasks.tfbind10 import SPACE, THRESHOLD, TFBind10, rows
 
 
 class Subset(TFBind10):
@@ -25,12 +25,11 @@ class Subset(TFBind10):
         )
 
     def dataset(self) -> Dataset:
-        self.require()
         keys, y = rows()
         visible = np.flatnonzero(y <= np.float32(THRESHOLD))
         drawn = np.random.default_rng(self.seed).choice(len(visible), self.spec.visible_rows, replace=False)
         chosen = visible[np.sort(drawn)]
-        return Dataset(letters(keys[chosen]), y[chosen])
+        return Dataset(SPACE.from_key(keys[chosen]), y[chosen])
 
 
 class Subset1(Subset):

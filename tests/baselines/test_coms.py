@@ -63,7 +63,7 @@ def test_sequences_enter_as_raw_logits_and_boxes_as_z_scores():
         data = problem.encoded()
         scale, shift = method._frame(problem)
         seen = data.x * scale + shift
-        assert_close(seen, data.logits.encode(problem.x) if raw else data.x, rtol=1e-4, atol=1e-5)
+        assert_close(seen, data.codec.encode(problem.x) if raw else data.x, rtol=1e-4, atol=1e-5)
 
 
 def test_training_holds_the_overestimation_near_its_limit():

@@ -21,8 +21,9 @@ def bbo(*words, cwd):
 @pytest.fixture(scope="module")
 def here(tmp_path_factory):
     folder = tmp_path_factory.mktemp("contributing")
-    method, task = EXAMPLES
+    method, declared, task = EXAMPLES
     (folder / "mine.py").write_text(method)
+    (folder / "many.py").write_text(declared)
     (folder / "sphere.py").write_text(task)
     return folder
 
@@ -33,6 +34,25 @@ def test_the_method_passes_and_appears(here):
     assert "Mutate" in bbo("report", "runs/mine", cwd=here)
     found = {e["method"]: e for e in json.loads(bbo("report", "runs/mine", "--format", "json", cwd=here))}
     assert found["Mutate"]["n_seeds"] == 2
+
+
+def test_the_declared_method_passes_and_does_not_apply_to_a_box(here):
+    assert "all" in bbo("check", "./many.py:MutateMany", cwd=here)
+    run = (
+        "run",
+        "-t",
+        "hpo-naval",
+        "-t",
+        "branin",
+        "-b",
+        "./many.py:MutateMany",
+        "--seeds",
+        "0",
+        "--set",
+        "MutateMany.positions=3",
+    )
+    bbo(*run, "--out", "runs/many", cwd=here)
+    assert json.loads(bbo("status", "runs/many", "--json", cwd=here))["failed"] == []
 
 
 def test_the_task_passes_and_runs(here):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from bbo.encoding import Encoded, Logits
+from bbo.encoding import Encoded
 from bbo.space import Continuous, Sequence
 
 pytestmark = pytest.mark.numerics
@@ -41,7 +41,7 @@ def test_logits_follow_the_definition():
             p = 0.4 / count + 0.6 * np.eye(count)[letter]
             line += (np.log(p) - np.log(p[0]))[1:].tolist()
         wanted.append(line)
-    assert_close(Logits.of(space, CPU).encode(x), torch.tensor(wanted))
+    assert_close(space.codec(CPU).encode(x), torch.tensor(wanted))
 
 
 @given(st.integers(2, 60), st.integers(0, 2**32 - 1))
@@ -69,3 +69,22 @@ def test_decoded_points_stay_in_the_box(seed):
     encoded = Encoded.of(space, x, x.sum(1))
     space.check(encoded.decode(encoded.x * 100).numpy())
     assert_close(encoded.decode(encoded.x), x)
+
+
+def test_the_unstandardised_view_has_the_codecs_own_numbers():
+    space, x, y = tables([4, 2, 3], 30, 0)
+    raw, scaled = Encoded.of(space, x, y, standardise=False), Encoded.of(space, x, y)
+    assert torch.equal(raw.x, space.codec(CPU).encode(x))
+    assert torch.equal(raw.encode(x[:5]), raw.x[:5])
+    assert torch.equal(raw.decode(raw.x + 0.1), x)
+    assert torch.equal(raw.y, scaled.y), "scores are z-scored in both views"
+    assert not torch.allclose(raw.x, scaled.x)
+    assert raw.dim == scaled.dim == space.dim
+
+
+def test_points_outside_the_box_are_clipped_in_both_views():
+    space = Continuous((-1.0, 0.1), (1.0, 0.3))
+    x = torch.as_tensor(space.from_unit(np.random.default_rng(0).random((20, 2))))
+    raw = Encoded.of(space, x, x.sum(1), standardise=False)
+    assert torch.equal(raw.x, x)
+    assert_close(raw.decode(torch.tensor([[5.0, 0.2], [-5.0, 9.0]])), torch.tensor([[1.0, 0.2], [-1.0, 0.3]]))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,3 +67,80 @@ def test_unit_numbers_become_valid_points(bounds, seed):
     space = Continuous(tuple(low), tuple(high))
     u = np.random.default_rng(seed).random((50, len(low)), dtype=np.float32)
     space.check(space.from_unit(u))
+
+
+@given(st.lists(st.integers(2, 6), min_size=1, max_size=8), st.integers(0, 2**32 - 1))
+def test_keys_number_the_designs(letters, seed):
+    space = Sequence(tuple(letters))
+    keys = np.random.default_rng(seed).integers(0, space.size, 40)
+    designs = space.from_key(keys)
+    assert (space.check(designs) == designs).all()
+    assert (space.key(designs) == keys).all()
+    assert space.key(torch.as_tensor(designs)).tolist() == keys.tolist()
+    assert (space.key(designs.astype(np.uint8)) == keys).all(), "small integers must not overflow"
+
+
+def test_keys_count_up_from_the_last_position():
+    space = Sequence((3, 2, 4))
+    assert space.from_key(np.arange(space.size)).tolist() == [list(d) for d in np.ndindex(3, 2, 4)]
+    with pytest.raises(ValueError):
+        space.from_key(np.array([24]))
+
+
+@pytest.mark.parametrize("space", [Sequence.uniform(32, 4), Sequence.uniform(237, 20), BOX])
+def test_spaces_too_large_for_keys_say_so(space):
+    with pytest.raises(ValueError, match="has no keys"):
+        space.key(space.corners(2))
+    with pytest.raises(ValueError, match="has no keys"):
+        space.from_key(np.array([0]))
+
+
+def test_the_largest_space_with_keys():
+    space = Sequence.uniform(31, 4)
+    assert space.key(space.corners(2)).tolist() == [0, 4**31 - 1]
+
+
+@pytest.mark.parametrize(
+    "space", [BOX, WORDS, Continuous.box(20, -32.768, 32.768), Sequence.uniform(9, 3), Continuous.box(1, 0, 1)]
+)
+def test_corners(space):
+    corners = space.corners(8)
+    assert (space.check(corners) == corners).all()
+    assert corners.dtype == space.dtype
+    low, high = corners[0], corners[1]
+    assert ((corners == low) | (corners == high)).all()
+    assert (low < high).all()
+    opposite = np.where(corners[2::2] == low, high, low)
+    assert (corners[3::2] == opposite).all()
+    # Every coordinate is met at both ends beside a neighbour at the other end.
+    if len(low) > 1:
+        assert ((corners[:, 1:] == low[1:]) & (corners[:, :-1] == high[:-1])).any(axis=0).all()
+
+
+@pytest.mark.parametrize("space", [BOX, WORDS])
+def test_misfits_are_refused(space):
+    for designs in space.misfits().values():
+        with pytest.raises(DesignError):
+            space.check(designs)
+
+
+def test_designs_can_be_read():
+    assert Sequence.uniform(4, 4, "ACGT").readable(np.array([2, 0, 3, 3])) == "GATT"
+    assert WORDS.readable(np.array([3, 0, 2])) == "3 0 2"
+    assert BOX.readable(np.array([0.1, -1e-5])) == "0.1, -1e-05"
+    space = Sequence.choices({"batch_size": (8, 16), "init_lr": (5e-4, 1e-3, 0.1)})
+    assert space.readable(np.array([1, 0])) == "batch_size=16, init_lr=0.0005"
+    assert space.describe() == "2 positions of 2 to 3 letters (batch_size, init_lr)"
+    assert Sequence((2, 2), positions=("a", "b")).readable(np.array([0, 1])) == "a=0, b=1"
+
+
+def test_names_are_for_display_only():
+    """What names shared work and identities must not change when a task names its positions."""
+    named = Sequence.choices({"a": (1, 2), "b": (1, 2, 3)})
+    assert repr(named) == repr(Sequence((2, 3)))
+
+
+@pytest.mark.parametrize("names", [{"positions": ("a",)}, {"names": (("x", "y"), ("z",))}, {"names": (("x", "y"),)}])
+def test_names_must_fit(names):
+    with pytest.raises(ValueError, match="do not fit"):
+        Sequence((2, 3), **names)

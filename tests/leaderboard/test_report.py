@@ -14,7 +14,7 @@ from rich.console import Console
 
 from bbo.cli import main
 from bbo.leaderboard.board.scores import board
-from bbo.leaderboard.documents import leaderboard as tables
+from bbo.leaderboard.documents import leaderboard
 from bbo.leaderboard.formats import terminal
 from bbo.record import read_all
 
@@ -54,20 +54,22 @@ def results(store, make):
 def test_default_shows_the_100th_and_the_50th(results) -> None:
     text = bbo("report", results).stdout
     top = table(text, "Normalised score, 100th")
-    assert list(top) == ["coms", "random", "root", "Mine"]
+    # coms and Mine were not run on both tasks.
+    assert list(top) == ["random", "root", "coms", "Mine"]
+    assert [row["tasks"] for row in top.values()] == ["2/2", "2/2", "1/2", "1/2"]
     assert {k: v for k, v in top["random"].items() if k != "method"} == {
         "mean rank": "2.00",
+        "tasks": "2/2",
         "group": "A",
         "above chance": "0.000",
         "t1": "0.850 ± 0.050",
         "t2": "0.500 ± 0.000",
     }
-    # (0.95 - 0.85) / 0.15 on t1 alone; one seed cannot be told from random.
+    # (0.95 - 0.85) / 0.15 on t1 alone; one seed has no deviation.
     assert (top["root"]["mean rank"], top["root"]["above chance"]) == ("2.00", "0.667")
-    assert re.fullmatch(r"_\*\*0.950 ± 0.000 \(failed 1/2\)\*\*_ \[[a-z]\]", top["root"]["t1"])
+    assert re.fullmatch(r"\*\*0.950 \(failed 1/2\)\*\* \[[a-z]\]", top["root"]["t1"])
     assert re.fullmatch(r"failed 2/2 \[[a-z](,[a-z])*\]", top["root"]["t2"])
-    # Welch's t is 0.11 / 0.01 = 11 with 1 degree of freedom: p = 0.058.
-    assert (top["coms"]["t1"], top["coms"]["t2"]) == ("-", "_**0.610 ± 0.010**_")
+    assert (top["coms"]["t1"], top["coms"]["t2"]) == ("·", "**0.610 ± 0.010**")
     assert table(text, "Normalised score, 50th")["random"]["t1"] == "0.425 ± 0.025"
 
 
@@ -110,7 +112,7 @@ def test_footer_names_protocol_tasks_versions_and_missing_floors(results) -> Non
         assert wanted in text
 
 
-def test_saturated_tasks_are_marked_and_ranked_by_the_median(store, make) -> None:
+def test_saturated_tasks_are_marked_and_every_table_is_ordered_by_what_it_shows(store, make) -> None:
     facts = {"saturated": True, "note": "random designs reach 0.93."}
     out = store(
         make("t1", "m", 0, 0.99, 0.2, facts=facts),
@@ -120,13 +122,20 @@ def test_saturated_tasks_are_marked_and_ranked_by_the_median(store, make) -> Non
     )
     text = bbo("report", out).stdout
     top = table(text, "Normalised score, 100th")
-    # t1 by the median: n, m; t2 a tie. Nobody is the best where chance reaches the top, nor where all are alike.
+    # Of t1: m, n; t2 a tie. No best is marked on a saturated task, nor where all are alike.
     assert [(name, row["mean rank"], row["t1"], row["t2"]) for name, row in top.items()] == [
-        ("n", "1.25", "0.970 ± 0.000", "0.800 ± 0.000"),
-        ("m", "1.75", "0.990 ± 0.000", "0.800 ± 0.000"),
+        ("m", "1.25", "0.990", "0.800"),
+        ("n", "1.75", "0.970", "0.800"),
     ]
-    assert table(text, "Normalised score, 50th")["n"]["t1"] == "**0.700 ± 0.000**"
-    assert "- [a] saturated: the 100th percentile is reached by chance, so methods are ranked by the 50th" in text
+    middle = table(text, "Normalised score, 50th")
+    assert [(name, row["mean rank"], row["t1"]) for name, row in middle.items()] == [
+        ("n", "1.00", "**0.700**"),
+        ("m", "2.00", "0.200"),
+    ]
+    assert (
+        "- [a] saturated: random designs come near the top, so no best is marked at the 100th percentile; compare the 50th" in text
+    )
+    assert "Rows stand in the order of the mean rank at the table's percentile" in text
     assert "Note: random designs reach 0.93." in text
 
 
@@ -135,7 +144,7 @@ def test_json_has_one_object_a_task_method_and_percentile(results) -> None:
     assert len(rows) == 6 * 3
     found = {(r["task"], r["method"], r["percentile"]): r for r in rows}
     root = found["t1", "root", 100]
-    assert (root["n_seeds"], root["mean"], root["std"], root["failed"]) == (1, 0.95, 0.0, 1)
+    assert (root["n_seeds"], root["mean"], root["std"], root["failed"]) == (1, 0.95, None, 1)
     lost = found["t2", "root", 50]
     assert (lost["n_seeds"], lost["mean"], lost["std"], lost["failed"]) == (0, None, None, 2)
     assert found["t1", "random", 100]["std"] == pytest.approx(0.05)
@@ -168,7 +177,7 @@ def test_other_metrics(store, make) -> None:
     text = bbo("report", out, "--metric", "wall-time").stdout
     assert text.count("\n## ") == 1
     times = {name: row["t1"] for name, row in table(text, "Wall time, seconds").items()}
-    assert times == {"slow": "40.0 ± 10.0", "quick": "**2.0 ± 0.0**", "random": "-"}
+    assert times == {"slow": "40.0 ± 10.0", "quick": "**2.0 ± 0.0**", "random": "·"}
     chance = table(bbo("report", out, "--metric", "above-chance", "--percentile", 100).stdout, "Score above chance, 100th")
     assert [row["t1"] for row in chance.values()] == ["**0.750 ± 0.000**", "0.500 ± 0.000", "0.000 ± 0.000"]
     refused = bbo("report", out, "--metric", "wall")
@@ -188,12 +197,12 @@ def test_post_hoc_tests(store, make) -> None:
 
 @pytest.mark.parametrize("width", [60, 200])
 def test_a_terminal_of_any_width_shows_every_column(results, width) -> None:
-    document = tables.document(board(read_all(results)), None, "bbo report", np.random.default_rng(0))
+    document = leaderboard.document(board(read_all(results)), None, "bbo report", np.random.default_rng(0))
     file = io.StringIO()
     terminal.show(document, Console(file=file, width=width))
     text = file.getvalue()
     assert max(map(len, text.splitlines())) <= width
-    for wanted in ("0.850 ± 0.050", "0.950 ± 0.000 (failed 1/2)", "failed 2/2", "mean rank", "above chance", "uses privileged"):
+    for wanted in ("0.850 ± 0.050", "0.950 (failed 1/2)", "failed 2/2", "mean rank", "above chance", "uses privileged"):
         assert wanted in text
     assert (text.count("Mine") > 3) == (width == 60)
 
@@ -218,6 +227,17 @@ def test_html_is_one_file_with_a_figure(results, tmp_path) -> None:
     assert "<svg" in text
     assert "0.850 ± 0.050" in text
     assert not re.search(r"""(src|href)=["'](https?:)?//""", text)
+
+
+def test_a_board_of_many_tasks_is_several_tables(store, make) -> None:
+    out = store(*(make(f"task-{i:02}", name, 0, 0.5) for i in range(30) for name in ("random", "m")))
+    text = bbo("report", out, "--percentile", 100).stdout
+    tables = text.split("## ")[1].split("\n\n")[1:-1]
+    heads = [[cell.strip() for cell in part.splitlines()[0].split("|")[1:-1]] for part in tables]
+    assert [len(head) for head in heads] == [13, 13, 10]
+    assert [head[0] for head in heads] == ["method"] * 3
+    assert [name for head in heads for name in head if name.startswith("task-")] == [f"task-{i:02}" for i in range(30)]
+    assert bbo("report", out, "--percentile", 100, "--format", "latex").stdout.count("Normalised score, 100th percentile") == 3
 
 
 @pytest.mark.parametrize("percentile", ["70", "0", "-5"])

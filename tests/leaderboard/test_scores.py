@@ -35,10 +35,10 @@ def test_means_and_ranks_with_a_tie_and_a_failure(make) -> None:
     np.testing.assert_allclose(found.mean_ranks(100), [1.25, 2.25, 2.5, 4])
 
 
-def test_a_saturated_task_is_ranked_by_its_median(make) -> None:
+def test_a_saturated_task_is_ranked_by_what_the_table_shows(make) -> None:
     facts = {"saturated": True}
     found = of(make, c("t1", "a", 0, 0.99, 0.2, facts=facts), c("t1", "b", 0, 0.98, 0.7, facts=facts))
-    np.testing.assert_allclose(found.ranks(100)[:, 0], [2, 1])
+    np.testing.assert_allclose(found.ranks(100)[:, 0], [1, 2])
     np.testing.assert_allclose(found.ranks(50)[:, 0], [2, 1])
 
 

@@ -9,7 +9,7 @@ from torch.testing import assert_close
 from bbo.encoding import Encoded
 from bbo.errors import NumericalError
 from bbo.space import Continuous, Sequence
-from bbo.surrogates.gaussian_process import RBF, fit, fit_likelihood, median_distance
+from bbo.surrogates.gaussian_process import RBF, fit, fit_likelihood, leave_one_out, median_distance
 from bbo.surrogates.gp_family import VisibleTable
 from bbo.surrogates.grid_gaussian_process import Grid, GridData, GridRegression
 
@@ -62,9 +62,9 @@ def test_grid_posterior_is_the_dense_one(letters, rows, seed):
 
 
 def test_grid_numbers_are_positional():
-    grid = VisibleTable.of(sequences([3, 2, 4], 30, 0)[1], torch.zeros(1, 3, dtype=torch.int64)).grid
-    assert grid.index(torch.tensor([[0, 0, 1], [1, 0, 0], [2, 1, 3]])).tolist() == [1, 8, 23]
-    assert grid.shape[0] * grid.shape[1] == 24
+    table = VisibleTable.of(sequences([3, 2, 4], 30, 0)[1], torch.tensor([[0, 0, 1], [1, 0, 0], [2, 1, 3]]))
+    assert table.grid.shape[0] * table.grid.shape[1] == 24
+    assert table.numbers.tolist() == [1, 8, 23]
 
 
 def test_kernels_far_from_the_centre_are_an_error_not_a_wrong_answer():
@@ -103,3 +103,12 @@ def test_likelihood_fit_finds_the_lengthscale_that_made_the_data():
 def test_median_distance_of_standard_normals():
     x = torch.randn(500, 32, generator=torch.Generator().manual_seed(1))
     assert median_distance(x) == pytest.approx(8.0, rel=0.05)
+
+
+def test_leave_one_out_is_what_a_fit_without_the_row_predicts():
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(12, 2, generator=generator), torch.randn(12, generator=generator)
+    kernel = RBF(1.0, 2.0, 0.1)
+    rest = [torch.arange(12) != i for i in range(12)]
+    wanted = torch.stack([fit(x[keep], y[keep], kernel).mean(x[~keep])[0] for keep in rest])
+    assert_close(leave_one_out(x, y, kernel), wanted, atol=1e-5, rtol=1e-5)

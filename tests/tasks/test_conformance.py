@@ -51,12 +51,7 @@ def test_scores_of_sixteen_designs(name):
 
 @pytest.mark.parametrize("name", catalogue.task_ids())
 def test_visible_table_is_frozen(name):
-    assert usable(name).dataset().sha256() == CHECKSUMS[name]["table"]
-
-
-def test_enough_tasks_without_any_data():
-    available = [name for name in catalogue.task_ids() if not catalogue.load_task(name).unavailable()]
-    assert len(available) >= (24 if "BBO_DATA_DIR" in os.environ else 16)
+    assert usable(name).visible().sha256() == CHECKSUMS[name]["table"]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +93,7 @@ class Careless(Task):
         return Dataset(np.full((10, 3), 7), y[:10])
 
     def oracle(self, x):
-        return np.random.default_rng().random(len(x)).astype(np.float32)
+        return np.where(np.ptp(x, axis=1) == 0, np.nan, np.random.default_rng().random(len(x))).astype(np.float32)
 
     def score(self, x):
         return self.oracle(x)

@@ -23,6 +23,7 @@ def test_row_agrees_with_the_spec(name):
     facts = dict(zip(head, row, strict=True))
     assert facts["visible"] == str(spec.visible_rows)
     assert facts["oracle"] == spec.oracle
+    assert facts["designs"] == spec.space.describe()
     best = (spec.best_visible - spec.y_min) / (spec.y_max - spec.y_min)
     assert float(facts["visible best"]) == pytest.approx(best, abs=0.0006)
     assert bool(facts["optimum"]) == (spec.optimum is not None)

@@ -1,6 +1,8 @@
 """Learned oracles: files with the stated hash, the stated quality, and our evaluation equal to the library's."""
 
+import importlib.util
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,8 +10,13 @@ from scipy.stats import spearmanr
 
 from bbo import data
 from bbo.catalogue import load_task
-from bbo.tasks import conv_oracle, forest_oracle
-from bbo.tasks.learned import quality_note, report
+from bbo.tasks.parts import convolution, forest, quality
+from bbo.tasks.parts.quality import report
+
+PATH = Path(__file__).parents[2] / "tools" / "train_oracle.py"
+spec = importlib.util.spec_from_file_location("train_oracle", PATH)
+train_oracle = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(train_oracle)
 
 pytestmark = pytest.mark.numerics
 
@@ -20,7 +27,7 @@ needs_data = pytest.mark.skipif("BBO_DATA_DIR" not in os.environ, reason="BBO_DA
 @pytest.mark.parametrize("name", NAMES)
 def test_weights_are_those_of_the_report(name):
     assert data.content_hash(data.load(f"{name}_oracle.npz")) == report(name)["content"]
-    assert f"{report(name)['held_out']['spearman']:.3f}" in quality_note(name)
+    assert f"{report(name)['held_out']['spearman']:.3f}" in quality.note(name)
     assert load_task(name).spec.oracle == "learned"
 
 
@@ -56,11 +63,11 @@ def test_forest_equals_scikit_learn():
     rng = np.random.default_rng(0)
     x = rng.random((500, 6)).astype(np.float32)
     y = np.sin(5 * x[:, 0]) + x[:, 1] * x[:, 2]
-    forest = ensemble.RandomForestRegressor(7, random_state=0).fit(x, y)
-    arrays = forest_oracle.to_arrays(forest)
+    fitted = ensemble.RandomForestRegressor(7, random_state=0).fit(x, y)
+    arrays = train_oracle.to_arrays(fitted)
     fresh = rng.random((300, 6)).astype(np.float32)
     # Thresholds are kept in float32 here and in float64 there; they part only where a design lies within rounding of one.
-    np.testing.assert_allclose(forest_oracle.predict(arrays, fresh), forest.predict(fresh), rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(forest.predict(arrays, fresh), fitted.predict(fresh), rtol=1e-6, atol=1e-7)
 
 
 def test_convolution_by_hand():
@@ -75,8 +82,8 @@ def test_convolution_by_hand():
     z = 2.0 * np.maximum(x.sum(axis=1) - 1.0, 0.0) + 0.5
     linear = {key: value for key, value in weights.items() if not key.startswith("y_")}
     linear |= {"y_mean": np.array(10.0), "y_std": np.array(2.0)}
-    np.testing.assert_allclose(conv_oracle.predict(linear, x), 10.0 + 2.0 * z, rtol=1e-12)
-    np.testing.assert_allclose(conv_oracle.predict(weights, x, batch=3), -1 + 4 / (1 + np.exp(-z)), rtol=1e-12)
+    np.testing.assert_allclose(convolution.predict(linear, x), 10.0 + 2.0 * z, rtol=1e-12)
+    np.testing.assert_allclose(convolution.predict(weights, x, batch=3), -1 + 4 / (1 + np.exp(-z)), rtol=1e-12)
 
 
 @needs_data
@@ -84,5 +91,5 @@ def test_convolution_by_hand():
 def test_utr_oracle_ranks_the_labels():
     arrays = data.load("utr/utr.npz")
     rows = np.random.default_rng(0).choice(280_000, 3000, replace=False)
-    predicted = conv_oracle.predict(data.load("utr_oracle.npz"), arrays["x"][rows])
+    predicted = convolution.predict(data.load("utr_oracle.npz"), arrays["x"][rows])
     assert spearmanr(predicted, arrays["y"][rows]).statistic == pytest.approx(report("utr")["all_rows"]["spearman"], abs=0.02)

@@ -1,6 +1,8 @@
 """The shipped tables: known figures of NAS-Bench-201 and HPOLib, and TFBind10's oddities."""
 
+import itertools
 import os
+import re
 
 import numpy as np
 import pytest
@@ -14,8 +16,8 @@ pytestmark = pytest.mark.numerics
 needs_data = pytest.mark.skipif("BBO_DATA_DIR" not in os.environ, reason="BBO_DATA_DIR is not set")
 
 
-def everything(letters):
-    return np.stack(np.unravel_index(np.arange(np.prod(letters)), letters), axis=1)
+def everything(space):
+    return space.from_key(np.arange(space.size))
 
 
 @pytest.mark.parametrize(
@@ -27,7 +29,7 @@ def everything(letters):
     ],
 )
 def test_nas_bench_201_landscape(name, quantiles):
-    y = load_task(f"nas-bench-201-{name}").score(everything(nas_bench_201.LETTERS))
+    y = load_task(f"nas-bench-201-{name}").score(everything(nas_bench_201.SPACE))
     assert len(y) == 15625
     np.testing.assert_allclose(np.percentile(y, [0, 40, 50, 90, 99, 100]), quantiles, atol=0.006)
 
@@ -40,11 +42,35 @@ def test_nas_bench_201_operations_mean_what_they_say():
     assert load_task("nas-bench-201-cifar10").score(convolutions)[0] > 89.0
 
 
+def test_nas_bench_201_edges_join_the_nodes_they_name():
+    """With convolutions on some edges and nothing on the others, a network learns if they lead from node 0 to node 3."""
+    convolution = nas_bench_201.OPERATIONS.index("nor_conv_3x3")
+    joined = [tuple(map(int, edge.removeprefix("edge ").split("-"))) for edge in nas_bench_201.EDGES]
+    chosen = np.array(list(itertools.product([False, True], repeat=6)))
+    accuracy = load_task("nas-bench-201-cifar10").score(np.where(chosen, convolution, 0))
+    for row, reached in zip(chosen, accuracy, strict=True):
+        nodes = {0}
+        for a, b in sorted(edge for edge, there in zip(joined, row, strict=True) if there):
+            nodes |= {b} if a in nodes else set()
+        assert (reached > 15) == (3 in nodes), (row, reached)
+
+
+def test_winning_designs_can_be_read():
+    task = load_task("hpo-naval")
+    best = everything(hpo.SPACE)[task.table().argmax()]
+    text = task.spec.space.readable(best)
+    assert re.fullmatch(r"activation_fn_1=(relu|tanh), .*batch_size=\d+, .*init_lr=0\.\d+, .*n_units_2=\d+", text)
+    assert hpo.SPACE.readable(np.array([0, 0, 1, 0, 0, 1, 0, 0, 0])).startswith(
+        "activation_fn_1=relu, activation_fn_2=relu, batch_size=16, dropout_1=0.0, dropout_2=0.0, init_lr=0.001, lr_schedule=cosine"
+    )
+    assert nas_bench_201.SPACE.readable(np.zeros(6, int)).startswith("edge 0-1=none, edge 0-2=none")
+
+
 @pytest.mark.parametrize("name", ["protein", "slice", "naval", "parkinsons"])
 def test_hpo_tables(name):
     task = load_task(f"hpo-{name}")
-    assert hpo.LEVELS == (2, 2, 4, 3, 3, 6, 2, 6, 6)
-    x = everything(hpo.LEVELS)
+    assert hpo.SPACE.letters == (2, 2, 4, 3, 3, 6, 2, 6, 6)
+    x = everything(hpo.SPACE)
     y = task.score(x)
     assert len(y) == 62208
     assert (y.min(), y.max()) == (task.spec.y_min, task.spec.y_max)

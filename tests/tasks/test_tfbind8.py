@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bbo.errors import UnknownName
-from bbo.tasks.tfbind8 import TFBind8, letters, table_keys
+from bbo.tasks.tfbind8 import SPACE, TFBind8, table_keys
 
 pytestmark = pytest.mark.numerics
 
@@ -19,7 +19,7 @@ def test_layout_of_the_table():
     assert len(keys) == 65792
     assert len(set(keys.tolist())) == 65536
     half = len(keys) // 2
-    assert (letters(keys[half:]) == 3 - letters(keys[:half])[:, ::-1]).all()
+    assert (SPACE.from_key(keys[half:]) == 3 - SPACE.from_key(keys[:half])[:, ::-1]).all()
 
 
 def test_published_figures():
@@ -29,10 +29,10 @@ def test_published_figures():
     assert table.x.dtype == np.int64
     assert table.y.dtype == np.float32
     assert table.y.max() == np.float32(0.43929616) == np.float32(task.spec.best_visible)
-    everything = task.score(letters(np.arange(4**8)))
+    everything = task.score(SPACE.from_key(np.arange(4**8)))
     assert everything.min() == 0.0
     assert everything.max() == 1.0
-    best = ["".join("ACGT"[c] for c in row) for row in letters(np.flatnonzero(everything == 1.0))]
+    best = [SPACE.readable(row) for row in SPACE.from_key(np.flatnonzero(everything == 1.0))]
     assert best == ["AGGTATCA", "TGATACCT"]
 
 

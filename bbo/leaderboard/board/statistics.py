@@ -19,6 +19,8 @@ from scipy import stats
 Runs = Sequence[np.ndarray]
 LEVEL = 0.95
 RESAMPLES = 2000
+#: Seeds a side below which two methods are not said to be alike: with two, Welch's t test can hardly tell anything apart.
+FEWEST_SEEDS = 3
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,9 @@ def bootstrap(
     resamples: int = RESAMPLES,
     level: float = LEVEL,
 ) -> Estimate:
-    """A statistic with its stratified bootstrap interval (percentile method)."""
+    """A statistic with its stratified bootstrap interval (percentile method); no interval (NaN) where no task has two seeds."""
+    if max(len(r) for r in runs) < 2:
+        return Estimate(float(statistic(runs)), np.nan, np.nan)
     drawn = statistic(resample(runs, generator, resamples))
     return _estimate(float(statistic(runs)), drawn, level)
 
@@ -84,7 +88,9 @@ def improvement(x: Runs, y: Runs) -> np.ndarray:
 def probability_of_improvement(
     x: Runs, y: Runs, generator: np.random.Generator, resamples: int = RESAMPLES, level: float = LEVEL
 ) -> Estimate:
-    """`improvement` with its stratified bootstrap interval, both methods resampled."""
+    """`improvement` with its stratified bootstrap interval, both methods resampled; NaN where no task has two seeds."""
+    if max(len(r) for r in (*x, *y)) < 2:
+        return Estimate(float(improvement(x, y)), np.nan, np.nan)
     drawn = improvement(resample(x, generator, resamples), resample(y, generator, resamples))
     return _estimate(float(improvement(x, y)), drawn, level)
 

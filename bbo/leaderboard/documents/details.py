@@ -10,7 +10,8 @@ import numpy as np
 from bbo.leaderboard.board.metrics import DESIGNS_AND_COST, METRICS, above_chance
 from bbo.leaderboard.board.scores import Board, Column, Row
 from bbo.leaderboard.documents import marks
-from bbo.leaderboard.documents.leaderboard import ABSENT, Item, Table, like_chance, number
+from bbo.leaderboard.documents.document import Item, Table, failures, number, spread
+from bbo.leaderboard.documents.leaderboard import against_chance
 from bbo.protocol import PERCENTILES
 
 
@@ -43,11 +44,11 @@ def of_task(board: Board, column: Column, percentile: int) -> Detail:
     order = [i for i in np.argsort(np.nan_to_num(ranks, nan=np.inf), kind="stable") if np.isfinite(ranks[i])]
     rows = [(Item(board.rows[i].label), *_items(board, board.rows[i], column, percentile, ranks[i])) for i in order]
     facts = [(name.replace("_", " "), _text(column.facts[name])) for name in TASK_FACTS if column.facts.get(name) not in (None, "")]
-    facts += [("version", column.version), ("budget", f"{column.budget} designs"), ("protocol", str(column.protocol))]
-    facts += [("sha256 of the visible table", column.data_hash)]
+    key = column.key
+    facts += [("version", key.version), ("budget", f"{key.budget} designs"), ("protocol", str(key.protocol))]
+    facts += [("sha256 of the visible table", key.data_hash)]
     notes = marks.of_column(column)
-    for i in order:
-        row = board.rows[i]
+    for row in board.rows:
         texts = marks.of_entry(board, board.entry(row, column), marks.of_row(board, row))
         notes += [f"{row.label}: {text}" for text in texts]
     table = Table(f"{anchor(column)}-scores", f"Methods on {column.label}", _header("method", percentile), tuple(rows))
@@ -59,9 +60,11 @@ def of_method(board: Board, row: Row, percentile: int) -> Detail:
     ranks = board.ranks(percentile)[board.rows.index(row)]
     columns = [(j, column) for j, column in enumerate(board.columns) if np.isfinite(ranks[j])]
     rows = [(Item(column.label), *_items(board, row, column, percentile, ranks[j])) for j, column in columns]
-    facts = [("method", row.method), ("version", row.version), ("presets", ", ".join(row.presets)), *_settings(board, row)]
+    facts = [("method", row.method), ("version", row.version), ("presets", ", ".join(row.presets))]
+    facts += [("changed from its preset", ", ".join(row.overrides))] if row.overrides else []
+    facts += _settings(board, row)
     shared = marks.of_row(board, row)
-    entries = [(column.label, marks.of_entry(board, board.entry(row, column), shared)) for _, column in columns]
+    entries = [(column.label, marks.of_entry(board, board.entry(row, column), shared)) for column in board.columns]
     notes = [*shared, *(f"{label}: {text}" for label, texts in entries for text in texts)]
     table = Table(f"{anchor(row)}-scores", f"Scores of {row.label}", _header("task", percentile), tuple(rows))
     return Detail(anchor(row), row.label, str(row.facts.get("summary", "")), tuple(facts), table, tuple(notes))
@@ -77,29 +80,30 @@ def _header(first: str, percentile: int) -> tuple[Item, ...]:
 
 
 def _items(board: Board, row: Row, column: Column, percentile: int, rank: float) -> list[Item]:
-    entry = board.entry(row, column)
-    items = [Item(f"{rank:g}", key=float(rank))]
+    entry, failed = board.entry(row, column), failures(board.entry(row, column))
+    items = [number(float(rank), 2)]
     for p in PERCENTILES:
-        styles = frozenset({"chance"} if like_chance(board, row, column, p) else ())
-        items.append(_mean(entry.scores(p), 3, styles, spread=True))
+        like = against_chance(board, row, column, p) == "like"
+        items.append(_seeds(entry.scores(p), 3, frozenset({"chance"} if like else ())))
     items.append(_mean(above_chance(board, column, entry, percentile), 3))
-    failed = f" (failed {len(entry.failed)}/{len(entry.done) + len(entry.failed)})" if entry.failed else ""
-    items.append(Item(f"{len(entry.done)}{failed}", styles=frozenset({"failed"} if failed else ()), key=len(entry.done)))
+    seeds = f"{len(entry.done)} ({failed})" if failed else str(len(entry.done))
+    items.append(Item(seeds, styles=frozenset({"failed"} if failed else ()), key=len(entry.done)))
     items += [_mean(METRICS[name].values(board, column, entry, percentile), METRICS[name].digits) for name in DESIGNS_AND_COST]
     return items
 
 
-def _mean(values: np.ndarray, digits: int, styles: frozenset[str] = frozenset(), spread: bool = False) -> Item:
-    if not len(values) or not np.isfinite(values).all():
-        return Item(ABSENT)
-    item = number(float(values.mean()), digits)
-    return replace(item, text=item.text + (f" ± {values.std():.{digits}f}" if spread else ""), styles=styles)
+def _mean(values: np.ndarray, digits: int) -> Item:
+    return number(float(values.mean()) if len(values) else np.nan, digits)
+
+
+def _seeds(values: np.ndarray, digits: int, styles: frozenset[str]) -> Item:
+    return replace(_mean(values, digits), text=spread(values, digits), styles=styles)
 
 
 def _settings(board: Board, row: Row) -> list[tuple[str, str]]:
     """Every setting, with its value, or its values by task where they differ."""
     entries = {column.label: board.entry(row, column) for column in board.columns}
-    configs = {label: (entry.done + entry.failed)[0].spec.config for label, entry in entries.items() if entry.done or entry.failed}
+    configs = {label: entry.cells[0].spec.config for label, entry in entries.items() if entry.cells}
     names = sorted({name for config in configs.values() for name in config})
     found = []
     for name in names:

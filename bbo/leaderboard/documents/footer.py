@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from bbo.leaderboard.board.scores import CHANCE, UNCHANGED, Board, Column
+from bbo.leaderboard.documents.document import ABSENT, NOT_APPLICABLE
+
+#: Where the words of tables are explained.
+WORDS = "Words: docs/glossary.md says what those of this page mean."
 
 
-def lines(board: Board, command: str) -> list[str]:
-    """Protocol, seeds, presets, tasks, versions and commands."""
-    budgets = _joined(str(c.budget) for c in board.columns)
-    protocols = _joined(str(c.protocol) for c in board.columns)
+def lines(board: Board, command: str, left_out: Sequence[str] = ()) -> list[str]:
+    """Protocol, seeds, presets, ranks, tasks, versions and commands; `left_out` are versions that `--latest` did not show."""
+    budgets = _joined(str(c.key.budget) for c in board.columns)
+    protocols = _joined(str(c.key.protocol) for c in board.columns)
     seeds = sorted({r.spec.seed for r in board.records})
     found = [
         f"Protocol {protocols}: {budgets} designs a run, scored by the task's oracle, normalised by its "
         "frozen y_min and y_max, not clipped; "
         "percentile rule 'higher'. Entries: mean ± standard deviation (ddof 0, as in the published tables) over seeds.",
-        f"Seeds: {_ranges(seeds)}. Presets: {_joined(_preset_lines(board))}. "
-        "Mean rank: per task by mean score, ties share a rank, failed methods last; mean over tasks.",
+        f"Seeds: {_ranges(seeds)}. Presets: {_joined(_preset_lines(board))}.",
+        _ranking(board),
     ]
+    if left_out:
+        found.append(
+            "Latest versions only: of each task, and then of each method with the same settings asked for, the version whose last cell was "
+            f"finished last. Left out: {'; '.join(left_out)}."
+        )
     found += [_task_line(column) for column in board.columns]
     absent = [name for name in (CHANCE, UNCHANGED) if not any(row.method == name for row in board.rows)]
     if absent:
@@ -26,10 +35,28 @@ def lines(board: Board, command: str) -> list[str]:
             f"Floors not run: {', '.join(absent)}; add {' '.join(f'-b {n}' for n in absent)} to the run to see chance's level."
         )
     found.append(f"Versions: {versions(board)}.")
+    machines = stack(board, MACHINE)
+    if machines:
+        found.append(f"Machine: {_listed(machines)}.")
     ran = sorted({str(r.provenance["command"]) for r in board.records if r.provenance.get("command")})
     found += [f"Run by: {line}" for line in ran]
-    found.append(f"Made by: {command}")
-    return found
+    return [*found, f"Made by: {command}", WORDS]
+
+
+def _ranking(board: Board) -> str:
+    """The rule by which rows are ordered, as far as it matters on this board."""
+    text = (
+        "Rows stand in the order of the mean rank at the table's percentile: on each task by mean score, ties share a rank, failed methods "
+        "last; then the mean over tasks."
+    )
+    if not board.fits.all():
+        text += (
+            f" {NOT_APPLICABLE}: the method does not fit the task. Its ranks and means are over the tasks it fits, whose number stands under "
+            '"tasks"; compare it with the others on those tasks only.'
+        )
+    if (board.fits & ~board.was_run).any():
+        text += f" {ABSENT}: not run; such a row stands below the complete ones, since its mean rank is over fewer tasks."
+    return text
 
 
 def _preset_lines(board: Board) -> list[str]:
@@ -42,7 +69,7 @@ def _preset_lines(board: Board) -> list[str]:
 
 def _task_line(column: Column) -> str:
     facts = column.facts
-    parts = [f"version {column.version}"]
+    parts = [f"version {column.key.version}"]
     if facts.get("visible_rows") is not None:
         parts.append(f"{facts['visible_rows']} visible rows")
     if facts.get("best_visible") is not None:
@@ -51,16 +78,38 @@ def _task_line(column: Column) -> str:
         parts.append(f"y_min {facts['y_min']:g}, y_max {facts['y_max']:g}")
     if facts.get("oracle"):
         parts.append(f"{facts['oracle']} oracle")
-    parts.append(f"data {column.data_hash[:8]}")
+    parts.append(f"data {column.key.data_hash[:8]}")
     text = f"Task {column.label}: {facts['title'] + '; ' if facts.get('title') else ''}{', '.join(parts)}."
     return text + (f" Note: {facts['note'].rstrip('.')}." if facts.get("note") else "")
 
 
-def versions(board: Board) -> str:
-    """Every version of every package the cells ran on; several where the cells differ."""
+#: Facts of the machine that may move a score, as a record's provenance names them, and in words.
+MACHINE = {
+    "cpu": "CPU", "os": "OS", "device_name": "device", "threads": "threads", "blas": "BLAS", "numerics": "numerics",
+}  # fmt: skip
+
+
+def stack(board: Board, names: Mapping[str, str]) -> dict[str, set[str]]:
+    """What the cells were computed on: by name in words, every value that a cell recorded; what none recorded is left out."""
     found: dict[str, set[str]] = {}
     for record in board.records:
-        for name, version in {**record.provenance.get("packages", {}), "Python": record.provenance.get("python")}.items():
+        for name, word in names.items():
+            if record.provenance.get(name) not in (None, "", []):
+                found.setdefault(word, set()).add(_fact(record.provenance[name]))
+    return found
+
+
+def _fact(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {_fact(v)}" for k, v in sorted(value.items()))
+    return " + ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def packages(board: Board) -> dict[str, set[str]]:
+    """Every version of every package the cells ran on, of Python and of the checkout."""
+    found = stack(board, {"python": "Python"})
+    for record in board.records:
+        for name, version in record.provenance.get("packages", {}).items():
             if version:
                 found.setdefault(name, set()).add(str(version))
     commits = {
@@ -68,9 +117,16 @@ def versions(board: Board) -> str:
         for r in board.records
         if r.provenance.get("commit")
     }
-    if commits:
-        found["commit"] = commits
-    return ", ".join(f"{name} {' and '.join(sorted(v))}" for name, v in sorted(found.items())) or "not recorded"
+    return found | ({"commit": commits} if commits else {})
+
+
+def versions(board: Board) -> str:
+    """`packages` in one line."""
+    return _listed(packages(board)) or "not recorded"
+
+
+def _listed(facts: Mapping[str, set[str]]) -> str:
+    return ", ".join(f"{name} {' and '.join(sorted(v))}" for name, v in sorted(facts.items()))
 
 
 def _joined(parts: Iterable[str]) -> str:

@@ -3,66 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from bbo.errors import BBOError, unknown
+from bbo.errors import unknown
 from bbo.leaderboard.board import statistics
 from bbo.leaderboard.board.metrics import DESIGNS_AND_COST, METRICS, Metric
 from bbo.leaderboard.board.scores import CHANCE, Board, Column, Entry, Row
 from bbo.leaderboard.board.standings import Standing, grouping, standings
-from bbo.leaderboard.board.statistics import Estimate
 from bbo.leaderboard.documents import footer, marks
-from bbo.protocol import PERCENTILES
-
-#: Percentiles shown where none is asked for: the field's headline, and the one that chance does not lift.
-SHOWN = (100, 50)
-ABSENT = "-"
-
-
-@dataclass(frozen=True)
-class Item:
-    """One table cell: text, letters of its footnotes, styles (best, second, changed, chance, failed, text), a number to sort by."""
-
-    text: str
-    marks: tuple[str, ...] = ()
-    styles: frozenset[str] = frozenset()
-    key: float | None = None
-
-
-@dataclass(frozen=True)
-class Table:
-    """`name` is the table's anchor on a page."""
-
-    name: str
-    title: str
-    header: tuple[Item, ...]
-    rows: tuple[tuple[Item, ...], ...]
-
-
-@dataclass(frozen=True)
-class Document:
-    """Tables, their footnotes as (letter, text), and the lines of the footer."""
-
-    title: str
-    tables: tuple[Table, ...]
-    notes: tuple[tuple[str, str], ...]
-    footer: tuple[str, ...]
-
-
-def check_percentile(percentile: int | None) -> tuple[int, ...]:
-    """The percentiles to show.
-
-    Raises:
-        BBOError: not one that records carry.
-    """
-    if percentile is None:
-        return SHOWN
-    if percentile not in PERCENTILES:
-        allowed = ", ".join(map(str, PERCENTILES))
-        raise BBOError(f"no percentile {percentile}; allowed: {allowed} (100 is the best design, 50 the median)")
-    return (percentile,)
+from bbo.leaderboard.documents.document import (
+    ABSENT,
+    NOT_APPLICABLE,
+    Document,
+    Item,
+    Table,
+    check_percentile,
+    failures,
+    interval,
+    number,
+    spread,
+)
 
 
 def document(
@@ -72,10 +33,12 @@ def document(
     generator: np.random.Generator,
     metric: str = "score",
     test: str = "nemenyi",
+    left_out: Sequence[str] = (),
 ) -> Document:
     """The tables asked for: scores at one percentile or those shown by default, the standing across tasks, designs and cost.
 
-    With a metric other than "score": that metric per task alone.
+    With a metric other than "score": that metric per task alone. Each table's rows stand in the order of the mean rank at its own
+    percentile. `left_out` says which versions are not shown.
 
     Raises:
         BBOError: no such percentile or metric.
@@ -99,21 +62,27 @@ def document(
     if metric == "score":
         tables.append(cost_table(board.ordered(percentiles[0]), percentiles[0]))
     kept = tuple(table for table in tables if table.rows)
-    return Document("Leaderboard", kept, tuple(notes.items()), tuple(tests + footer.lines(board, command)))
+    few = _too_few(board, percentiles[0]) if METRICS[metric].by_percentile else []
+    return Document("Leaderboard", kept, tuple(notes.items()), tuple(tests + few + footer.lines(board, command, left_out)))
 
 
 def score_table(board: Board, percentile: int, found: Sequence[Standing], notes: marks.Footnotes) -> Table:
-    """Methods by mean rank; each entry mean ± standard deviation (ddof 0) over seeds of the normalised score."""
-    grouped, lifted = any(s.group for s in found), any(np.isfinite(s.above_chance) for s in found)
+    """Methods by mean rank; each entry mean ± standard deviation (ddof 0) over seeds of the normalised score.
+
+    Where some row was not run on every task, a column says on how many each was.
+    """
     table = metric_table(board, "score", percentile, notes)
-    header = [Item("mean rank"), *([Item("group")] if grouped else []), *([Item("above chance")] if lifted else [])]
-    rows = []
-    for standing, items in zip(found, table.rows, strict=True):
-        extra = [number(standing.rank, 2)]
-        extra += [Item(standing.group or ABSENT)] if grouped else []
-        extra += [number(standing.above_chance, 3)] if lifted else []
-        rows.append((items[0], *extra, *items[1:]))
-    return Table(table.name, table.title, (table.header[0], *header, *table.header[1:]), tuple(rows))
+    total = len(board.columns)
+    columns = [(Item("mean rank"), [number(s.rank, 2) for s in found])]
+    if any(s.tasks < total for s in found):
+        columns.append((Item("tasks"), [Item(f"{s.tasks}/{total}", key=s.tasks) for s in found]))
+    if any(s.group for s in found):
+        columns.append((Item("group"), [Item(s.group or ABSENT) for s in found]))
+    if any(np.isfinite(s.above_chance) for s in found):
+        columns.append((Item("above chance"), [number(s.above_chance, 3) for s in found]))
+    header = (table.header[0], *(head for head, _ in columns), *table.header[1:])
+    rows = tuple((items[0], *(extra[i] for _, extra in columns), *items[1:]) for i, items in enumerate(table.rows))
+    return Table(table.name, table.title, header, rows)
 
 
 def metric_table(board: Board, name: str, percentile: int, notes: marks.Footnotes) -> Table:
@@ -127,38 +96,61 @@ def metric_table(board: Board, name: str, percentile: int, notes: marks.Footnote
         items = [Item(row.label, notes.letters(shared))]
         for column, place in zip(board.columns, places, strict=True):
             letters = notes.letters(marks.of_entry(board, board.entry(row, column), shared))
-            styles = {place[i], *(["chance"] if metric.by_percentile and like_chance(board, row, column, percentile) else [])}
+            like = metric.by_percentile and against_chance(board, row, column, percentile) == "like"
+            styles = {place[i], "chance" if like else ""}
             items.append(_entry_item(board, column, board.entry(row, column), metric, percentile, letters, styles - {""}))
         rows.append(tuple(items))
     anchor = f"{name}-{percentile}" if metric.by_percentile else name
     return Table(anchor, metric.title.format(percentile=percentile), tuple(header), tuple(rows))
 
 
-def like_chance(board: Board, row: Row, column: Column, percentile: int) -> bool:
-    """Whether an entry cannot be told from `random` at 95% (Welch's t test over seeds); never of `random` itself."""
+def against_chance(board: Board, row: Row, column: Column, percentile: int) -> str:
+    """ "like" where an entry is not significantly different from `random` at 95% (Welch's t test over seeds), "few" where either has
+    fewer than `FEWEST_SEEDS`, so that nothing is said; else "", and always for `random` itself."""
     own, chance = board.entry(row, column).scores(percentile), board.chance(column).scores(percentile)
-    return row.method != CHANCE and len(own) > 0 and len(chance) > 0 and not statistics.told_apart(own, chance)
+    if row.method == CHANCE or not len(own) or not len(chance):
+        return ""
+    if min(len(own), len(chance)) < statistics.FEWEST_SEEDS:
+        return "few"
+    return "" if statistics.told_apart(own, chance) else "like"
+
+
+def _too_few(board: Board, percentile: int) -> list[str]:
+    """The line that says how many entries have too few seeds to be compared with `random`; none where all have enough."""
+    pairs = [(row, column) for row in board.rows for column in board.columns if row.method != CHANCE]
+    compared = [pair for pair in pairs if board.entry(*pair).done and board.chance(pair[1]).done]
+    few = sum(against_chance(board, row, column, percentile) == "few" for row, column in compared)
+    if not few:
+        return []
+    return [
+        f"Too few seeds to say which entries are like {CHANCE}: {few} of {len(compared)} cannot be compared with it; "
+        f"that takes {statistics.FEWEST_SEEDS} seeds of both."
+    ]
 
 
 def _entry_item(
     board: Board, column: Column, entry: Entry, metric: Metric, percentile: int, letters: tuple[str, ...], styles: set[str]
 ) -> Item:
+    if entry.unsuitable:
+        return Item(NOT_APPLICABLE, letters, frozenset({"not-applicable"}))
     values = metric.values(board, column, entry, percentile)
-    total = len(entry.done) + len(entry.failed)
-    failed = f"failed {len(entry.failed)}/{total}" if entry.failed else ""
+    failed, shown = failures(entry), spread(values, metric.digits)
     if not entry.done and failed:
         return Item(failed, letters, frozenset({"failed"}))
-    if not len(values) or not np.isfinite(values).all():
-        return Item(ABSENT, letters if total else ())
-    shown = number(float(values.mean()), metric.digits).text
-    text = f"{shown} ± {values.std():.{metric.digits}f}" + (f" ({failed})" if failed else "")
-    return Item(text, letters, frozenset(styles | ({"failed"} if failed else set())), float(values.mean()))
+    if shown == ABSENT:
+        return Item(ABSENT, letters if entry.done else ())
+    return Item(
+        shown + (f" ({failed})" if failed else ""),
+        letters,
+        frozenset(styles | ({"failed"} if failed else set())),
+        float(values.mean()),
+    )
 
 
 def _column_places(board: Board, metric: Metric, column: Column, percentile: int) -> list[str]:
     """Which rows are best and second among the printed means of one column; ties share a place.
 
-    Nobody is where larger is not better, nor at the 100th percentile of a task whose top chance reaches.
+    No row is where larger is not better, nor at the 100th percentile of a saturated task.
     """
     if not metric.better or (column.saturated and percentile == 100 and metric.by_percentile):
         return [""] * len(board.rows)
@@ -170,22 +162,36 @@ def _column_places(board: Board, metric: Metric, column: Column, percentile: int
 
 
 def standing_table(board: Board, percentile: int, found: Sequence[Standing]) -> Table:
-    """Aggregates across tasks, of the methods with a done seed on every task."""
-    header = ("method", "interquartile mean", "mean", "median", "std over seeds", f"beats {CHANCE}")
-    rows = [
+    """Aggregates across tasks, of the methods with a done seed on every task they fit.
+
+    Where one of them does not fit every task, a column says how many tasks each row is over.
+    """
+    shown = [(row, s) for row, s in zip(board.rows, found, strict=True) if s.iqm]
+    total = len(board.columns)
+    partial = any(s.tasks < total for _, s in shown)
+    header = (
+        "method",
+        *(["tasks"] if partial else []),
+        "interquartile mean",
+        "mean",
+        "median",
+        "std over seeds",
+        f"beats {CHANCE}",
+    )
+    rows = tuple(
         (
             Item(row.label),
+            *([Item(f"{s.tasks}/{total}", key=s.tasks)] if partial else []),
             interval(s.iqm),
             number(s.mean, 3),
             number(s.median, 3),
             number(s.deviation, 3),
             interval(s.improvement),
         )
-        for row, s in zip(board.rows, found, strict=True)
-        if s.iqm
-    ]
-    title = f"Across {len(board.columns)} task{'s' if len(board.columns) > 1 else ''}, {percentile}th percentile [95% interval]"
-    return Table(f"standing-{percentile}", title, tuple(map(Item, header)), tuple(rows))
+        for row, s in shown
+    )
+    title = f"Across {total} task{'s' if total > 1 else ''}, {percentile}th percentile [95% interval]"
+    return Table(f"standing-{percentile}", title, tuple(map(Item, header)), rows)
 
 
 def cost_table(board: Board, percentile: int) -> Table:
@@ -202,14 +208,3 @@ def _overall(board: Board, row: Row, name: str, percentile: int) -> float:
     found = [METRICS[name].values(board, column, board.entry(row, column), percentile) for column in board.columns]
     means = [v.mean() for v in found if len(v)]
     return float(np.mean(means)) if means else np.nan
-
-
-def number(value: float, digits: int) -> Item:
-    # Rounded first: a tiny negative number is 0, not -0.
-    return Item(f"{round(value, digits) + 0.0:.{digits}f}", key=value) if np.isfinite(value) else Item(ABSENT)
-
-
-def interval(estimate: Estimate | None) -> Item:
-    if estimate is None:
-        return Item(ABSENT)
-    return Item(f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]", key=estimate.value)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bbo.leaderboard.board.scores import Board, Column, Entry, Row, preset_family
+from bbo.leaderboard.board.scores import Board, Column, Entry, Row, preset_family, setting_text
 from bbo.record import Record
+
+#: Share of repeated designs from which a row is marked; different warnings shown of an entry; characters of a footnote.
+MANY, WARNINGS, LONGEST = 0.5, 3, 200
 
 
 @dataclass
@@ -39,7 +43,7 @@ def of_column(column: Column) -> list[str]:
     if column.facts.get("oracle") == "learned":
         texts.append("learned oracle: scores are a model's predictions, not measurements")
     if column.saturated:
-        texts.append("saturated: the 100th percentile is reached by chance, so methods are ranked by the 50th")
+        texts.append("saturated: random designs come near the top, so no best is marked at the 100th percentile; compare the 50th")
     if column.facts.get("local"):
         texts.append("a local task, from a file of the user's own; not part of the benchmark")
     return texts
@@ -47,24 +51,37 @@ def of_column(column: Column) -> list[str]:
 
 def of_row(board: Board, row: Row) -> list[str]:
     """What holds for every entry of a method."""
-    entries = [entry for column in board.columns if (entry := board.entry(row, column)).done or entry.failed]
+    entries = [board.entry(row, column) for column in board.columns]
+    run = [entry for entry in entries if entry.cells]
     # A cell that failed may not have come as far as what the others of its method did.
-    facts = [_facts(board, entry) for entry in ([e for e in entries if e.done] or entries)]
-    shared = [text for text in facts[0] if all(text in other for other in facts[1:])]
-    if len(entries) < len(board.columns):
-        shared.append(f"run on {len(entries)} of {len(board.columns)} tasks; its mean rank is over these")
+    facts = [_facts(board, entry) for entry in ([e for e in run if e.done] or run)]
+    shared = [text for text in facts[0] if all(text in other for other in facts[1:])] if facts else []
+    if row.overrides:
+        shared.insert(0, _cut(f"not as its preset sets it: {_assigned(row.overrides)}"))
+    unlike = _unlike_base(board, row)
+    if unlike:
+        shared.insert(0, _cut(f"not set as {row.base} is: {_assigned(unlike)}"))
+    unfit = sum(bool(entry.unsuitable) for entry in entries)
+    if unfit:
+        shared.append(f"does not fit {unfit} of {len(entries)} tasks; its mean rank and means are over the others")
+    if len(run) < len(entries) - unfit:
+        shared.append(
+            f"run on {len(run)} of {len(entries)} tasks; its mean rank is over these, and it stands below the complete rows"
+        )
     return shared
 
 
 def of_entry(board: Board, entry: Entry, shared: Sequence[str]) -> list[str]:
     """What holds for one entry but not for its whole row, whose `of_row` is `shared`."""
-    if not (entry.done or entry.failed):
+    if entry.unsuitable:
+        return [_cut(f"not applicable: {_line(entry.unsuitable)}")]
+    if not entry.cells:
         return []
     return [text for text in _facts(board, entry) if text not in shared] + [_failure(record) for record in entry.failed]
 
 
 def _facts(board: Board, entry: Entry) -> list[str]:
-    cells = entry.done + entry.failed
+    cells = entry.cells
     texts = []
     used = sorted({name for record in cells for name in record.method.get("privileged", ())})
     if used:
@@ -76,17 +93,71 @@ def _facts(board: Board, entry: Entry) -> list[str]:
         texts.append(f"preset {', '.join(families)}, where the others use {board.common_preset}")
     if len(cells) < board.common_seeds:
         texts.append(f"{_seeds(len(cells))}, where others have {board.common_seeds}")
-    return texts
+    return texts + _collapsed(entry) + _warned(entry)
+
+
+def _collapsed(entry: Entry) -> list[str]:
+    """Whether the designs of some seeds are one and the same, or mostly repeat each other."""
+    shares = [(r.designs["duplicates"], r.spec.budget) for r in entry.done if "duplicates" in r.designs]
+    same = sum(budget > 1 and share > 1 - 1.5 / budget for share, budget in shares)
+    many = sum(share >= MANY for share, _ in shares) - same
+    texts = [f"all designs are the same {_in_seeds(same, len(entry.done))}"] if same else []
+    return texts + ([f"half of the designs or more repeat another {_in_seeds(many, len(entry.done))}"] if many else [])
+
+
+def _warned(entry: Entry) -> list[str]:
+    """What was warned of while the cells ran, the most frequent first."""
+    counts = Counter(text for record in entry.done for text in {_line(text) for text in record.warnings} if text)
+    shown = counts.most_common(WARNINGS)
+    texts = [_cut(f"warning {_in_seeds(n, len(entry.done))}: {text}") for text, n in shown]
+    more = len(counts) - len(shown)
+    return texts + ([f"{more} more warnings in its records"] if more else [])
+
+
+def _unlike_base(board: Board, row: Row) -> dict[str, str]:
+    """Settings changed from the preset in `m+regulariser` or in `m` but not alike, so that the two differ by more than the regulariser.
+
+    Of several `m` beside it the one that differs in the fewest.
+    """
+    closest: dict[str, str] | None = None
+    for base in board.rows:
+        if base.method != row.base or base.method == row.method:
+            continue
+        found: dict[str, str] = {}
+        for column in board.columns:
+            own, theirs = board.entry(row, column).cells[:1], board.entry(base, column).cells[:1]
+            for a, b in zip(own, theirs, strict=False):
+                for key in sorted(row.overrides.keys() | base.overrides.keys()):
+                    x, y = a.spec.config.get(key), b.spec.config.get(key)
+                    if x != y:
+                        found[key] = f"{setting_text(x)} (there {setting_text(y)})"
+        if closest is None or len(found) < len(closest):
+            closest = found
+    return closest or {}
+
+
+def _assigned(settings: Mapping[str, object]) -> str:
+    return ", ".join(f"{name}={setting_text(value)}" for name, value in sorted(settings.items()))
 
 
 def _seeds(n: int) -> str:
     return f"{n} seed{'s' if n != 1 else ''}"
 
 
+def _in_seeds(n: int, of: int) -> str:
+    return "in every seed" if n == of else f"in {n} of {_seeds(of)}"
+
+
 def _failure(record: Record) -> str:
     error = record.error or {}
-    what = ": ".join(
-        part for part in (error.get("type", ""), error.get("message", "").splitlines()[0] if error.get("message") else "") if part
-    )
-    text = f"seed {record.spec.seed} failed ({error.get('reason', 'no reason recorded')}){f': {what}' if what else ''}"
-    return text if len(text) <= 200 else text[:197] + "..."
+    what = ": ".join(part for part in (error.get("type", ""), _line(error.get("message", ""))) if part)
+    return _cut(f"seed {record.spec.seed} failed ({error.get('reason', 'no reason recorded')}){f': {what}' if what else ''}")
+
+
+def _line(text: str) -> str:
+    """The first line of a text."""
+    return text.strip().partition("\n")[0]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."

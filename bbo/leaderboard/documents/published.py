@@ -26,7 +26,7 @@ from scipy import stats
 
 from bbo.leaderboard.board import statistics
 from bbo.leaderboard.board.scores import UNCHANGED, Board, Column, Entry, Row
-from bbo.leaderboard.documents.leaderboard import Document, Item, Table, check_percentile
+from bbo.leaderboard.documents.document import ABSENT, Document, Item, Table, check_percentile, decimal, spread
 
 #: Half of the last digit that sources print.
 ROUNDING = 0.0005
@@ -94,8 +94,8 @@ def obstacles(theirs: Published, row: Row, column: Column) -> list[str]:
         found.append(f"other subset (best visible {theirs.best_visible:.3f}, ours {best:.3f})")
     if theirs.method == UNCHANGED:
         return found
-    if theirs.n_designs != column.budget:
-        found.append(f"other budget ({theirs.n_designs or 'not stated'}, ours {column.budget})")
+    if theirs.n_designs != column.key.budget:
+        found.append(f"other budget ({theirs.n_designs or 'not stated'}, ours {column.key.budget})")
     others = [preset for preset in row.presets if preset not in ("paper", "default")]
     if others:
         found.append(f"other settings (preset {', '.join(others)}, not paper)")
@@ -148,7 +148,7 @@ def document(board: Board, percentile: int | None, command: str) -> Document:
         for column in board.columns:
             for row in board.rows:
                 for theirs in scores():
-                    if (theirs.task, theirs.method, theirs.percentile) != (column.task, row.method, p):
+                    if (theirs.task, theirs.method, theirs.percentile) != (column.key.task, row.method, p):
                         continue
                     entry = board.entry(row, column)
                     if entry.done or entry.failed:
@@ -169,20 +169,21 @@ def document(board: Board, percentile: int | None, command: str) -> Document:
 def _row(theirs: Published, entry: Entry, row: Row, column: Column, sources: list[str]) -> tuple[Item, ...]:
     kind, _, why = verdict(theirs, entry, row, column).partition(": ")
     values = entry.scores(theirs.percentile)
+    difference = float(values.mean() - theirs.mean) if len(values) else np.nan
     source = f"{theirs.source}, there {theirs.name}" + (f"; {theirs.note}" if theirs.note else "")
     if source not in sources:
         sources.append(source)
     return (
         Item(row.label),
         Item(column.label),
-        Item(f"{values.mean():.3f} ± {values.std():.3f} ({len(values)})" if len(values) else "failed"),
+        Item(f"{spread(values)} ({len(values)})" if len(values) else "failed"),
         Item(
             f"{theirs.mean:.3f}"
             + (f" ± {theirs.std:.3f}" if theirs.std is not None else "")
             + (f" ({theirs.n_seeds})" if theirs.n_seeds else ""),
             (str(sources.index(source) + 1),),
         ),
-        Item(f"{values.mean() - theirs.mean:+.3f}", key=float(values.mean() - theirs.mean)) if len(values) else Item("-"),
+        Item(decimal(difference, 3, "+"), key=difference) if len(values) else Item(ABSENT),
         Item(kind, styles=frozenset({"changed"} if kind == "differ" else ())),
         Item(why, styles=frozenset({"text"})),
     )

@@ -1,23 +1,28 @@
-"""One colour and one marker per method, the same in every figure of every board.
+"""One colour and one marker for each method of a board, the same in all of its figures.
 
 The colours were chosen by a search for the largest smallest difference (CIELAB) under normal vision and under full protan-,
 deuter- and tritanopia as simulated by Machado et al. (2009), among colours with a contrast of at least 3:1 against both the white
-and the dark page. `data/colours.csv` gives known methods their slot; any other gets one from its name. Where two methods
-share a colour their markers differ.
+and the dark page.
+
+No list of methods is needed: a method's colour follows from its name, and where two of a board would get the same, the later one in
+the order of names takes the next that is free. What shares a method's base (`coms` and `coms+ignite`, or two settings of `coms`)
+shares its colour and differs by the marker. Where a board has more methods than there are colours, or more rows than a reader can
+tell apart, the floors and the first in the board's order are highlighted; the rest is grey.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 
-from bbo.leaderboard.board.scores import Board
+from bbo.leaderboard.board.scores import Board, Row
 
 COLOURS = ("#0F96FF", "#E17800", "#969678", "#C378B4", "#782DFF", "#D2002D", "#B400B4")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+#: Rows that are highlighted at most.
+HIGHLIGHTED = 8
+#: Of the rows that are not.
+GREY, DOT = "#808080", "."
 
 
 @dataclass(frozen=True)
@@ -25,24 +30,40 @@ class Style:
     colour: str
     marker: str
 
-
-@cache
-def _slots() -> dict[str, int]:
-    text = (files("bbo.leaderboard") / "data" / "colours.csv").read_text(encoding="utf-8")
-    return {row["method"]: int(row["slot"]) for row in csv.DictReader(text.splitlines())}
-
-
-def style(method: str, variant: int = 0) -> Style:
-    """The style of a method; further configurations of one method keep its colour and change the marker."""
-    hashed = int(hashlib.sha256(method.encode()).hexdigest()[:8], 16) % (len(COLOURS) * len(MARKERS))
-    turn, colour = divmod(_slots().get(method, hashed), len(COLOURS))
-    return Style(COLOURS[colour], MARKERS[(turn + variant) % len(MARKERS)])
+    @property
+    def highlighted(self) -> bool:
+        return self.colour != GREY
 
 
 def styles(board: Board) -> dict[str, Style]:
-    """Styles of a board's rows by label."""
-    found = {}
-    for row in board.rows:
-        alike = sorted(other.label for other in board.rows if other.method == row.method)
-        found[row.label] = style(row.method, alike.index(row.label))
+    """Styles of a board's rows by label; those of highlighted rows are all different."""
+    chosen = highlighted(board)
+    methods = sorted({row.base for row in chosen})
+    colours = _colours(methods)
+    found = {row.label: Style(GREY, DOT) for row in board.rows}
+    # Markers differ between methods too: for points that lie on each other, and for those who see no colours.
+    for row in sorted(chosen, key=lambda row: (row.base, row.method, row.label)):
+        start = methods.index(row.base)
+        turns = (Style(colours[row.base], MARKERS[(start + k) % len(MARKERS)]) for k in range(len(MARKERS)))
+        found[row.label] = next(style for style in turns if style not in found.values())
+    return found
+
+
+def highlighted(board: Board) -> list[Row]:
+    """The floors and then the first rows, in the board's order, while there are colours for their methods and at most `HIGHLIGHTED`."""
+    floors = [row for row in board.rows if row.floor]
+    chosen: list[Row] = []
+    for row in floors + [row for row in board.rows if row not in floors]:
+        if len(chosen) < HIGHLIGHTED and len({row.base, *(other.base for other in chosen)}) <= len(COLOURS):
+            chosen.append(row)
+    return chosen
+
+
+def _colours(methods: list[str]) -> dict[str, str]:
+    """A colour for each of at most as many methods as there are: by its name's hash, or the next that is free."""
+    found: dict[str, str] = {}
+    for method in methods:
+        start = int(hashlib.sha256(method.encode(errors="replace")).hexdigest()[:8], 16)
+        turns = (COLOURS[(start + k) % len(COLOURS)] for k in range(len(COLOURS)))
+        found[method] = next(colour for colour in turns if colour not in found.values())
     return found

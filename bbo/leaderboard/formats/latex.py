@@ -1,14 +1,12 @@
 """A document as LaTeX that compiles as it is; the part between the two comment lines goes into a paper.
 
-Booktabs rules; the best of a column bold, the second underlined, what cannot be told from `random` grey.
+Booktabs rules; the best of a column bold, the second underlined, what is not significantly different from `random` grey.
 Needs the packages booktabs, xcolor and graphicx.
 """
 
 from __future__ import annotations
 
-import re
-
-from bbo.leaderboard.documents.leaderboard import Document, Item, Table
+from bbo.leaderboard.documents.document import LEGEND, Document, Item, Table, in_parts, printable
 
 PREAMBLE = r"""\documentclass{article}
 \usepackage[utf8]{inputenc}
@@ -26,20 +24,20 @@ END = r"""% ---- to here ----
 SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
-    "±": r"$\pm$", "\N{EN DASH}": "--", "\N{MULTIPLICATION SIGN}": r"$\times$",
+    "±": r"$\pm$", "\N{EN DASH}": "--", "\N{MULTIPLICATION SIGN}": r"$\times$", "·": r"$\cdot$",
 }  # fmt: skip
 
 
 def render(document: Document) -> str:
-    tables = "\n".join(_table(document, table) for table in document.tables)
-    return PREAMBLE + tables + END + "".join(f"% {line}\n" for line in document.footer)
+    tables = "\n".join(_table(document, part) for table in document.tables for part in in_parts(table))
+    return PREAMBLE + tables + END + "".join(f"% {printable(line)}\n" for line in document.footer)
 
 
 def _table(document: Document, table: Table) -> str:
     used = {letter for row in (table.header, *table.rows) for item in row for letter in item.marks}
     notes = [rf"\textsuperscript{{{letter}}}\,{escape(text)}." for letter, text in document.notes if letter in used]
     styles = {style for row in table.rows for item in row for style in item.styles}
-    legend = [text for style, text in LEGEND.items() if style in styles]
+    legend = [f"{name}: {escape(LEGEND[style])}." for style, name in NAMES.items() if style in styles]
     lines = [
         r"\begin{table}[htbp]",
         r"\centering",
@@ -59,11 +57,8 @@ def _table(document: Document, table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
-LEGEND = {
-    "best": r"\textbf{Bold}: best.",
-    "second": r"\underline{Underlined}: second.",
-    "chance": r"\textcolor{gray}{Grey}: not distinguishable from random at 95\%.",
-}
+#: How styles look, for the legend.
+NAMES = {"best": r"\textbf{Bold}", "second": r"\underline{Underlined}", "chance": r"\textcolor{gray}{Grey}"}
 
 
 def _row(items: tuple[Item, ...]) -> str:
@@ -84,6 +79,4 @@ def _item(item: Item) -> str:
 
 def escape(text: str) -> str:
     """Text that LaTeX prints as it is; what a plain LaTeX cannot print becomes a question mark."""
-    text = re.sub("|".join(map(re.escape, SPECIAL)), lambda match: "\0" + match[0], " ".join(text.split()))
-    ascii_only = re.sub(r"(?<!\0)[^\x00-\x7f]", "?", text)
-    return re.sub(r"\0(.)", lambda match: SPECIAL[match[1]], ascii_only)
+    return "".join(SPECIAL.get(c, c if c.isascii() else "?") for c in printable(text))

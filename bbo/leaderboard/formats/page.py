@@ -9,8 +9,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bbo.leaderboard.board.scores import Board, Column, Row
-from bbo.leaderboard.documents import details
-from bbo.leaderboard.documents.leaderboard import Document, check_percentile
+from bbo.leaderboard.documents import details, glossary
+from bbo.leaderboard.documents.document import LEGEND, Document, check_percentile, cleaned
 from bbo.leaderboard.formats import figures
 from bbo.leaderboard.storage.sources import Results
 
@@ -34,14 +34,19 @@ def render(
     tasks = [(details.of_task(board, c, leading), _pictures(figures.of_task(ordered, c, results))) for c in board.columns]
     methods = [details.of_method(board, row, leading) for row in ordered.rows]
     pages: list[Column | Row] = [*board.columns, *board.rows]
-    return environment.get_template("leaderboard.html").render(
+    text = environment.get_template("leaderboard.html").render(
         document=document,
         published=published,
-        pictures=[picture for p in percentiles for picture in _pictures(figures.overview(board, p, test, generator))],
+        pictures=_pictures(figures.overview(board, percentiles, test, generator)),
         tasks=tasks,
         methods=methods,
         links={of.label: details.anchor(of) for of in pages},
+        explain=glossary.explain,
+        legend=LEGEND,
+        words={word: text.replace("`", "") for word, text in glossary.WORDS.items()},
+        used={style for table in document.tables for row in table.rows for item in row for style in item.styles},
     )
+    return cleaned(text) + "\n"
 
 
 def _pictures(found: Iterator[figures.Picture]) -> list[dict[str, object]]:

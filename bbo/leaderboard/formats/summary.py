@@ -10,14 +10,17 @@ import numpy as np
 
 from bbo.leaderboard.board.metrics import DESIGNS_AND_COST, METRICS, above_chance
 from bbo.leaderboard.board.scores import Board, Column, Row
-from bbo.leaderboard.documents.leaderboard import like_chance
+from bbo.leaderboard.documents.document import printable
+from bbo.leaderboard.documents.leaderboard import against_chance
+from bbo.leaderboard.storage.cell_table import NOT_APPLICABLE, inert
 
 
 def rows(board: Board, percentiles: Sequence[int]) -> list[dict[str, object]]:
-    """One object for every method x task x percentile that was run.
+    """One object for every method x task x percentile that was run or is not applicable (which `status` says).
 
-    `mean`, `std` (ddof 0), `median` and `above_chance` are of the normalised score over the done seeds, None without any;
-    `failed` counts seeds; `rank` is the rank on this task; figures of designs and cost are means over seeds.
+    `mean`, `std` (ddof 0; None of a single seed), `median` and `above_chance` are of the normalised score over the done seeds, None
+    without any; `like_chance` is None where it cannot be told; `failed` counts seeds; `rank` is the rank on this task, None where it is
+    not applicable; figures of designs and cost are means over seeds.
     """
     found: list[dict[str, object]] = []
     for percentile in percentiles:
@@ -25,9 +28,8 @@ def rows(board: Board, percentiles: Sequence[int]) -> list[dict[str, object]]:
         for j, column in enumerate(board.columns):
             for i, row in enumerate(board.rows):
                 if (row.label, column.label) in board.entries:
-                    found.append(
-                        {**_numbers(board, row, column, percentile), "rank": float(ranks[i, j]), **_facts(board, row, column)}
-                    )
+                    rank = float(ranks[i, j]) if np.isfinite(ranks[i, j]) else None
+                    found.append({**_numbers(board, row, column, percentile), "rank": rank, **_facts(board, row, column)})
     return found
 
 
@@ -38,19 +40,21 @@ def _numbers(board: Board, row: Row, column: Column, percentile: int) -> dict[st
         "task": column.label,
         "method": row.label,
         "percentile": percentile,
+        "status": NOT_APPLICABLE if entry.unsuitable else "run",
+        "reason": entry.unsuitable or None,
         "n_seeds": len(scores),
         "mean": _mean(scores),
-        "std": float(scores.std()) if len(scores) else None,
+        "std": float(scores.std()) if len(scores) > 1 else None,
         "failed": len(entry.failed),
         "median": float(np.median(scores)) if len(scores) else None,
         "above_chance": _mean(above_chance(board, column, entry, percentile)),
-        "like_chance": like_chance(board, row, column, percentile),
+        "like_chance": {"like": True, "": False, "few": None}[against_chance(board, row, column, percentile)],
     }
 
 
 def _facts(board: Board, row: Row, column: Column) -> dict[str, object]:
     entry = board.entry(row, column)
-    cells = entry.done + entry.failed
+    cells = entry.cells
     costs = {name.replace("-", "_"): _mean(METRICS[name].values(board, column, entry, 100)) for name in DESIGNS_AND_COST}
     return {
         **costs,
@@ -65,10 +69,14 @@ def _mean(values: np.ndarray) -> float | None:
 
 
 def csv_text(rows: Sequence[dict[str, object]]) -> str:
-    """The rows as CSV; lists are joined by blanks, None is empty."""
+    """The rows as CSV; lists are joined by blanks, None is empty, texts are such that a spreadsheet runs none of them."""
     file = io.StringIO()
     writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    for row in rows:
-        writer.writerow({key: " ".join(map(str, value)) if isinstance(value, list) else value for key, value in row.items()})
+    writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
     return file.getvalue()
+
+
+def _cell(value: object) -> object:
+    text = " ".join(map(str, value)) if isinstance(value, list) else value
+    return inert(printable(text)) if isinstance(text, str) else text

@@ -1,8 +1,8 @@
 """Cells as a flat table, one row a cell: the form of committed leaderboards (CSV) and of collected results (Parquet).
 
-The table keeps what leaderboards need. Designs, tracebacks and warnings stay in the results folder.
+The table keeps what leaderboards need. Designs, traces, tracebacks and notes stay in the results folder.
 
-Schema 2, in this order (schema 1 had `baseline` and `baseline_version` for the method):
+Schema 2, in this order. Schema 1 had `baseline` and `baseline_version` for the method, and no warnings:
 
 | column | type | meaning |
 | --- | --- | --- |
@@ -12,12 +12,18 @@ Schema 2, in this order (schema 1 had `baseline` and `baseline_version` for the 
 | method, method_version | text | the method |
 | config | JSON | its settings, resolved |
 | seed, budget, protocol | int | seed asked for, number of designs, version of the protocol |
-| status | text | done or failed |
+| status | text | done, failed or not applicable |
 | score_100, score_80, score_50 | float | normalised score at the percentiles; empty when failed |
 | diversity, duplicates, nearest_offline, novel_share | float | how the designs lie (`bbo.designs`) |
 | wall_seconds, cpu_seconds, peak_memory_mb | float | cost of the method |
-| error | JSON | reason, type and message of a failed cell; empty when done |
+| error | JSON | reason, type and message of a failed cell; message: why it is not applicable; empty when done |
+| warnings | JSON | messages of warnings, a list |
 | task_facts, method_facts, provenance | JSON | as in the record |
+
+A row that is not applicable is a pair of a method and a task it does not fit: only schema, task, method, status and error are filled.
+
+In CSV, a text that a spreadsheet would run as a formula (it begins with =, +, -, @, a tab or a line break) has an apostrophe before
+it; on reading it is taken off.
 """
 
 from __future__ import annotations
@@ -25,10 +31,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from bbo.errors import BBOError
+from bbo.leaderboard.storage.unsuitable import Unsuitable
 from bbo.protocol import PERCENTILES
 from bbo.record import NAMES, CellSpec, Record
 
@@ -37,12 +44,39 @@ SPEC = ("task", "task_version", "data_hash", "method", "method_version", "config
 SCORES = tuple(f"score_{p}" for p in PERCENTILES)
 DESIGNS = ("diversity", "duplicates", "nearest_offline", "novel_share")
 COST = ("wall_seconds", "cpu_seconds", "peak_memory_mb")
-COLUMNS = ("schema", "cell", *SPEC, "status", *SCORES, *DESIGNS, *COST, "error", "task_facts", "method_facts", "provenance")
-JSON = ("config", "error", "task_facts", "method_facts", "provenance")
+COLUMNS = (
+    "schema",
+    "cell",
+    *SPEC,
+    "status",
+    *SCORES,
+    *DESIGNS,
+    *COST,
+    "error",
+    "warnings",
+    "task_facts",
+    "method_facts",
+    "provenance",
+)
+#: Columns that schema 1 did not have.
+SINCE_2 = ("warnings",)
+JSON = ("config", "error", "warnings", "task_facts", "method_facts", "provenance")
 INTEGERS = ("schema", "seed", "budget", "protocol")
 FLOATS = (*SCORES, *DESIGNS, *COST)
-#: Facts of the stack that are kept: those that decide scores, and the command.
-PROVENANCE = ("packages", "commit", "python", "command", "device")
+NOT_APPLICABLE = "not applicable"
+#: Facts of the stack that are kept: those that may move a score, the command, and when the cell was finished.
+PROVENANCE = (
+    "packages", "commit", "python", "command", "device", "device_name", "os", "cpu", "threads", "blas", "numerics", "finished",
+)  # fmt: skip
+#: With what a text must not begin in a spreadsheet.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+class Contents(NamedTuple):
+    """What a table of cells holds."""
+
+    records: list[Record]
+    unsuitable: list[Unsuitable]
 
 
 def row(record: Record) -> dict[str, Any]:
@@ -58,25 +92,66 @@ def row(record: Record) -> dict[str, Any]:
         **{name: record.designs.get(name) for name in DESIGNS},
         **{name: record.cost.get(name) for name in COST},
         "error": _json(error) if error else None,
+        "warnings": _json(record.warnings),
         "task_facts": _json(record.task),
         "method_facts": _json(record.method),
         "provenance": _json({k: record.provenance[k] for k in PROVENANCE if k in record.provenance}),
     }
 
 
+def unsuitable_row(pair: Unsuitable) -> dict[str, Any]:
+    """A pair that is not applicable as a row."""
+    filled = {"schema": SCHEMA, "task": pair.task, "method": pair.method, "status": NOT_APPLICABLE}
+    return {**dict.fromkeys(COLUMNS), **filled, "error": _json({"message": pair.reason})}
+
+
+def rows(records: Iterable[Record], unsuitable: Iterable[Unsuitable]) -> list[dict[str, Any]]:
+    """Rows in the given order, first the cells, then what is not applicable."""
+    return [*map(row, records), *map(unsuitable_row, unsuitable)]
+
+
+def contents(rows: Sequence[Mapping[str, Any]]) -> Contents:
+    """The inverse of `rows`, but for what a row leaves out of its record.
+
+    Raises:
+        BBOError: as `record` does.
+    """
+    pairs = [_pair(line) for line in rows if line.get("status") == NOT_APPLICABLE]
+    return Contents([record(line) for line in rows if line.get("status") != NOT_APPLICABLE], pairs)
+
+
+def _pair(row: Mapping[str, Any]) -> Unsuitable:
+    try:
+        return Unsuitable(row["task"], row["method"], str(json.loads(row["error"])["message"]))
+    except (KeyError, TypeError, ValueError):
+        raise BBOError(
+            "a row that is not applicable lacks its task, its method or its reason; the table was changed by hand"
+        ) from None
+
+
 def record(row: Mapping[str, Any]) -> Record:
     """The record of a row; the inverse of `row` but for what it leaves out.
 
     Raises:
-        BBOError: the row is of a newer schema, lacks a column, or does not agree with its own hash.
+        BBOError: the row is of a newer schema, lacks a column, holds what cannot be read, or does not agree with its own hash.
     """
+    try:
+        return _record(row)
+    except (ValueError, TypeError, KeyError) as error:
+        where = " / ".join(str(row.get(name)) for name in ("task", "method", "seed"))
+        raise BBOError(f"row of {where} cannot be read ({error}); the table was changed by hand") from None
+
+
+def _record(row: Mapping[str, Any]) -> Record:
     if int(row["schema"]) > SCHEMA:
         raise BBOError(f"the table has schema {row['schema']}, this version reads up to {SCHEMA}; update offline-bbo")
     if int(row["schema"]) == 1:
-        row = {NAMES.get(name, name): value for name, value in row.items()}
+        row = {**dict.fromkeys(SINCE_2), **{NAMES.get(name, name): value for name, value in row.items()}}
     missing = [name for name in COLUMNS if name not in row]
     if missing:
         raise BBOError(f"the table lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}")
+    if row["status"] not in ("done", "failed"):
+        raise ValueError(f"status is {row['status']!r}")
     spec = CellSpec(**{**{name: row[name] for name in SPEC}, "config": json.loads(row["config"])})
     if spec.hash != row["cell"]:
         raise BBOError(f"row of {spec.label()}: its hash is {spec.hash}, but it says {row['cell']}; the table was changed by hand")
@@ -90,35 +165,54 @@ def record(row: Mapping[str, Any]) -> Record:
         provenance=json.loads(row["provenance"]),
         cost={name: row[name] for name in COST if row[name] is not None},
         designs={name: row[name] for name in DESIGNS if row[name] is not None},
+        warnings=json.loads(row["warnings"] or "[]"),
     )
 
 
-def to_csv(records: Iterable[Record]) -> str:
-    """Rows in the records' order; floats with all their digits, so that nothing is lost on the way back."""
+def to_csv(records: Iterable[Record], unsuitable: Iterable[Unsuitable] = ()) -> str:
+    """The table of `rows`; floats with all their digits, so that nothing is lost on the way back."""
     file = io.StringIO()
     writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(row(r) for r in records)
+    writer.writerows({name: inert(value) for name, value in line.items()} for line in rows(records, unsuitable))
     return file.getvalue()
 
 
-def from_csv(text: str) -> list[Record]:
-    """Records of a committed leaderboard.
+def inert(value: Any) -> Any:
+    """A value that a spreadsheet takes as it is: texts that it would run get an apostrophe, numbers stay numbers."""
+    return f"'{value}" if isinstance(value, str) and value.startswith((*FORMULA, "'")) else value
+
+
+def from_csv(text: str) -> Contents:
+    """What a committed leaderboard holds.
 
     Raises:
         BBOError: it is not such a table.
     """
     reader = csv.DictReader(io.StringIO(text))
-    if not reader.fieldnames or "schema" not in reader.fieldnames:
+    names = reader.fieldnames or ()
+    if "percentile" in names and "schema" not in names:
+        raise BBOError(
+            "this is a summary written by bbo report --format csv, which holds means without their seeds; "
+            "a table that can be read back is made by: bbo collect DIR --to FILE.csv"
+        )
+    if "schema" not in names:
         raise BBOError("this is not a table of cells (no column schema); make one with: bbo collect DIR --to FILE.csv")
-    return [record({name: _typed(name, value) for name, value in line.items()}) for line in reader]
+    lines = []
+    for line in reader:
+        if None in line or None in line.values():
+            raise BBOError(
+                f"line {reader.line_num} does not have {len(names)} fields, as the head has; the table was changed by hand"
+            )
+        lines.append({name: _typed(name, value) for name, value in line.items()})
+    return contents(lines)
 
 
-def _typed(name: str, text: str | None) -> Any:
+def _typed(name: str, text: str) -> Any:
     if not text:
-        return None if name in FLOATS or name == "error" else text
+        return None if name in (*FLOATS, *INTEGERS, *JSON) else text
     try:
-        return int(text) if name in INTEGERS else float(text) if name in FLOATS else text
+        return int(text) if name in INTEGERS else float(text) if name in FLOATS else text.removeprefix("'")
     except ValueError:
         raise BBOError(f"column {name} holds '{text}', which is not a number") from None
 

@@ -25,6 +25,7 @@ import numpy as np
 from bbo import files
 from bbo.errors import BBOError, Unavailable
 from bbo.leaderboard.storage import cell_table
+from bbo.leaderboard.storage.unsuitable import Unsuitable
 from bbo.record import Outcome, Record
 
 
@@ -42,8 +43,10 @@ def designs_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}.designs.parquet")
 
 
-def write(path: Path, records: Sequence[Record], outcome: Callable[[Record], Outcome]) -> tuple[int, int]:
-    """Write both files, each whole or not at all; returns their numbers of rows.
+def write(
+    path: Path, records: Sequence[Record], outcome: Callable[[Record], Outcome], unsuitable: Sequence[Unsuitable] = ()
+) -> tuple[int, int]:
+    """Write both files, each whole or not at all; returns how many cells and designs they hold.
 
     Args:
         outcome: gives the arrays of a done cell.
@@ -53,16 +56,16 @@ def write(path: Path, records: Sequence[Record], outcome: Callable[[Record], Out
         BBOError: the files cannot be written.
     """
     arrow, _ = _arrow()
-    cells = arrow.Table.from_pylist([cell_table.row(r) for r in records], schema=_cell_schema(arrow))
+    cells = arrow.Table.from_pylist(cell_table.rows(records, unsuitable), schema=_cell_schema(arrow))
     tables = [arrow.Table.from_pydict(_designs(r, outcome(r)), schema=_design_schema(arrow)) for r in records if r.done]
     designs = arrow.concat_tables(tables) if tables else _design_schema(arrow).empty_table()
     _write(designs_path(path), designs)
     _write(path, cells)
-    return len(cells), len(designs)
+    return len(records), len(designs)
 
 
-def read(path: Path) -> list[Record]:
-    """Records of a file of cells.
+def read(path: Path) -> cell_table.Contents:
+    """What a file of cells holds.
 
     Raises:
         Unavailable: pyarrow is missing.
@@ -75,7 +78,7 @@ def read(path: Path) -> list[Record]:
         raise BBOError(f"{path} cannot be read as Parquet: {error}") from None
     if rows and "schema" not in rows[0]:
         raise BBOError(f"{path} is not a table of cells (no column schema); make one with: bbo collect DIR --to {path}")
-    return [cell_table.record(row) for row in rows]
+    return cell_table.contents(rows)
 
 
 def _cell_schema(arrow: Any) -> Any:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bbo.errors import BBOError
-from bbo.leaderboard.storage import cell_table, parquet
+from bbo.leaderboard.storage import cell_table, parquet, unsuitable
+from bbo.leaderboard.storage.unsuitable import Unsuitable
 from bbo.record import Outcome, Record, Trace, folders, read_cell, read_outcome, read_trace
 
 
 @dataclass(frozen=True)
 class Results:
-    """Records, each cell once, and the folders of those whose arrays are at hand."""
+    """Records, each cell once; pairs that are not applicable; and the folders of the cells whose arrays are at hand."""
 
     records: tuple[Record, ...]
+    unsuitable: tuple[Unsuitable, ...] = ()
     folders: dict[str, Path] = field(default_factory=dict)
 
     def outcome(self, record: Record) -> Outcome | None:
@@ -25,7 +28,7 @@ class Results:
             DamagedCell: designs.npz cannot be read.
         """
         folder = self.folders.get(record.spec.hash)
-        return read_outcome(folder) if folder and record.done else None
+        return read_outcome(folder, record.spec) if folder and record.done else None
 
     def trace(self, record: Record) -> Trace | None:
         """The scores along the way, where the cell was traced.
@@ -46,8 +49,11 @@ def load(paths: Sequence[Path]) -> Results:
     """
     found: dict[str, Record] = {}
     places: dict[str, Path] = {}
+    left_out: dict[tuple[str, str], Unsuitable] = {}
     for path in paths:
-        for record, folder in _records(path):
+        records, pairs = _read(path)
+        left_out |= {(pair.task, pair.method): pair for pair in pairs}
+        for record, folder in records:
             key = record.spec.hash
             if key not in found or (record.done and not found[key].done):
                 found[key] = record
@@ -56,19 +62,21 @@ def load(paths: Sequence[Path]) -> Results:
     if not found:
         raise BBOError(f"no finished cells in {', '.join(map(str, paths))}; make some with: bbo run ... --out DIR")
     order = sorted(found.values(), key=lambda r: (r.spec.task, r.spec.method, r.spec.seed, r.spec.hash))
-    return Results(tuple(order), places)
+    return Results(tuple(order), tuple(pair for _, pair in sorted(left_out.items())), places)
 
 
-def _records(path: Path) -> list[tuple[Record, Path | None]]:
-    if path.is_file():
-        try:
-            if path.suffix == ".csv":
-                return [(r, None) for r in cell_table.from_csv(path.read_text(encoding="utf-8"))]
-            if path.suffix == ".parquet":
-                return [(r, None) for r in parquet.read(path)]
-        except (OSError, UnicodeDecodeError) as error:
-            raise BBOError(f"{path} cannot be read: {error}") from None
-        except BBOError as error:
-            raise BBOError(f"{path}: {error}") from None
-        raise BBOError(f"{path} is no results: give a results folder, a .csv or a .parquet made by bbo collect")
-    return [(read_cell(folder), folder) for folder in folders(path)]
+def _read(path: Path) -> tuple[list[tuple[Record, Path | None]], list[Unsuitable]]:
+    if not path.is_file():
+        return [(read_cell(folder), folder) for folder in folders(path)], unsuitable.read(path)
+    try:
+        if path.suffix == ".csv":
+            contents = cell_table.from_csv(path.read_text(encoding="utf-8"))
+        elif path.suffix == ".parquet":
+            contents = parquet.read(path)
+        else:
+            raise BBOError("this is no results: give a results folder, or a .csv or .parquet made by bbo collect")
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BBOError(f"{path} cannot be read: {error}") from None
+    except BBOError as error:
+        raise BBOError(f"{path}: {error}") from None
+    return [(record, None) for record in contents.records], contents.unsuitable

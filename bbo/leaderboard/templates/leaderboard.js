@@ -7,7 +7,7 @@
   const methods = document.getElementById("method-filter");
   const tasks = document.getElementById("task-filter");
   const first = [...document.querySelectorAll("table")].map((table) => [table, [...table.tBodies[0].rows]]);
-  const plain = new Set(["method", "mean rank", "group", "above chance"]);
+  const plain = new Set(["method", "mean rank", "tasks", "group", "above chance"]);
   let sorts = {};
 
   const value = (row, column) => {
@@ -34,12 +34,14 @@
   };
 
   const filter = () => {
-    const wanted = methods.value.trim().toLowerCase();
-    const task = tasks.value.trim().toLowerCase();
+    // Several names, parted by commas: any of them.
+    const words = (field) => field.value.toLowerCase().split(",").map((word) => word.trim()).filter(Boolean);
+    const matches = (name, list) => !list.length || list.some((word) => name.toLowerCase().includes(word));
+    const wanted = words(methods), task = words(tasks);
     const shown = new Set(), all = new Set();
     for (const table of overview.querySelectorAll("table")) {
       for (const row of table.tBodies[0].rows) {
-        row.hidden = !row.dataset.label.toLowerCase().includes(wanted);
+        row.hidden = !matches(row.dataset.label, wanted);
         all.add(row.dataset.label);
         if (!row.hidden) shown.add(row.dataset.label);
       }
@@ -47,11 +49,11 @@
       const perTask = /^(score|above-chance|diversity|duplicates|nearest-offline|novel-share|wall-time|peak-memory)(-\d+)?$/;
       if (!perTask.test(table.dataset.name)) continue;
       names.forEach((name, i) => {
-        const hide = !plain.has(name) && !name.toLowerCase().includes(task);
+        const hide = !plain.has(name) && !matches(name, task);
         for (const row of table.rows) row.cells[i].hidden = hide;
       });
     }
-    document.getElementById("count").textContent = wanted ? `${shown.size} of ${all.size} methods` : "";
+    document.getElementById("count").textContent = wanted.length ? `${shown.size} of ${all.size} methods` : "";
   };
 
   const remember = () => {

@@ -2,7 +2,7 @@
 
 Every file has an entry in the manifest (`tasks/data/manifest.json`, written by `tools/build_manifest.py`). A file is looked for
 below the folder named by the environment variable BBO_DATA_DIR, in the package, and in the user's cache, in this order; the first
-one found is taken and checked before any array of it is used. Nothing here touches the network (see `bbo.data_sources`).
+one found is taken and checked before any array of it is used.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bbo.errors import DamagedFile, Unavailable, unknown
+from bbo import files
+from bbo.errors import BBOError, DamagedFile, Unavailable, unknown
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,8 @@ class DataFile:
         sha256: of the file as we packed it.
         content: sha256 of its arrays (`content_hash`). It decides: packing the same arrays with another compressor is harmless.
         size: bytes of the file as we packed it.
-        licence, origin: of the data.
-        mirrors: base addresses from which the source files can be fetched; may be empty.
-        source: name of the kind of source it is made from (`bbo.data_sources`); empty if it exists in packed form only.
-        get: the one command that gets it, where it is not shipped.
+        licence, origin, mirrors, get: as the file's source says (`bbo.data.Source`).
+        source: the short name of that source; may be empty.
     """
 
     name: str
@@ -94,7 +93,20 @@ def missing(names: tuple[str, ...]) -> str:
     if not absent:
         return ""
     commands = list(dict.fromkeys(entry(name).get or "reinstall the package" for name in absent))
-    return f"needs the data file {', '.join(absent)}: {' && '.join(commands)}"
+    return f"needs the data file {', '.join(absent)}: {' && '.join(commands)}{_hint(absent)}"
+
+
+def _hint(absent: list[str]) -> str:
+    """What is wrong with BBO_DATA_DIR, if files that are said to be missing show it."""
+    own = os.environ.get("BBO_DATA_DIR", "")
+    folder = Path(own).expanduser()
+    if own and not folder.is_dir():
+        return f"; BBO_DATA_DIR is {own}, which is no folder"
+    for name in absent if own else ():
+        inside, _, file = name.rpartition("/")
+        if folder.resolve().name == inside and (folder / file).is_file():
+            return f"; {file} is in BBO_DATA_DIR itself, but looked for in its folder {inside}: set BBO_DATA_DIR to {folder.resolve().parent}"
+    return ""
 
 
 def load(name: str) -> dict[str, np.ndarray]:
@@ -167,14 +179,15 @@ def file_hash(path: Path) -> str:
 
 
 def store(name: str, arrays: dict[str, np.ndarray], folder: Path | None = None) -> Path:
-    """Write arrays as the data file `name` below `folder` (default: the cache), whole or not at all; returns its path."""
+    """Write arrays as the data file `name` below `folder` (default: the cache), whole or not at all; returns its path.
+
+    Raises:
+        BBOError: it cannot be written there.
+    """
     path = (folder or cache_dir()) / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("wb") as file:
+        with files.whole(path) as file:
             np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise BBOError(f"cannot write {path}: {error.strerror or error}; make room, or choose another place") from None
     return path

@@ -1,4 +1,4 @@
-"""What tasks with a learned oracle have in common: a model file, its measured quality, and what a reader must be told of it."""
+"""What a reader must be told of a learned oracle: its measured quality; and where its file comes from."""
 
 from __future__ import annotations
 
@@ -9,13 +9,22 @@ from typing import Any
 from bbo import data
 
 
+def source(name: str) -> data.Source:
+    """The origin of the oracle's file of task `name`."""
+    return data.Source(
+        (f"{name}_oracle.npz",),
+        "MIT (this project)",
+        "tools/train_oracle.py; recipe and held-out quality in the JSON file beside it",
+    )
+
+
 @cache
 def report(name: str) -> dict[str, Any]:
     """Recipe, versions and quality of the oracle of task `name`, written by tools/train_oracle.py."""
     return json.loads((data.package_dir() / f"{name}_oracle.json").read_text())
 
 
-def quality_note(name: str) -> str:
+def note(name: str) -> str:
     """One sentence for the task's page: held-out quality, and how far oracle and visible labels differ."""
     facts = report(name)
     held, visible = facts["held_out"], facts["visible"]

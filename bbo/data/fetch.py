@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pooch
 import requests
 
-from bbo import data
-from bbo.data_sources import DESIGN_BENCH, design_bench_arrays, shards
-from bbo.errors import DamagedFile, Unavailable, unknown
+from bbo.data import files
+from bbo.data.sources import Shards, Source, shards
+from bbo.errors import BBOError, DamagedFile, Unavailable, unknown
 
 #: Called with (file, bytes so far, bytes expected).
 ProgressListener = Callable[[str, int, int], None]
@@ -21,6 +22,8 @@ ProgressListener = Callable[[str, int, int], None]
 CHUNK = 1 << 16
 #: How often a file is tried at one mirror, and seconds to wait for a connection and for the next bytes.
 ATTEMPTS, TIMEOUT = 4, (10.0, 60.0)
+#: Errors of writing, which no other mirror and no second attempt will change.
+LOCAL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG})
 
 
 class ResumingDownload:
@@ -50,6 +53,7 @@ class ResumingDownload:
 
 def fetch(
     name: str,
+    sources: Iterable[Source],
     mirrors: tuple[str, ...] = (),
     listener: ProgressListener = lambda *_: None,
     timeout: tuple[float, float] = TIMEOUT,
@@ -57,34 +61,35 @@ def fetch(
 ) -> list[Path]:
     """Download the shards of a Design-Bench data set, check and convert them, store the data file; returns the paths written.
 
-    What was downloaded stays until the data file stands, so a broken fetch goes on where it stopped.
+    Partial downloads are kept until the data file is complete, so an interrupted fetch resumes.
 
     Args:
-        name: a data set (`tfbind10`, `utr`) or the data file made of it.
-        mirrors: base addresses to use instead of the manifest's, tried in order.
+        name: a data set, by the name of its source, or the data file made of it.
+        sources: the known sources; those with shards can be fetched.
+        mirrors: base addresses to use instead of the source's own, tried in order.
 
     Raises:
         UnknownName: no such data set.
         Unavailable: no mirror has it.
         DamagedFile: what every mirror sent is not the file.
+        BBOError: there is no room or no right to write.
     """
-    by_file = {source.file: key for key, source in DESIGN_BENCH.items()}
-    name = by_file.get(name, name)
-    if name not in DESIGN_BENCH:
-        if name in data.manifest():
+    fetched = [source for source in sources if isinstance(source, Shards)]
+    source = next((source for source in fetched if name in (source.name, source.files[0])), None)
+    if source is None:
+        if name in files.manifest():
             raise Unavailable(
-                f"{name} cannot be fetched from a mirror; instead: {data.entry(name).get or 'it is part of the package'}"
+                f"{name} cannot be fetched from a mirror; instead: {files.entry(name).get or 'it is part of the package'}"
             )
-        raise unknown("data set", name, DESIGN_BENCH, "see: bbo data list")
-    source = DESIGN_BENCH[name]
-    bases = mirrors or data.entry(source.file).mirrors
+        raise unknown("data set", name, [source.name for source in fetched], "see: bbo data list")
+    bases = mirrors or source.mirrors
     if not bases:
-        raise Unavailable(f"the manifest names no mirror for {name}; give one with --mirror")
-    folder = data.cache_dir().parent / "downloads"
+        raise Unavailable(f"no mirror is known for {name}; give one with --mirror")
+    folder = files.cache_dir().parent / "downloads"
     for shard in shards()[source.folder]:
         _fetch_shard(shard.path, shard.size, shard.sha256, folder, bases, listener, timeout, attempts)
-    path = data.store(source.file, design_bench_arrays(source, folder))
-    data.check(source.file, path)
+    path = files.store(source.files[0], source.arrays(folder))
+    files.check(source.files[0], path)
     shutil.rmtree(folder / source.folder)
     return [path]
 
@@ -102,7 +107,10 @@ def _fetch_shard(
     pooch.get_logger().setLevel("WARNING")  # progress is the listener's business
     failures: list[Exception] = []
     part = folder / f"{path}.part"
-    part.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        part.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(part, error) from None
     for base in bases:
         keeper = pooch.create(folder, base_url=f"{base.rstrip('/')}/", registry={path: f"sha256:{sha256}"})
         for attempt in range(attempts):
@@ -114,6 +122,8 @@ def _fetch_shard(
                 break
             except (requests.exceptions.RequestException, ValueError, OSError) as error:
                 # pooch raises ValueError for a wrong hash, and has removed the file.
+                if isinstance(error, OSError) and error.errno in LOCAL:
+                    raise _unwritable(part, error) from None
                 failures.append(error)
                 if attempt + 1 < attempts:
                     time.sleep(min(2.0**attempt * 0.25, 5.0))
@@ -124,3 +134,7 @@ def _fetch_shard(
     reason = getattr(last.args[0], "reason", last) if last.args else last
     where = ", ".join(bases)
     raise Unavailable(f"{path} could not be fetched from {where} (run the same command again to go on): {reason}") from last
+
+
+def _unwritable(path: Path, error: OSError) -> BBOError:
+    return BBOError(f"cannot write {path}: {error.strerror}; make room, then run the same command again")

@@ -1,0 +1,42 @@
+"""Data files of tasks: where they are found (`files`), what they are made from (`sources`), how they are downloaded (`fetch`).
+
+Nothing but `fetch` touches the network.
+"""
+
+from bbo.data.files import (
+    DataFile,
+    cache_dir,
+    check,
+    content_hash,
+    entry,
+    file_hash,
+    find,
+    load,
+    manifest,
+    missing,
+    package_dir,
+    read_npz,
+    search_path,
+    store,
+)
+from bbo.data.sources import Arrays, Shards, Source
+
+__all__ = [
+    "Arrays",
+    "DataFile",
+    "Shards",
+    "Source",
+    "cache_dir",
+    "check",
+    "content_hash",
+    "entry",
+    "file_hash",
+    "find",
+    "load",
+    "manifest",
+    "missing",
+    "package_dir",
+    "read_npz",
+    "search_path",
+    "store",
+]

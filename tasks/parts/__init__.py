@@ -1,0 +1,1 @@
+"""What several tasks share: models as oracles, their measured quality, Design-Bench's rules."""

@@ -1,0 +1,153 @@
+"""`bbo score`: the files that people have, and what is said of those that hold no designs."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from bbo import catalogue
+from bbo.cli import main
+
+
+def score(task, path, *words):
+    return CliRunner().invoke(main, ["score", task, str(path), *words])
+
+
+def scores(task, path):
+    done = score(task, path, "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)["scores"]
+
+
+@pytest.fixture(scope="module")
+def dna():
+    return np.random.default_rng(0).integers(4, size=(6, 8))
+
+
+LETTERS = np.array(list("ACGT"))
+
+
+def spelled(designs, separator=""):
+    return [separator.join(LETTERS[row]) for row in designs]
+
+
+def as_npy(path, x):
+    np.save(path / "d.npy", x)
+    return path / "d.npy"
+
+
+def as_npy_text(path, x):
+    np.save(path / "d.npy", np.array(spelled(x)))
+    return path / "d.npy"
+
+
+def as_npz(path, x):
+    np.savez(path / "d.npz", x)
+    return path / "d.npz"
+
+
+def as_text(name, content):
+    def write(path, x):
+        (path / name).write_text(content(x), newline="")
+        return path / name
+
+    return write
+
+
+def with_savetxt(path, x):
+    np.savetxt(path / "d.csv", x, delimiter=",", header="made by hand")
+    return path / "d.csv"
+
+
+FILES = {
+    "npy": as_npy,
+    "npy of text": as_npy_text,
+    "npz": as_npz,
+    "csv of numbers": as_text("d.csv", lambda x: "\n".join(",".join(map(str, row)) for row in x)),
+    "csv with header": as_text("d.csv", lambda x: ",".join(f"p{i}" for i in range(8)) + "\r\n" + "\r\n".join(spelled(x, ","))),
+    "csv with semicolons": as_text("d.csv", lambda x: "\n".join(spelled(x, ";")) + "\n\n"),
+    "csv with a byte order mark": as_text("d.csv", lambda x: "\ufeff" + "\n".join(spelled(x, ", "))),
+    "savetxt": with_savetxt,
+    "a column of sequences": as_text("d.csv", lambda x: "sequence\n" + "\n".join(spelled(x))),
+    "fasta": as_text("d.fasta", lambda x: "".join(f">seq{i} {i}\n{s[:3]}\n{s[3:].lower()}\n" for i, s in enumerate(spelled(x)))),
+    "letters": as_text("d.txt", lambda x: "\n".join(spelled(x))),
+    "letters apart": as_text("d.txt", lambda x: "\n".join(spelled(x, " "))),
+}
+
+
+@pytest.mark.parametrize("form", FILES)
+def test_every_form_gives_the_same_scores(form, dna, tmp_path):
+    wanted = catalogue.load_task("tfbind8").score(dna)
+    np.testing.assert_array_equal(scores("tfbind8", FILES[form](tmp_path, dna)), wanted)
+
+
+def test_numbers_with_and_without_a_header(tmp_path):
+    task = catalogue.load_task("branin")
+    x = task.visible().x[:5]
+    np.savetxt(tmp_path / "d.csv", x, delimiter=",")
+    np.savetxt(tmp_path / "h.csv", x, delimiter=",", header="x1,x2", comments="")
+    np.savetxt(tmp_path / "d.txt", x)
+    for name in ("d.csv", "h.csv", "d.txt"):
+        np.testing.assert_array_equal(scores("branin", tmp_path / name), task.score(x))
+    assert "taken for the names of its columns: x1, x2" in score("branin", tmp_path / "h.csv").stderr
+    assert score("branin", tmp_path / "d.csv").stderr == ""
+
+
+def test_named_options_in_any_order_of_the_columns(tmp_path):
+    task = catalogue.load_task("hpo-naval")
+    space, x = task.spec.space, task.visible().x[:5]
+    (tmp_path / "d.txt").write_text("\n".join(map(space.readable, x)))
+    np.testing.assert_array_equal(scores("hpo-naval", tmp_path / "d.txt"), task.score(x))
+    order = list(reversed(range(len(space.positions))))
+    rows = [",".join(["note", *(space.positions[p] for p in order)])]
+    rows += [",".join(["mine", *(space.names[p][row[p]] for p in order)]) for row in x]
+    (tmp_path / "d.csv").write_text("\n".join(rows))
+    np.testing.assert_array_equal(scores("hpo-naval", tmp_path / "d.csv"), task.score(x))
+
+
+class Anything:
+    """Something that only a pickle can hold."""
+
+
+WRONG = [
+    ("tfbind8", "d.csv", "0,1,2,3,0,1,2,3\n0,1,2,3,0,1,2,4\n", "row 2, column 8: '4' is not a letter"),
+    ("tfbind8", "d.csv", "A,C,G,T,A,C,G,T\nA,C,G,T,A,X,G,T\n", "row 2, column 6: 'X' is not a letter here, allowed ACGT"),
+    ("tfbind8", "d.csv", "h1,h2,h3,h4,h5,h6,h7,h8\nA,C,G,T,A,C,G\n", "row 2 has 7 columns; a design here has 8"),
+    ("tfbind8", "d.txt", "ACGTACGT\n\nACGTAC\n", "row 3 has 6 letters; a design here has 8"),
+    ("tfbind8", "d.txt", "ACGTACGN\nACGTACGT\n", "row 1, column 8: 'N'"),
+    ("tfbind8", "d.fa", ">a\nACGTACGT\n>b\nACGTACGT\nA\n", "row 3 has 9 letters"),
+    ("tfbind8", "d.csv", "", "holds no designs"),
+    ("tfbind8", "d.csv", b"\xff\xfe\x00", "is not UTF-8 text"),
+    ("tfbind8", "d.csv", "0,1,2,3,0,1,2,-1\n", "row 1, column 8: '-1'"),
+    ("branin", "d.csv", "x,y\n0,1\n0,abc\n", "row 3, column 2: 'abc' is not a number"),
+    ("branin", "d.csv", "0,1\n0,1e9\n", "row 2, column 2: 1e9 is outside the box, allowed [0, 15]"),
+    ("branin", "d.csv", "0,nan\n", "row 1, column 2: nan is not finite"),
+    ("hpo-naval", "d.txt", "0 0 0 0 0 0 0 0 9\n", "column 9 (n_units_2): '9'"),
+    ("tfbind8", "d.npy", b"hello", "it is not a NumPy file"),
+    ("tfbind8", "d.npz", b"PK\x03\x04 cut off", "cannot be read as npz"),
+    ("tfbind8", "d.npy", np.array([Anything], dtype=object), "holds Python objects, which are not read"),
+    ("tfbind8", "d.npy", np.float64(3), "designs must have shape (n, 8)"),
+    ("tfbind8", "d.npy", np.array(["ACGTACGT", "ACG"]), "design 1 from 0 has 3 letters"),
+    ("branin", "d.npy", np.zeros((2, 2), complex), "designs must be numbers"),
+]
+
+
+@pytest.mark.parametrize(("task", "name", "content", "message"), WRONG)
+def test_a_wrong_file_gets_one_line(task, name, content, message, tmp_path):
+    path = tmp_path / name
+    if isinstance(content, str | bytes):
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    else:
+        np.save(path, content, allow_pickle=True)
+    done = score(task, path)
+    assert done.exit_code == 2, done.output
+    assert message in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "unsafe" not in done.stderr
+
+
+def test_folders_and_missing_files(tmp_path):
+    assert "no file" in score("tfbind8", tmp_path / "none.csv").stderr
+    assert "cannot be read: Is a directory" in score("tfbind8", tmp_path).stderr

@@ -1,0 +1,67 @@
+"""The base of all tasks: no author can forget that data or packages may be missing."""
+
+import numpy as np
+import pytest
+
+from bbo.errors import Unavailable
+from bbo.space import Sequence
+from bbo.task import Dataset, TableTask, Task, TaskSpec
+
+SPEC = {
+    "version": "1", "title": "t", "space": Sequence((3, 2)), "visible_rows": 4, "best_visible": 0.3, "y_min": 0.0, "y_max": 1.0,
+    "oracle": "exact", "hidden": "the rest", "source": "made up", "licence": "MIT",
+}  # fmt: skip
+
+
+class Forgetful(Task):
+    """Checks nothing itself."""
+
+    spec = TaskSpec(id="forgetful", requires=("no_such_package",), **SPEC)
+
+    def dataset(self):
+        import no_such_package
+
+        return no_such_package.table
+
+    def oracle(self, x):
+        import no_such_package
+
+        return no_such_package.score(x)
+
+
+@pytest.mark.parametrize("call", [lambda task: task.visible(), lambda task: task.score(np.zeros((1, 2), int))])
+def test_a_missing_package_is_said_before_anything_is_tried(call):
+    with pytest.raises(Unavailable, match="task 'forgetful' is not available: needs the package no_such_package"):
+        call(Forgetful())
+
+
+class Table(TableTask):
+    """Six scores."""
+
+    spec = TaskSpec(id="table", **SPEC)
+
+    def table(self):
+        return np.array([0.3, 0.1, 0.9, 0.2, 0.31, 0.05], np.float32)
+
+
+def test_a_table_is_visible_up_to_the_best_visible_score():
+    task = Table()
+    table = task.visible()
+    assert table.x.tolist() == [[0, 0], [0, 1], [1, 1], [2, 1]]
+    assert table.y.tolist() == np.array([0.3, 0.1, 0.2, 0.05], np.float32).tolist()
+    assert task.score(np.array([[1, 0], [2, 0]])).tolist() == np.array([0.9, 0.31], np.float32).tolist()
+
+
+def test_a_source_may_list_designs_in_its_own_order_and_twice():
+    class Listed(Table):
+        def listed(self):
+            return np.array([5, 2, 1, 1])
+
+    assert Listed().visible().x.tolist() == [[2, 1], [0, 1], [0, 1]]
+
+
+def test_up_to_compares_in_float32():
+    """0.1 in float32 is above 0.1 in float64."""
+    y = np.array([0.1, np.nextafter(np.float32(0.1), np.float32(1)), 0.05], np.float32)
+    table = Dataset.up_to(np.arange(3), y, 0.1)
+    assert table.x.tolist() == [0, 2]

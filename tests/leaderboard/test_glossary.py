@@ -1,0 +1,45 @@
+"""The words: one source for the page and for docs/glossary.md, and nothing in a table's head that it does not explain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bbo.leaderboard.board.scores import board
+from bbo.leaderboard.documents import details, glossary, leaderboard
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_committed_page_is_what_the_words_give() -> None:
+    """If this fails: python -c "from bbo.leaderboard.documents import glossary; print(glossary.markdown(), end='')" > docs/glossary.md"""
+    assert (ROOT / "docs" / "glossary.md").read_text() == glossary.markdown()
+
+
+def test_words_stand_in_the_order_of_the_alphabet() -> None:
+    assert list(glossary.WORDS) == sorted(glossary.WORDS)
+
+
+@pytest.fixture
+def found(make):
+    designs = {"diversity": 0.2, "duplicates": 0.1, "nearest_offline": 0.3, "novel_share": 1.0}
+    more = {"designs": designs, "cost": {"wall_seconds": 1.0, "peak_memory_mb": 2.0}}
+    cells = [make(t, n, s, 0.5 + s / 9, **more)[0] for t in ("t1", "t2") for n in ("random", "m") for s in range(3)]
+    return board([*cells, make("t1", "one", 0)[0]])
+
+
+def test_every_head_but_names_is_explained(found) -> None:
+    document = leaderboard.document(found, None, "", np.random.default_rng(0))
+    tables = [
+        *document.tables,
+        details.of_task(found, found.columns[0], 100).table,
+        details.of_method(found, found.rows[0], 100).table,
+    ]
+    heads = {item.text for table in tables for item in table.header}
+    assert {head for head in heads if not glossary.explain(head)} == {"t1", "t2", "task", "100th", "80th", "50th"}
+
+
+def test_tables_say_where_the_words_are(found) -> None:
+    assert any("docs/glossary.md" in line for line in leaderboard.document(found, None, "", np.random.default_rng(0)).footer)

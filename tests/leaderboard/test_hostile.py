@@ -1,0 +1,118 @@
+"""Names of tasks, methods and settings that would run, break or blind a format."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from bbo.cli import main
+from bbo.leaderboard.formats import latex, markdown, terminal
+from bbo.leaderboard.storage import cell_table, sources
+
+#: A formula, mathtext, unknown mathtext, NUL and escape codes, a lone surrogate, Markdown, HTML, LaTeX, and a very long text.
+NAMES = ["=1+1", "-2+3", "@SUM(A1)", "a$x^2$b", r"$\undefined{$", "nul\x00esc\x1b[31m", "lone\udcffhalf", "[a](http://b) |c| `d` *e* <b>",
+         r"\input{x} 100% & #_^~", "'quoted", "x" * 300]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def results(make, tmp_path_factory):
+    from bbo.record import write
+
+    out = tmp_path_factory.mktemp("hostile")
+    for i, name in enumerate(NAMES):
+        facts = {"overrides": {name: name}, "summary": name}
+        error = {"reason": name, "type": name, "message": name}
+        cost = {"wall_seconds": 1.0}
+        for task in ("t1", "=t2$x$" + "y" * 100):
+            write(
+                out, *make(task, name.replace("\udcff", "?"), 0, 0.5 + i / 100, config={name: name}, method_facts=facts, cost=cost)
+            )
+        write(out, *make("t1", "failing", i, error=error, facts={"title": name, "note": name}))
+    return out
+
+
+def bbo(*args: object):
+    return CliRunner().invoke(main, [str(a) for a in args])
+
+
+@pytest.mark.parametrize("form", ["md", "csv", "json", "latex", "html"])
+def test_every_form_can_be_written(results, tmp_path, form) -> None:
+    answer = bbo("report", results, "--format", form, "--out", tmp_path / "out")
+    assert answer.exit_code == 0, answer.output
+    text = (tmp_path / "out").read_text(encoding="utf-8")
+    assert not re.search("[\x00-\x08\x0b-\x1f\ud800-\udfff]", text)
+
+
+def test_figures_are_drawn_and_dollars_are_no_formulas(results, tmp_path) -> None:
+    answer = bbo("report", results, "--figures", tmp_path, "--percentile", 100)
+    assert answer.exit_code == 0, answer.output
+    svg = (tmp_path / "scores-100.svg").read_text()
+    assert "a$x^2$b" in svg
+
+
+def test_spreadsheets_get_no_formulas(results, tmp_path) -> None:
+    table = tmp_path / "all.csv"
+    assert bbo("collect", results, "--to", table).exit_code == 0
+    summary = bbo("report", results, "--format", "csv").stdout
+    for text in (table.read_text(), summary):
+        for line in csv.DictReader(io.StringIO(text)):
+            for cell in line.values():
+                assert cell[:1] not in ("=", "@", "+", "\t") or float(cell) is not None
+                assert cell[:1] != "-" or float(cell) < 0
+    back = sources.load([table])
+    assert {r.spec.hash for r in back.records} == {r.spec.hash for r in sources.load([results]).records}
+
+
+def test_apostrophes_of_ours_are_taken_off_and_others_stay(make) -> None:
+    records = [make("t1", name, 0)[0] for name in ("=a", "'a", "''=a", "a'")]
+    back, _ = cell_table.from_csv(cell_table.to_csv(records))
+    assert [r.spec.method for r in back] == ["=a", "'a", "''=a", "a'"]
+
+
+def test_latex_has_no_command_of_theirs() -> None:
+    assert latex.escape("a\0b") == r"a\textbackslash{}x00b"
+    assert latex.escape(r"\input{x}") == r"\textbackslash{}input\{x\}"
+
+
+def test_markdown_has_no_syntax_of_theirs() -> None:
+    assert markdown._escape("[a](http://b) |c| `d` *e* <b> \x00") == r"[a\](http://b) \|c\| \`d\` \*e\* \<b> \\x00"
+
+
+def test_terminals_get_no_escape_codes(results) -> None:
+    import numpy as np
+
+    from bbo.leaderboard.board.scores import board
+    from bbo.leaderboard.documents import leaderboard
+
+    file = io.StringIO()
+    terminal.show(
+        leaderboard.document(board(sources.load([results]).records), 100, "", np.random.default_rng(0)),
+        Console(file=file, width=80),
+    )
+    assert "\x1b" not in file.getvalue()
+    assert max(map(len, file.getvalue().splitlines())) <= 80
+
+
+@pytest.mark.latex
+def test_latex_compiles(results, tmp_path) -> None:
+    if not os.environ.get("BBO_TEST_LATEX"):
+        pytest.skip("BBO_TEST_LATEX is not set")
+    pdflatex = shutil.which("pdflatex")
+    assert pdflatex, "BBO_TEST_LATEX is set, but there is no pdflatex on the path"
+    assert bbo("report", results, "--format", "latex", "--out", tmp_path / "board.tex").exit_code == 0
+    done = subprocess.run(
+        [pdflatex, "-interaction=nonstopmode", "-halt-on-error", "board.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout[-2000:]

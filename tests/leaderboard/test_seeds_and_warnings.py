@@ -1,0 +1,84 @@
+"""What a table says with too few seeds, and of runs that ended in something absurd."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from click.testing import CliRunner
+
+from bbo.cli import main
+
+
+def bbo(*args: object) -> str:
+    answer = CliRunner().invoke(main, [str(a) for a in args])
+    assert answer.exit_code == 0, answer.output
+    return answer.stdout
+
+
+def seeds(make, name, *scores, **more):
+    return [make("t1", name, seed, score, **more) for seed, score in enumerate(scores)]
+
+
+def test_two_seeds_tell_nothing_and_the_table_says_so(store, make) -> None:
+    text = bbo("report", store(*seeds(make, "random", 0.9, 0.8), *seeds(make, "m", 0.4, 0.41), *seeds(make, "n", 0.7, 0.7)))
+    assert "Italic" not in text
+    assert not re.search(r"[| ]_", text)
+    assert (
+        "Too few seeds to say which entries are like random: 2 of 2 cannot be compared with it; that takes 3 seeds of both." in text
+    )
+
+
+def test_three_seeds_tell_what_is_like_random(store, make) -> None:
+    out = store(*seeds(make, "random", 0.8, 0.7, 0.9), *seeds(make, "m", 0.3, 0.3, 0.3), *seeds(make, "n", 0.82, 0.7, 0.9))
+    text = bbo("report", out, "--percentile", 100)
+    assert "_**0.807 ± 0.082**_" in text
+    assert re.search(r"\| +0.300 ± 0.000 \|", text)
+    assert "_Italic_: not significantly different from random at 95%" in text
+    assert "Too few seeds" not in text
+    like = {r["method"]: r["like_chance"] for r in json.loads(bbo("report", out, "--percentile", 100, "--format", "json"))}
+    assert like == {"random": False, "m": False, "n": True}
+
+
+def test_one_seed_has_no_deviation_and_no_interval(store, make) -> None:
+    out = store(*seeds(make, "random", 0.9), *seeds(make, "m", 0.4))
+    text = bbo("report", out)
+    assert "±" not in text.split("**Bold**")[0]
+    assert not re.search(r"\d \[\d", text)
+    for form in ("latex", "json"):
+        assert "$\\pm$ 0.000" not in bbo("report", out, "--format", form)
+
+
+def test_collapsed_designs_are_marked(store, make) -> None:
+    text = bbo(
+        "report",
+        store(
+            make("t1", "same", 0, designs={"duplicates": 127 / 128}),
+            make("t1", "same", 1, designs={"duplicates": 0.1}),
+            make("t1", "many", 0, designs={"duplicates": 0.5}),
+            make("t1", "many", 1, designs={"duplicates": 0.7}),
+            make("t1", "fine", 0, designs={"duplicates": 0.49}),
+            make("t1", "fine", 1, designs={"duplicates": 0.0}),
+        ),
+    )
+    notes = {text: letter for letter, text in re.findall(r"^- \[([a-z]+)\] (.*)$", text, re.MULTILINE)}
+    assert f"| same [{notes['all designs are the same in 1 of 2 seeds']}]" in text
+    assert f"| many [{notes['half of the designs or more repeat another in every seed']}]" in text
+    assert len(notes) == 2
+
+
+def test_warnings_of_the_records_are_footnotes_in_folders_and_tables(store, make, tmp_path) -> None:
+    absurd = "the target, 5861, lies beyond the data\nand more"
+    out = store(
+        make("t1", "root", 0, warnings=[absurd, absurd]),
+        make("t1", "root", 1, warnings=[absurd, "b"]),
+        make("t1", "many", 0, warnings=[f"warning {i}" for i in range(5)]),
+        make("t1", "many", 1),
+    )
+    table = tmp_path / "all.csv"
+    bbo("collect", out, "--to", table)
+    for path in (out, table):
+        text = bbo("report", path)
+        assert "] warning in every seed: the target, 5861, lies beyond the data\n" in text
+        assert "] warning in 1 of 2 seeds: b\n" in text
+        assert "] 2 more warnings in its records\n" in text

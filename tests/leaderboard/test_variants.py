@@ -1,0 +1,75 @@
+"""`bbo compare DIR --against METHOD`: differences to one row, worked out by hand."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from bbo.cli import main
+
+
+def bbo(*args: object):
+    return CliRunner().invoke(main, [str(a) for a in args])
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    body = text.split("## 100th percentile")[1].split("\n\n")[1]
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in body.splitlines() if not line.startswith("| -")]
+    return {re.sub(r" \[[a-z,]+\]$", "", line[0]): line[1:] for line in lines}
+
+
+@pytest.fixture
+def results(store, make):
+    """m+ignite is 0.02 above m on t1 with every seed, with a spread of 0.01 over seeds on t2; n has one seed of m's."""
+    cells = []
+    for seed, extra in enumerate((0.01, 0.02, 0.03)):
+        cells += [make("t1", "m", seed, 0.5 + seed / 10), make("t2", "m", seed, 0.3)]
+        cells += [make("t1", "m+ignite", seed, 0.52 + seed / 10), make("t2", "m+ignite", seed, 0.3 + extra)]
+    return store(*cells, make("t1", "n", 0, 0.1), make("t1", "n", 9, 0.9), make("t3", "other", 0, 0.9))
+
+
+def test_differences_are_paired_by_task_and_seed(results) -> None:
+    answer = bbo("compare", results, "--against", "m", "--percentile", 100)
+    assert answer.exit_code == 0, answer.output
+    found = rows(answer.stdout)
+    assert list(found) == ["method", "m", "m+ignite", "n"]
+    assert found["method"] == ["pairs", "t1", "t2", "all tasks"]
+    assert found["m"] == ["·", "0.600 ± 0.082", "0.300 ± 0.000", "0.450"]
+    # t(0.975, 2) = 4.303; half of t2's interval is 4.303 * 0.01 / sqrt(3) = 0.025.
+    half = 4.302652729911275 * 0.01 / np.sqrt(3)
+    t2 = f"+0.020 [{0.02 - half:+.3f}, {0.02 + half:+.3f}]"
+    assert found["m+ignite"][:3] == ["6", "**+0.020 [+0.020, +0.020]**", t2]
+    assert found["m+ignite"][3].startswith("**+0.020 [+0.01")
+    # Only seed 0 is shared: no interval, and nothing said.
+    assert found["n"] == ["1", "-0.400", "·", "-0.400"]
+
+
+def test_what_is_too_small_to_matter_is_not_bold(results) -> None:
+    found = rows(bbo("compare", results, "--against", "m", "--percentile", 100, "--relevant", 0.05).stdout)
+    assert found["m+ignite"][1] == "+0.020 [+0.020, +0.020]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--against", "mm"), "unknown row 'mm': did you mean"),
+        (("--against", "other"), "no row shares a task and a seed with other"),
+        ((), "bbo compare A --against METHOD"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_line(results, arguments, words) -> None:
+    answer = bbo("compare", results, *arguments)
+    assert answer.exit_code == 2
+    assert words in answer.stderr
+    assert answer.stderr.count("\n") == 1
+
+
+def test_of_several_rows_of_a_method_one_must_be_named(store, make) -> None:
+    out = store(*(make("t1", "m", 0, 0.5 + w / 10, config={"w": w}, method_facts={"overrides": {"w": w}}) for w in (1, 2)))
+    answer = bbo("compare", out, "--against", "m")
+    assert answer.exit_code == 2
+    assert "m has several rows, give one of them: 'm [w=1]', 'm [w=2]'" in answer.stderr
+    assert "+0.100" in bbo("compare", out, "--against", "m [w=1]", "--percentile", 100).stdout
