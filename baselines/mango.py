@@ -31,13 +31,13 @@ class ManGO(Method):
     for the best visible score. Published scores of ManGO are therefore no yardstick for this row.
 
     What the authors' code got wrong besides, and what is done here: three places read the output a = -e / s^2 of its network as three
-    different things; here the score is -e / s everywhere, as the training loss says (`released_score=true` takes a for it in the drift, as theirs does), and
-    the network predicts e itself, whose size does not depend on time.
-    Rows are not shuffled before the validation cut, and the checkpoint with the lowest ELBO is kept; here no rows are held out
-    and the last weights are used. Their separate surrogate is not used by the method, so there is none here.
+    different things; here the score is -e / s everywhere, as the training loss says (`released_score=true` takes a for it in the
+    drift, as theirs does), and the network predicts e itself, whose size does not depend on time. Rows are not shuffled before the
+    validation cut, and the checkpoint with the lowest ELBO is kept; here no rows are held out and the last weights are used. Their
+    separate surrogate is not used by the method, so there is none here.
 
-    Kept as released: N(0, I) at the start, although the diffusion ends at a deviation of 0.16; each step of a sequence's logits,
-    scaled, as a box. The attention over one key is coded as the linear map it is. Steering has a closed form, so nothing is
+    Kept as released: N(0, I) at the start, although the diffusion ends at a deviation of 0.16. A sequence's logits
+    are treated as a box. The attention over one key is coded as the linear map it is. Steering has a closed form, so nothing is
     differentiated, and all candidates are one batch.
     """
 
