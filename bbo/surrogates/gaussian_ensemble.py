@@ -8,6 +8,7 @@ from torch import Generator, Tensor, nn
 
 from bbo.problem import Problem
 from bbo.settings import setting
+from bbo.space import Sequence
 from bbo.surrogates import losses
 from bbo.surrogates.diagnostics import Surrogate, mixture
 from bbo.surrogates.networks import MLP, Embedded, Ensemble, spawn
@@ -45,14 +46,14 @@ class GaussianEnsemble(TrainingSettings):
         space = problem.space
 
         def network(generator: Generator) -> nn.Module:
-            if space.kind == "sequence" and letters:
+            if isinstance(space, Sequence) and letters:
                 most = max(space.letters)
                 return Embedded(most, len(space.letters), self.embedding, self.widths, generator, gaussian=True)
             return MLP(data.dim, self.widths, generator, gaussian=True)
 
         fitted = fit(
             network,
-            problem.x if space.kind == "sequence" and letters else data.x,
+            problem.x if isinstance(space, Sequence) and letters else data.x,
             data.y,
             self.plan(bootstrap=True),
             losses.nll,
