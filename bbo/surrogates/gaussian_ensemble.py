@@ -46,14 +46,14 @@ class GaussianEnsemble(TrainingSettings):
         space = problem.space
 
         def network(generator: Generator) -> nn.Module:
-            if letters and isinstance(space, Sequence):
+            if isinstance(space, Sequence) and letters:
                 most = max(space.letters)
                 return Embedded(most, len(space.letters), self.embedding, self.widths, generator, gaussian=True)
             return MLP(data.dim, self.widths, generator, gaussian=True)
 
         fitted = fit(
             network,
-            problem.x if letters and isinstance(space, Sequence) else data.x,
+            problem.x if isinstance(space, Sequence) and letters else data.x,
             data.y,
             self.plan(bootstrap=True),
             losses.nll,
