@@ -301,8 +301,8 @@ def hessian_times(level: Callable[[Params], Tensor], params: Params, direction: 
     def total(weights: Params) -> Tensor:
         return level(weights).sum()
 
-    slope, bend = torch.func.jvp(torch.func.grad(total), (here,), (direction,))
-    return slope, bend
+    both = torch.func.jvp(torch.func.grad(total), (here,), (direction,))
+    return both[0], both[1]
 
 
 def norm(tensors: Params) -> Tensor:
