@@ -100,8 +100,8 @@ class RGD(DiffusionSettings, TrainingSettings, Method):
         },
         "smoke": {
             "hidden": 32,
-            "max_updates": 5,
-            "epochs": 2,
+            "learning_rate": 3e-3,
+            "max_updates": 20,
             "prior_hidden": 32,
             "prior_updates": 10,
             "sampling_steps": 5,
