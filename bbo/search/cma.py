@@ -44,6 +44,7 @@ class Constants:
 
     @classmethod
     def of(cls, n: int, lam: int, diagonal: bool = False) -> Constants:
+        """The strategy's usual constants for n dimensions and lam designs a generation."""
         raw = [math.log((lam + 1) / 2) - math.log(rank) for rank in range(1, lam + 1)]
         mu = lam // 2
         above, below = raw[:mu], [w for w in raw[mu:] if w < 0]
@@ -104,10 +105,11 @@ def search(
                 covariance = (covariance + covariance.mT) / 2
                 squares, basis = torch.linalg.eigh(covariance)
                 shape = squares.clamp(min=1e-30).sqrt()
-        if normal is None:
-            z = torch.randn(runs, lam, n, generator=generator, dtype=torch.float64, device=start.device)
-        else:
-            z = normal(generation)
+        z = (
+            normal(generation)
+            if normal
+            else torch.randn(runs, lam, n, generator=generator, dtype=torch.float64, device=start.device)
+        )
         y = z * shape[:, None]
         y = y if basis is None else y @ basis.mT
         x = (mean[:, None] + step[:, None] * y).to(start.dtype)

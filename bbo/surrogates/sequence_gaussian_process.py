@@ -45,6 +45,7 @@ class Letters:
 
     @classmethod
     def of(cls, space: Sequence, device: torch.device) -> Letters:
+        """The letters of a space, on a device."""
         counts = torch.tensor(space.letters, device=device)
         valid = torch.arange(max(space.letters), device=device) < counts[:, None]
         return cls(space, counts.cumsum(0) - counts, valid)

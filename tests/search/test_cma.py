@@ -51,7 +51,7 @@ def test_cma_es_equals_pycma_run_alone_for_one_start(dim):
 def test_diagonal_covariances_find_the_top_of_a_stretched_bowl():
     start = torch.zeros(3, 20, dtype=torch.float64)
     scale = torch.logspace(0, 3, 20, dtype=torch.float64)
-    found, value = ours.search(
+    found, _ = ours.search(
         lambda x: -(scale * (x - 1).square()).sum(1), start, 0.5, 600, torch.Generator().manual_seed(0), diagonal=True
     )
     torch.testing.assert_close(found, torch.ones_like(found), rtol=0, atol=1e-3)
