@@ -44,7 +44,7 @@ class Invariant(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Representations (n, size) to numbers (n,) in (0, 1): 1 for data, 0 for optimised designs. LeakyReLU(0.2)."""
+    """Representations (n, size) to numbers (n,) in (0, 1): 1 for data, 0 for optimized designs. LeakyReLU(0.2)."""
 
     def __init__(self, size: int, hidden: int, generator: Generator) -> None:
         super().__init__()
@@ -162,6 +162,7 @@ class IOM(TrainingSettings, Method):
             "learning_rate": 3e-3,
             "max_updates": 20,
             "steps": 10,
+            "step_size": 1.0,
         },
     }
 

@@ -99,7 +99,7 @@ class MatchOpt(TrainingSettings, Method):
         "paper:utr": {"start": "normal"},
         # Smaller than the published settings: a quarter of the width, at most 300 batches, larger steps of Adam.
         "fast": {"hidden": 128, "learning_rate": 1e-3, "max_updates": 300},
-        "smoke": {"hidden": 32, "learning_rate": 3e-3, "max_updates": 20, "steps": 20},
+        "smoke": {"hidden": 32, "learning_rate": 3e-3, "max_updates": 20, "steps": 20, "step_size": 0.05},
     }
 
     hidden: int = setting(512, "width of the first hidden layer; each further layer has a quarter of it", low=1)

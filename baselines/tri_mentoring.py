@@ -221,6 +221,7 @@ class TriMentoring(ProxySettings, Method):
             "lookahead_rows": 32,
             "steps_box": 4,
             "steps_sequence": 4,
+            "step_size_sequence": 0.5,
         },
     }
 
