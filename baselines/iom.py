@@ -113,7 +113,7 @@ class InvarianceLoss:
 
 @dataclass(frozen=True)
 class IOM(TrainingSettings, Method):
-    """A surrogate whose representation cannot tell optimised designs from the data, so that far designs look average.
+    """A surrogate whose representation cannot tell optimized designs from the data, so that far designs look average.
 
     "Data-Driven Offline Decision-Making via Invariant Representation Learning" (arXiv 2211.11349, NeurIPS 2022). A representation of
     unit length and a head on it are trained on squared error minus `weight` times the loss of a discriminator between the data and a
