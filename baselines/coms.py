@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from bbo.method import Method, MethodSpec, setting
-from bbo.problem import Problem
+from bbo.problem import Problem, on_host
 from bbo.search.ascent import ascend, gradient_of
 from bbo.surrogates import losses
 from bbo.surrogates.diagnostics import Surrogate
@@ -110,11 +110,12 @@ class COMs(TrainingSettings, Method):
         """Return `budget` designs: the best visible ones, moved up the conservative model."""
         data = problem.encoded()
         fitted, loss = self.train(problem)
-        weight, excess = torch.stack(loss.trace)[:, :, 0].T.tolist()
+        scale, shift = self._frame(problem)
+        weight, excess = on_host(torch.stack(loss.trace)[:, :, 0].T, "the path of the penalty, for the record, once")
+        fitted.warn_if_useless(data.x * scale + shift, data.y)
         every = max(1, len(weight) // 100)
         problem.note(**fitted.history.facts(), penalty_weight=weight[::every], overestimation=excess[::every])
         start = problem.starts()
-        scale, shift = self._frame(problem)
         found = ascend(
             gradient_of(lambda x: fitted.ensemble.mean(x)[0]),
             data.x[start] * scale + shift,

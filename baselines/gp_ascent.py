@@ -11,7 +11,11 @@ from torch import Tensor
 
 from bbo.method import Method, MethodSpec, setting
 from bbo.problem import Problem
-from bbo.surrogates.gaussian_process import Posterior, fit, fit_likelihood
+from bbo.surrogates.diagnostics import warn_if_useless
+from bbo.surrogates.gaussian_process import Posterior, fit, fit_likelihood, leave_one_out
+
+#: Longest step, in lengthscales: on a longer way the mean may rise and fall again unseen.
+LONGEST = 0.5
 
 
 @dataclass(frozen=True)
@@ -19,8 +23,8 @@ class GPAscent(Method):
     """Gradient ascent on a GP's posterior mean from the best visible designs.
 
     Each design climbs with its own step size, halved whenever a step would pass the peak in its direction, so that the slope there
-    points back. A fixed size overshoots where the fitted variance is large, since slopes grow with it. Slopes decide, not means: those of
-    two near designs differ by less than float32 carries where the variance is large.
+    points back; and no step is longer than half a lengthscale. A fixed size overshoots where the fitted variance is large, since slopes
+    grow with it. Slopes decide, not means: those of two near designs then differ by less than float32 carries.
 
     An RBF kernel with one lengthscale; lengthscale, variance and noise by marginal likelihood (gpytorch and botorch) on a random
     subset, the posterior on a larger one that always holds the best designs. No paper: the textbook method, as the plain
@@ -58,6 +62,7 @@ class GPAscent(Method):
         shuffled = torch.randperm(count, generator=problem.generator, device=problem.device)
         rows = shuffled[: self.likelihood_rows]
         kernel = fit_likelihood(data.x[rows], data.y[rows])
+        warn_if_useless(leave_one_out(data.x[rows], data.y[rows], kernel), data.y[rows])
         problem.note(lengthscale=kernel.lengthscale, variance=kernel.variance, noise=kernel.noise)
 
         best = problem.best(min(self.points // 2, count))
@@ -86,7 +91,9 @@ class Climb:
 
     def next(self, posterior: Posterior) -> Climb:
         """One step of each design; where that would pass the peak, no step, and half the size from now on."""
-        x = self.x + self.size * self.gradient
+        move = self.size * self.gradient
+        longest = LONGEST * posterior.kernel.lengthscale
+        x = self.x + move * (longest / move.norm(dim=1, keepdim=True)).clamp(max=1.0)
         _, gradient = posterior.mean_and_gradient(x)
         rising = (gradient * self.gradient).sum(1, keepdim=True) > 0
         return Climb(

@@ -1,4 +1,4 @@
-"""Gradient ascent on a neural surrogate, alone or as an ensemble of five."""
+"""Gradient ascent on a neural surrogate: a single network or an ensemble of five."""
 
 from __future__ import annotations
 
@@ -65,6 +65,7 @@ class GradientAscent(TrainingSettings, Method):
     def propose(self, problem: Problem) -> Tensor:
         """Return `budget` designs: the best visible ones, moved up the surrogate."""
         fitted = self.train(problem)
+        fitted.warn_if_useless(problem.encoded().x, problem.encoded().y)
         problem.note(**fitted.history.facts())
         step_size = self.step_size * math.sqrt(problem.encoded().dim)
         return from_best(problem, gradient_of(partial(self.value, fitted.ensemble)), self.steps, step_size)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bbo.device import on_host
 from bbo.generative.synthetic_pairs import Pairs
 
 #: Raised whenever a change here could move a score (see `bbo.versions`).
@@ -35,11 +36,11 @@ class Schedule:
     @classmethod
     def linear(cls, total: int, sampling_steps: int, max_variance: float, device: torch.device) -> Schedule:
         """`total` noise levels, of which the reverse process visits `sampling_steps`, the last two being 1 and 0."""
-        m = torch.linspace(0.001, 0.999, total, dtype=torch.float64, device="cpu")
+        m = torch.linspace(0.001, 0.999, total, dtype=torch.float64, device=device)
         variance = 2 * (m - m.square()) * max_variance
         stride = (total - 1) / (sampling_steps - 2)
-        visited = torch.arange(total - 1, 1, step=-stride, device="cpu").long().tolist()
-        return cls(m.float().to(device), variance.float().to(device), (*visited, 1, 0))
+        visited = torch.arange(total - 1, 1, step=-stride, device="cpu").long()
+        return cls(m.float(), variance.float(), (*on_host(visited, "the steps: computed on the CPU, once"), 1, 0))
 
 
 class BridgeNetwork(nn.Module):
@@ -66,7 +67,7 @@ class BridgeNetwork(nn.Module):
         self.main = nn.Sequential(*layers[:-1])
 
     def forward(self, x: Tensor, t: Tensor, y_first: Tensor, y_second: Tensor) -> Tensor:
-        """x (n, d), t (n,) step numbers, y_first and y_second (n,): x_t - x_high (n, d)."""
+        """Predict x_t - x_high (n, d) from x = x_t (n, d), step numbers t (n,), y_first (n,) and y_second (n,)."""
         columns = torch.stack([t.to(x.dtype) * self.time_scale, y_first, y_second], dim=1)
         return self.main(torch.cat([x, columns], dim=1))
 
@@ -103,7 +104,11 @@ def sample(
     """Walk from x_low (n, d) to high designs (n, d).
 
     Args:
-        y_first, y_second: (n,), handed to the network in this order.
+        network: as `BridgeNetwork`.
+        schedule: noise levels and the steps to visit.
+        x_low: starts (n, d), z-scored.
+        y_first: (n,), the first of the two scores that the network is conditioned on, z-scored.
+        y_second: (n,), the second.
         guidance: w of (1 + w) network(conditions) - w network(0, 0).
         eta: scales the added noise, not the posterior's mean.
         noise: gives standard normal numbers (n, d) for the i-th step; not called for the last.

@@ -20,6 +20,8 @@ import torch
 from scipy.interpolate import BarycentricInterpolator
 from torch import Tensor
 
+from bbo.device import on_host
+
 #: Raised whenever a change here could move a score (see `bbo.versions`).
 VERSION = 1
 
@@ -28,7 +30,7 @@ Place = tuple[float, float]
 #: Walks on the functions at k places: ends (k, 2, n, d + 1), low first, coordinates and value.
 Walks = Callable[[list[Place]], Tensor]
 
-#: Nodes of the first and the second number that are tried. The second, a GP's variance, moves a posterior mean much less.
+#: Orders that are tried: nodes of the first and of the second number. The second, a GP's variance, changes a posterior mean much less.
 ORDERS = ((4, 2), (6, 3), (9, 4))
 #: Where the error is measured: no node of any order, one of them near the rim.
 CHECKS: list[Place] = [(0.36, -0.81), (-0.93, 0.44)]
@@ -70,7 +72,8 @@ def interpolate(walks: Walks, orders: int, tolerance: float) -> WalkFamily | Non
 def _error(found: Tensor, truth: Tensor) -> float:
     length = (truth[1] - truth[0])[:, :-1].norm(dim=1).median()
     off = (found - truth)[..., :-1].norm(dim=2).flatten().sort().values
-    return (off[int(0.99 * (len(off) - 1))] / length.clamp_min(1e-12)).item()
+    share = off[int(0.99 * (len(off) - 1))] / length.clamp_min(1e-12)
+    return float(on_host(share, "whether the interpolated walks are within the tolerance, twice an order"))
 
 
 def _nodes(order: int) -> list[float]:
