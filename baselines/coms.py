@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from bbo.method import Method, MethodSpec, setting
-from bbo.problem import Problem
+from bbo.problem import Problem, on_host
 from bbo.search.ascent import ascend, gradient_of
 from bbo.surrogates import losses
 from bbo.surrogates.diagnostics import Surrogate
@@ -88,7 +88,14 @@ class COMs(TrainingSettings, Method):
         # Smaller than the published settings: a sixteenth of the width, at most 260 batches, larger steps of Adam,
         # and half the steps of ascent.
         "fast": {"hidden": 128, "learning_rate": 1e-3, "max_updates": 260, "steps": 25},
-        "smoke": {"hidden": 32, "batch_size": 256, "learning_rate": 3e-3, "max_updates": 20, "steps": 10},
+        "smoke": {
+            "hidden": 32,
+            "batch_size": 256,
+            "learning_rate": 3e-3,
+            "max_updates": 20,
+            "steps": 10,
+            "step_size_sequence": 8.0,
+        },
     }
 
     penalty: float = setting(0.1, "a, the weight of the penalty, at the start", above=0)
@@ -103,11 +110,12 @@ class COMs(TrainingSettings, Method):
         """Return `budget` designs: the best visible ones, moved up the conservative model."""
         data = problem.encoded()
         fitted, loss = self.train(problem)
-        weight, excess = torch.stack(loss.trace)[:, :, 0].T.tolist()
+        scale, shift = self._frame(problem)
+        weight, excess = on_host(torch.stack(loss.trace)[:, :, 0].T, "the path of the penalty, for the record, once")
+        fitted.warn_if_useless(data.x * scale + shift, data.y)
         every = max(1, len(weight) // 100)
         problem.note(**fitted.history.facts(), penalty_weight=weight[::every], overestimation=excess[::every])
         start = problem.starts()
-        scale, shift = self._frame(problem)
         found = ascend(
             gradient_of(lambda x: fitted.ensemble.mean(x)[0]),
             data.x[start] * scale + shift,

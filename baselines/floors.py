@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from bbo.device import array_on_host
 from bbo.method import Method, MethodSpec
 from bbo.problem import Problem
 
@@ -20,8 +21,8 @@ class Random(Method):
     def propose(self, problem: Problem) -> Tensor:
         """Return `budget` designs, uniform and independent; duplicates may occur in small spaces."""
         u = torch.rand(problem.budget, *problem.space.shape, generator=problem.generator, device=problem.device)
-        # The space maps numbers in NumPy: it is used by tasks too, which do not know torch.
-        return torch.as_tensor(problem.space.from_unit(u.cpu().numpy()), device=problem.device)
+        numbers = array_on_host(u, "the space maps numbers in NumPy: it is used by tasks too, which do not know torch")
+        return torch.as_tensor(problem.space.from_unit(numbers), device=problem.device)
 
 
 @dataclass(frozen=True)

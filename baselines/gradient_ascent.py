@@ -20,7 +20,8 @@ from bbo.surrogates.training import Fitted, TrainingSettings, fit
 
 #: Smaller than the published settings: a sixteenth of the width, at most 600 batches, and larger steps of Adam to make up for it.
 FAST = {"hidden": 128, "learning_rate": 1e-3, "max_updates": 600}
-SMOKE = {"hidden": 32, "batch_size": 256, "learning_rate": 3e-3, "max_updates": 40, "steps": 20}
+#: Long steps, so that letters change even on a made-up table.
+SMOKE = {"hidden": 32, "batch_size": 256, "learning_rate": 3e-3, "max_updates": 40, "steps": 100, "step_size": 0.05}
 PRESETS: dict[str, dict[str, Any]] = {"paper": {}, "fast": FAST, "smoke": SMOKE}
 
 
@@ -64,6 +65,7 @@ class GradientAscent(TrainingSettings, Method):
     def propose(self, problem: Problem) -> Tensor:
         """Return `budget` designs: the best visible ones, moved up the surrogate."""
         fitted = self.train(problem)
+        fitted.warn_if_useless(problem.encoded().x, problem.encoded().y)
         problem.note(**fitted.history.facts())
         step_size = self.step_size * math.sqrt(problem.encoded().dim)
         return from_best(problem, gradient_of(partial(self.value, fitted.ensemble)), self.steps, step_size)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from bbo.codecs import Codec
+from bbo.device import on_host
 from bbo.space import Space
 
 #: Raised whenever a change here or in `bbo.codecs` could move a score (see `bbo.versions`).
@@ -38,7 +39,7 @@ class Encoded:
         raw = codec.encode(x)
         # Moments in float64: a float32 sum over 10^5 rows loses the digits that comparisons with published code need.
         y64 = y.double()
-        y_mean, y_std = y64.mean().item(), y64.std(correction=0).item()
+        y_mean, y_std = on_host(torch.stack([y64.mean(), y64.std(correction=0)]), "the scale of y, once")
         y_std = y_std if y_std > 0 else 1.0
         z = ((y64 - y_mean) / y_std).float()
         if not standardise:

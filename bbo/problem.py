@@ -10,9 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bbo.device import array_on_host, on_host
 from bbo.encoding import Encoded
 from bbo.errors import UnknownName
 from bbo.space import Space
+
+__all__ = ["Problem", "ProgressListener", "Shelf", "on_host"]
 
 #: Designs as they stand, or a function that makes them, which is called only if somebody looks.
 Designs = Tensor | Callable[[], Tensor] | None
@@ -26,16 +29,6 @@ class Shelf(Protocol):
     def fetch(self, key: str, make: Callable[[], np.ndarray]) -> tuple[np.ndarray, bool]:
         """The array of this key, from `make` where there is none yet; and whether it was there."""
         ...
-
-
-def on_host(tensor: Tensor, why: str) -> Any:
-    """A tensor's numbers as plain Python (a number, or lists of them), with the reason why they must leave the device.
-
-    On a GPU this waits for everything before it, so it belongs outside inner loops. A test watches over methods for transfers that
-    do not go through here.
-    """
-    assert why
-    return tensor.detach().cpu().tolist()
 
 
 class Problem:
@@ -105,11 +98,16 @@ class Problem:
             designs: the proposals as they stand (n, *shape), or a function that makes them, which is called only if they are traced.
 
         Raises:
-            ValueError: `step` or `total` is no whole number from 0.
+            ValueError: `step` or `total` is no whole number from 0 to 2^63 - 1.
+            TypeError: `designs` are neither a tensor nor a function.
         """
         for name, value in (("step", step), ("total", total)):
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
-                raise ValueError(f"problem.progress takes {name} as a whole number from 0; got {value!r}")
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 0 <= value < 2**63:
+                raise ValueError(f"problem.progress takes {name} as a whole number from 0; got {value!r:.100}")
+        if not (designs is None or isinstance(designs, Tensor) or callable(designs)):
+            raise TypeError(
+                f"problem.progress takes designs as a tensor, or a function that makes one; got {type(designs).__name__}"
+            )
         if self._listener:
             self._listener(int(step), int(total), designs)
 
@@ -145,7 +143,7 @@ class Problem:
 
         def guarded() -> np.ndarray:
             before = self.generator.get_state()
-            made = make().cpu().numpy()
+            made = array_on_host(make(), "what seeds share lies with the host, once")
             if not torch.equal(before, self.generator.get_state()):
                 raise RuntimeError(f"'{name}' is shared by all seeds, so computing it must not draw from problem.generator")
             return made

@@ -1,12 +1,9 @@
 """What all tests share: one thread, the portable numerics mode, and no deadline for hypothesis on a busy machine."""
 
-import os
+from bbo.testing import portable
 
-# Before torch and NumPy load: the kernels that give the same bits on every x86-64 CPU with AVX2, for the golden digests. Where the
-# caller has chosen others (make numerics), they stay.
-PORTABLE = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2", "OPENBLAS_CORETYPE": "Haswell"}
-if "ATEN_CPU_CAPABILITY" not in os.environ:
-    os.environ.update(PORTABLE)
+# Before torch and NumPy load. Where the caller has chosen other kernels (make numerics), they stay.
+portable.choose()
 
 import hypothesis
 import pytest

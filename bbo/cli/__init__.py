@@ -14,20 +14,20 @@ from bbo.errors import BBOError, unknown
 LONGEST = 2000
 #: Subcommand: (module, one line of help). The help stands here so that `bbo --help` imports nothing.
 COMMANDS = {
-    "list": ("listing", "Tasks, methods or suites, with what they need and whether it is there."),
-    "show": ("show", "Everything about one task, method or finished cell, and readable designs."),
-    "run": ("run", "Run cells (task x method x seed) into a folder; the same command resumes."),
-    "status": ("status", "Which planned cells of a folder are done, failed or missing."),
-    "rerun": ("rerun", "Run random finished cells again and compare bit for bit."),
-    "rescore": ("rescore", "Score stored designs again; they must match."),
-    "prune": ("prune", "Remove the cells of older versions from a folder, after showing them."),
-    "report": ("report", "The leaderboard of one or more folders, as text, data or a page."),
-    "compare": ("compare", "What changed between two results, by how much, and whether beyond noise."),
-    "collect": ("collect", "All cells as one table: Parquet for analysis, CSV and Markdown to commit."),
-    "score": ("score", "Score designs made anywhere with a task's true function."),
+    "list": ("listing", "List tasks, methods or suites, and what is missing to use them."),
+    "show": ("show", "Show all facts of a task or a method, or the best designs of a cell."),
+    "run": ("run", "Run every cell (task x method x seed) that OUT does not hold yet."),
+    "status": ("status", "Say which planned cells of DIR are done, failed or missing."),
+    "rerun": ("rerun", "Run some finished cells of DIR again and compare the designs bit for bit."),
+    "rescore": ("rescore", "Score the stored designs of DIR again and compare with the stored scores."),
+    "prune": ("prune", "Remove the cells of older versions from DIR."),
+    "report": ("report", "The leaderboard of one or more results folders, or of tables made by bbo collect."),
+    "compare": ("compare", "Say what changed from A to B, by how much, and whether beyond noise."),
+    "collect": ("collect", "Put all cells into one table, a row a cell."),
+    "score": ("score", "Score the designs of FILE with the true function of TASK."),
     "data": ("data", "Data files: list, verify, fetch from a mirror, or import what you have."),
-    "diagnose": ("diagnose", "How far a method's surrogate can be trusted on a task, and how its training went."),
-    "check": ("check", "Conformance checks of one task or method, yours or ours."),
+    "diagnose": ("diagnose", "Train surrogates on a task and test them on designs they have not seen."),
+    "check": ("check", "Check that a task or a method keeps its promises."),
 }
 
 

@@ -17,7 +17,10 @@ from bbo.testing import Checks, verdicts
 @click.argument("reference", metavar="ID|FILE.py:Class")
 @click.option("--traceback", "tracebacks", is_flag=True, help="Also print the traceback of each failure.")
 def command(reference: str, tracebacks: bool) -> None:
-    """Check that a task or method keeps its promises; exit code 1 if it does not."""
+    """Check that a task or a method keeps its promises.
+
+    Exit code 1 if it does not.
+    """
     traces: dict[str, str] = {}
     found = verdicts({name: _kept(name, check, traces) for name, check in _checks(reference).items()})
     for verdict in found:

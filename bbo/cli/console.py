@@ -18,8 +18,8 @@ from bbo import text
 from bbo.cli import failures
 from bbo.errors import BBOError
 from bbo.harness import estimate
+from bbo.harness.options import Listener
 from bbo.harness.plan import PlannedCell
-from bbo.harness.run import Listener
 from bbo.record import Record
 
 #: The beginning of a list item in a docstring.
@@ -82,7 +82,7 @@ def _items(block: str) -> list[str]:
 
 def wrapped(words: str, first: str = "  ", rest: str = "  ") -> str:
     """Text wrapped to the screen, with the indentation of its first and its other lines."""
-    return textwrap.fill(words, columns(), initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+    return textwrap.fill(text.clean(words), columns(), initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
 
 
 def need_cuda() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.resources
-import io
 import json
 import os
 import zipfile
@@ -20,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from bbo import files
-from bbo.errors import DamagedFile, Unavailable, unknown
+from bbo.errors import BBOError, DamagedFile, Unavailable, unknown
 
 
 @dataclass(frozen=True)
@@ -183,10 +182,12 @@ def store(name: str, arrays: dict[str, np.ndarray], folder: Path | None = None) 
     """Write arrays as the data file `name` below `folder` (default: the cache), whole or not at all; returns its path.
 
     Raises:
-        BBOError: it cannot be written there, as on a full disk.
+        BBOError: it cannot be written there.
     """
     path = (folder or cache_dir()) / name
-    content = io.BytesIO()
-    np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
-    files.write(path, content.getvalue())
+    try:
+        with files.whole(path) as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    except OSError as error:
+        raise BBOError(f"cannot write {path}: {error.strerror or error}; make room, or choose another place") from None
     return path

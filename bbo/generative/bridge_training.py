@@ -13,38 +13,32 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from bbo.device import on_host
 from bbo.generative import brownian_bridge as bridge
 from bbo.generative.synthetic_pairs import Pairs
+from bbo.settings import setting
 
 #: Raised whenever a change here could move a score (see `bbo.versions`).
 VERSION = 1
 
 
+#: Of the rule that halves the learning rate: updates without a lower loss, as many to rest afterwards, and its least value.
+PATIENCE, MIN_LEARNING_RATE = 200, 5e-7
+
+
 @dataclass(frozen=True)
 class BridgeTraining:
-    """Settings of the training, with the authors' values as defaults. Steps are counted in batches.
+    """Settings of the training, for methods to inherit, with the authors' values as defaults. Steps are counted in batches."""
 
-    Args:
-        learning_rate: of Adam; halved when the loss of one batch has not fallen for `patience` updates, followed by as long a rest.
-        batch: pairs per batch.
-        accumulate: batches whose gradients are summed (not averaged) for one update.
-        hide: probability that a pair's scores enter as 0.
-        ema_decay, ema_every, ema_start: the average of weights that sampling uses; before `ema_start` it is a plain copy.
-        passes: times each epoch's pairs are seen, each time in another order with other noise; 1 in the authors' code.
-        reseed: draw each batch's noise from a generator seeded with the step number, as the authors do.
-    """
-
-    learning_rate: float = 1e-3
-    batch: int = 64
-    accumulate: int = 2
-    hide: float = 0.15
-    ema_decay: float = 0.995
-    ema_every: int = 16
-    ema_start: int = 4000
-    patience: int = 200
-    min_learning_rate: float = 5e-7
-    passes: int = 1
-    reseed: bool = False
+    learning_rate: float = setting(1e-3, "step size of Adam at the start; halved when the loss of a batch stops falling", above=0)
+    batch: int = setting(64, "pairs per batch", low=1)
+    accumulate: int = setting(2, "batches whose gradients are summed for one update", low=1)
+    passes: int = setting(1, "times an epoch's pairs are seen, each time in another order with other noise", low=1)
+    hide: float = setting(0.15, "probability that a pair's scores enter as 0", low=0, high=1)
+    ema_decay: float = setting(0.995, "decay of the average of weights that sampling uses", low=0, high=1)
+    ema_every: int = setting(16, "batches between two updates of that average", low=1)
+    ema_start: int = setting(4000, "batches before which it is a plain copy", low=0)
+    reference_seeding: bool = setting(False, "share the training's randomness between seeds, as the authors' code does")
 
 
 def train(
@@ -61,9 +55,7 @@ def train(
     """
     parameters = list(network.parameters())
     optimiser = torch.optim.Adam(parameters, settings.learning_rate, betas=(0.9, 0.999), fused=True)
-    plateau = ReduceLROnPlateau(
-        optimiser, factor=0.5, patience=settings.patience, cooldown=settings.patience, min_lr=settings.min_learning_rate
-    )
+    plateau = ReduceLROnPlateau(optimiser, factor=0.5, patience=PATIENCE, cooldown=PATIENCE, min_lr=MIN_LEARNING_RATE)
     average = copy.deepcopy(network).requires_grad_(False)
     averaged: list[Tensor] = list(average.parameters())
     step = 0
@@ -72,7 +64,7 @@ def train(
         losses = []
         for rows in (rows for order in orders for rows in order.split(settings.batch)):
             step += 1
-            if settings.reseed:
+            if settings.reference_seeding:
                 generator.manual_seed(step)
             value = _loss(network, schedule, pairs[rows], settings, generator)
             value.backward()
@@ -80,7 +72,7 @@ def train(
             if step % settings.accumulate == 0:
                 optimiser.step()
                 optimiser.zero_grad()
-                plateau.step(value.item())  # the plateau rule compares on the host; one number per update
+                plateau.step(on_host(value, "the plateau rule compares losses on the host, at every update", often=True))
             if step % settings.ema_every == 0:
                 torch._foreach_lerp_(averaged, [p.detach() for p in parameters], _weight(step, settings))
         on_loss(torch.stack(losses).mean())

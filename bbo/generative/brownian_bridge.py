@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bbo.device import on_host
 from bbo.generative.synthetic_pairs import Pairs
 
 #: Raised whenever a change here could move a score (see `bbo.versions`).
@@ -35,11 +36,11 @@ class Schedule:
     @classmethod
     def linear(cls, total: int, sampling_steps: int, max_variance: float, device: torch.device) -> Schedule:
         """`total` noise levels, of which the reverse process visits `sampling_steps`, the last two being 1 and 0."""
-        m = torch.linspace(0.001, 0.999, total, dtype=torch.float64, device="cpu")
+        m = torch.linspace(0.001, 0.999, total, dtype=torch.float64, device=device)
         variance = 2 * (m - m.square()) * max_variance
         stride = (total - 1) / (sampling_steps - 2)
-        visited = torch.arange(total - 1, 1, step=-stride, device="cpu").long().tolist()
-        return cls(m.float().to(device), variance.float().to(device), (*visited, 1, 0))
+        visited = torch.arange(total - 1, 1, step=-stride, device="cpu").long()
+        return cls(m.float(), variance.float(), (*on_host(visited, "the steps: computed on the CPU, once"), 1, 0))
 
 
 class BridgeNetwork(nn.Module):

@@ -6,14 +6,28 @@ start points, plain gradient descent on a function's posterior mean gives the lo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
+
+from bbo.device import on_host
+from bbo.errors import NumericalError
+from bbo.generative.walk_family import Place, WalkFamily, affordable, interpolate
+from bbo.settings import setting
+from bbo.surrogates.gaussian_process import RBF, fit_likelihood, median_distance
+from bbo.surrogates.gp_family import Fit, KernelBox, VisibleTable
 
 #: Raised whenever a change here could move a score (see `bbo.versions`).
 VERSION = 1
+
+#: Rows that the centre of the family is found on: the likelihood's cost is cubic, the distances' quadratic, and few numbers are sought.
+LIKELIHOOD_ROWS, DISTANCE_ROWS = 512, 1000
+
+#: Makes a tensor that depends on the visible table and settings only, or finds what another seed made (`Problem.shared`).
+Share = Callable[[str, Mapping[str, Any], Callable[[], Tensor]], Tensor]
 
 
 class Function(Protocol):
@@ -69,3 +83,216 @@ def walk(function: Function, starts: Tensor, steps: int, step_size: float) -> Te
         _, gradient = function.mean_and_gradient(x)
         x.addcmul_(signed, gradient)
     return torch.cat([x, function.mean(x)[:, None]], dim=1).view(2, count, -1)
+
+
+@dataclass(frozen=True)
+class FunctionSettings:
+    """Settings of the synthetic functions and of the walks on them, for methods to inherit."""
+
+    centre: str = setting(
+        "likelihood",
+        "where the GP family is centred: by the likelihood (lengthscale fitted on 512 rows, noise free), the median distance of 1000 rows, "
+        "evenly spaced by score as those 512 are, or as published (the three numbers below)",
+        choices=("likelihood", "distance", "published"),
+    )
+    lengthscale: float = setting(6.25, "centre of the family's lengthscales", unit="z-scored units", above=0)
+    variance: float = setting(6.25, "centre of the family's variances", above=0)
+    spread: float = setting(0.25, "half width of both uniform draws", low=0)
+    noise: float = setting(0.01, "noise variance of the GP", unit="z-scored units", above=0)
+    gp_points: int = setting(
+        0, "visible rows each epoch's functions are fitted on, drawn anew each epoch; 0 for the same rows always", low=0
+    )
+    dense_points: int = setting(
+        10000,
+        "how many rows, evenly spaced by score, `gp_points` 0 means where the space is no small grid and a fit costs a Cholesky factor; "
+        "0 for all",
+        low=0,
+    )
+    walk_tolerance: float = setting(
+        1e-3,
+        "error, as a share of a walk's length, within which walks are interpolated between a few functions of the family; "
+        "0 to walk on each function",
+        low=0,
+    )
+    functions: int = setting(8, "synthetic functions an epoch", low=1)
+    epochs: int = setting(100, "epochs, each with new functions", low=1)
+    steps: int = setting(100, "plain gradient steps down and up", low=1)
+    step_size: float = setting(0.05, "length factor of these steps", above=0)
+    starts: int = setting(1024, "size of the pool of start points", low=1)
+    points: int = setting(1024, "start points drawn from the pool for each function", low=1)
+    start_points: str = setting("highest", "which visible designs form the pool", choices=("highest", "lowest", "random"))
+    min_gain: float = setting(0.001, "pairs with y_high - y_low at or below this are dropped")
+    validation: float = setting(
+        0.1, "share of each function's pairs set aside, as in the authors' code, which selects nothing by it", low=0, high=0.9
+    )
+
+    def box(self, table: VisibleTable, scores: Tensor, share: Share) -> KernelBox:
+        """The GP family for a visible table with raw scores (N,)."""
+        centre = RBF(self.lengthscale, self.variance, self.noise)
+        if self.centre == "distance":
+            centre = replace(centre, lengthscale=median_distance(table.x[evenly_by_score(scores, DISTANCE_ROWS)]))
+        elif self.centre == "likelihood":
+            centre = replace(centre, lengthscale=_by_likelihood(table, scores, share))
+        return KernelBox(centre, self.spread * self.scale(centre), self.spread)
+
+    def scale(self, centre: RBF) -> float:
+        """Size of the family beside the published one; a walk's step grows with its square, so that it covers the same share."""
+        return 1.0 if self.centre == "published" else centre.lengthscale / self.lengthscale
+
+    def pool(self, scores: Tensor) -> Tensor:
+        """Row numbers of the designs from which walks may start, by scores (N,)."""
+        if self.start_points == "random":
+            return torch.arange(len(scores), device=scores.device)
+        return torch.argsort(scores, descending=self.start_points == "highest", stable=True)[: self.starts]
+
+    def rows(self, scores: Tensor, dense: bool) -> Tensor:
+        """Row numbers that every function is fitted on; `dense` where a fit costs a Cholesky factor."""
+        return evenly_by_score(scores, self.dense_points if dense and self.dense_points else len(scores))
+
+
+class SyntheticFunctions:
+    """One run's synthetic functions, drawn epoch by epoch, and the pairs of walks on them.
+
+    Args:
+        settings: how many, from which family, and how walks go.
+        table: the visible table, z-scored.
+        scores: its raw scores (N,), whose order chooses rows and starts.
+        share: see `Share`.
+        generator: source of all draws.
+        reseed: seed the generator with each epoch's number, as the authors' code does.
+    """
+
+    def __init__(
+        self,
+        settings: FunctionSettings,
+        table: VisibleTable,
+        scores: Tensor,
+        share: Share,
+        generator: Generator,
+        reseed: bool = False,
+    ) -> None:
+        self.settings, self.table, self.scores, self.share, self.generator, self.reseed = (
+            settings, table, scores, share, generator, reseed,
+        )  # fmt: skip
+        self.box = settings.box(table, scores, share)
+        self.step_size = settings.step_size * settings.scale(self.box.centre) ** 2
+        self.pool = table.x[settings.pool(scores)]
+        self.made, self.kept, self.gains, self.highs = 0, 0, list[Tensor](), list[Tensor]()
+
+    def epochs(self, on_function: Callable[[int], None] = lambda number: None) -> Iterator[Pairs]:
+        """The training pairs of each epoch; `on_function` is told how many functions are done.
+
+        Raises:
+            NumericalError: no pair of an epoch gained more than `min_gain`, or a kernel matrix has no Cholesky factor.
+        """
+        walks = self._walks()
+        for epoch in range(self.settings.epochs):
+            parts = []
+            for number in range(self.settings.functions):
+                ends = next(walks)
+                pairs = Pairs.gaining(ends, self.settings.min_gain)
+                self.made += ends.shape[1]
+                self.kept += len(pairs)
+                self.gains.append((pairs.y_high - pairs.y_low).sum())
+                parts.append(pairs[int(len(pairs) * self.settings.validation) :])
+                on_function(epoch * self.settings.functions + number + 1)
+            joined = Pairs.join(parts)
+            if not len(joined):
+                raise NumericalError(
+                    f"no pair of {self.made} gained more than {self.settings.min_gain:g} (lengthscale {self.box.centre.lengthscale:g}, "
+                    f"step size {self.step_size:g}, {self.settings.steps} steps): the GP family does not fit this data; "
+                    f"use centre=likelihood or centre=distance, or a larger step_size"
+                )
+            self.highs.append(joined.y_high.median())
+            yield joined
+
+    def facts(self) -> dict[str, Any]:
+        """What survived, and the family's centre, for the record; after the last epoch."""
+        gain = on_host(torch.stack(self.gains).sum(), "the mean gain, for the record, once")
+        return {
+            "pairs_made": self.made,
+            "pairs_kept": self.kept,
+            "mean_gain": gain / max(self.kept, 1),
+            "lengthscale": self.box.centre.lengthscale,
+            "variance": self.box.centre.variance,
+        }
+
+    def high(self) -> Tensor:
+        """Median () over the epochs of the median value of their high ends."""
+        return torch.stack(self.highs).median()
+
+    def _walks(self) -> Iterator[Tensor]:
+        """Ends (2, points, d + 1) of walks on one random function after another."""
+        settings, generator, device = self.settings, self.generator, self.pool.device
+        rows = None if settings.gp_points else settings.rows(self.scores, self.table.grid is None)
+        family = None if rows is None else self._family(rows)
+        fit = None if rows is None or family else self.table.fitter(rows, self.box.centre)
+        for epoch in range(settings.epochs):
+            if rows is None:
+                drawn = torch.randperm(len(self.scores), generator=generator, device=device)[: settings.gp_points]
+                fit = self.table.fitter(drawn, self.box.centre)
+            if self.reseed:
+                generator.manual_seed(epoch)
+            places: list[Place] = []
+            chosen = []
+            for _ in range(settings.functions):
+                numbers = 2 * torch.rand(2, generator=generator, device=device) - 1
+                lengthscale, variance = on_host(
+                    numbers, "lengthscale and variance of a function, which name its kernel", often=True
+                )
+                places.append((lengthscale, variance))
+                chosen.append(torch.randperm(len(self.pool), generator=generator, device=device)[: settings.points])
+            if family:
+                yield from (family.at(place)[:, starts] for place, starts in zip(places, chosen, strict=True))
+            elif fit:
+                functions = fit([self.box.kernel(place) for place in places])
+                yield from (self._walk(f, self.pool[starts]) for f, starts in zip(functions, chosen, strict=True))
+
+    def _family(self, rows: Tensor) -> WalkFamily | None:
+        """Walks from the whole pool, to be interpolated; None where that takes more of them or is not within the tolerance."""
+        settings, pool = self.settings, self.pool
+        orders = affordable(settings.epochs * settings.functions * settings.points // len(pool))
+        if not settings.walk_tolerance or not orders:
+            return None
+
+        def make() -> Tensor:
+            fit = self.table.fitter(rows, self.box.centre)
+            family = interpolate(lambda places: self._walks_at(places, fit), orders, settings.walk_tolerance)
+            return family.nodes if family else torch.empty(0, device=pool.device)
+
+        key = asdict(self.box) | {"rows": len(rows), "orders": orders, "step_size": self.step_size}
+        key |= {name: getattr(settings, name) for name in ("start_points", "starts", "steps", "functions", "walk_tolerance")}
+        nodes = self.share("root-walks-1", key, make)
+        return WalkFamily(nodes) if len(nodes) else None
+
+    def _walks_at(self, places: list[Place], fit: Fit) -> Tensor:
+        """Ends (k, 2, n, d + 1) of walks from the whole pool on the functions at k places."""
+        # Side by side as many as in an epoch: the fits' memory grows with them.
+        parts = [places[i : i + self.settings.functions] for i in range(0, len(places), self.settings.functions)]
+        functions = (f for part in parts for f in fit([self.box.kernel(place) for place in part]))
+        return torch.stack([self._walk(f, self.pool) for f in functions])
+
+    def _walk(self, function: Function, starts: Tensor) -> Tensor:
+        return walk(function, starts, self.settings.steps, self.step_size)
+
+
+def evenly_by_score(scores: Tensor, size: int) -> Tensor:
+    """Row numbers (min(size, N),), in order, of rows evenly spaced among scores (N,) in their order."""
+    order = torch.argsort(scores, stable=True)
+    size = min(size, len(scores))
+    return order[torch.arange(size, device=scores.device) * len(scores) // size].sort().values
+
+
+def _by_likelihood(table: VisibleTable, scores: Tensor, share: Share) -> float:
+    """The lengthscale of largest likelihood.
+
+    The noise is free, and only the lengthscale is taken over: at the family's own low noise the likelihood of noisy labels asks for
+    a lengthscale so short that nothing generalises.
+    """
+    rows = evenly_by_score(scores, LIKELIHOOD_ROWS)
+
+    def make() -> Tensor:
+        found = fit_likelihood(table.x[rows], table.y[rows]).lengthscale
+        return torch.tensor(found, dtype=torch.float64, device=table.x.device)
+
+    return float(on_host(share("root-likelihood-1", {"rows": LIKELIHOOD_ROWS}, make), "the family's lengthscale, once"))

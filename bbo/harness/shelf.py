@@ -1,23 +1,23 @@
 """Arrays that the cells of a results folder share, whatever their seed: `DIR/shared/`, kept by hosts on behalf of their methods.
 
-An array is written whole or not at all, and made by one cell at a time: others that ask for it meanwhile wait. Whoever dies while
-making it lets go of it. The folder is a cache: it can be removed at any time, and results do not change.
+An array is written whole or not at all, and made by one cell at a time: others that ask for it meanwhile wait. If the
+maker dies, its lock is released. The folder is a cache: it can be removed at any time, and results do not change.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import uuid
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from filelock import FileLock, Timeout
 
+from bbo import files
 
-class Shelf:
+
+class SharedArrays:
     """One host's access to a results folder's shared arrays."""
 
     def __init__(self, out: Path) -> None:
@@ -48,14 +48,8 @@ class Shelf:
     def keep(self, key: str, array: np.ndarray) -> None:
         """Store what "make" asked for."""
         path = self._path(key)
-        temporary = path.with_suffix(f".tmp-{uuid.uuid4().hex[:8]}")
-        try:
-            with open(temporary, "wb") as file:
-                np.save(file, array, allow_pickle=False)
-            os.replace(temporary, path)
-        except OSError:  # without room nothing is shared; the cell itself has its array
-            with contextlib.suppress(OSError):
-                temporary.unlink()
+        with contextlib.suppress(OSError), files.whole(path) as file:  # without room nothing is shared; the cell has its array
+            np.save(file, array, allow_pickle=False)
         if lock := self._making.pop(key, None):
             lock.release()
 

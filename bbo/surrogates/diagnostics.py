@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from scipy.stats import spearmanr
 from torch import Tensor
+
+from bbo.device import on_host
 
 #: Raised whenever a change here could move a score (see `bbo.versions`).
 VERSION = 1
+
+#: Held-out rows below which nothing is said of a surrogate.
+FEWEST = 10
 
 
 @dataclass(frozen=True)
@@ -49,11 +56,25 @@ def accuracy(mean: Tensor, std: Tensor | None, y: Tensor) -> dict[str, float | N
 
 def spearman(a: Tensor, b: Tensor) -> float | None:
     """Rank correlation of a and b (n,), ties at their mean rank; None where either is constant."""
-    a, b = (r - r.mean() for r in (_ranks(a), _ranks(b)))
-    size = (a.square().sum() * b.square().sum()).sqrt().item()
-    return (a * b).sum().item() / size if size > 0 else None
+    if min(len(torch.unique(a)), len(torch.unique(b))) < 2:
+        return None
+    return float(spearmanr(a.cpu().numpy(), b.cpu().numpy()).statistic)
 
 
-def _ranks(values: Tensor) -> Tensor:
-    _, place, counts = torch.unique(values, return_inverse=True, return_counts=True)
-    return (counts.cumsum(0).double() - (counts - 1) / 2)[place]
+def warn_if_useless(predicted: Tensor, y: Tensor) -> None:
+    """Warn where predictions of rows that a surrogate was not fitted to are no better than the mean of the visible scores.
+
+    Args:
+        predicted: z-scored predictions (..., n).
+        y: z-scored scores (..., n); no warning where n is below `FEWEST`.
+    """
+    if y.shape[-1] < FEWEST:
+        return
+    errors = torch.stack([(predicted - y).square().mean(), y.square().mean()])
+    own, of_mean = on_host(errors, "whether the surrogate is of any use, once")
+    if not own < of_mean:
+        warnings.warn(
+            f"the surrogate predicts rows that it was not fitted to no better than the mean of all scores does (mean squared error "
+            f"{own:.3g}, of the mean {of_mean:.3g}, in z-scores): what it says of new designs is worth little",
+            stacklevel=3,
+        )

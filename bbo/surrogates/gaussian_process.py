@@ -1,6 +1,7 @@
 """Exact Gaussian-process regression with an RBF kernel: posterior mean and its gradient in closed form.
 
-k(a, b) = variance * exp(-|a - b|^2 / (2 lengthscale^2)), prior mean 0, independent noise. Inputs and scores are expected z-scored.
+k(a, b) = variance * exp(-|a - b|^2 / (2 lengthscale^2)), prior mean 0, independent noise; equations are numbered as in Rasmussen and
+Williams, "Gaussian Processes for Machine Learning" (2006). Inputs and scores are expected z-scored.
 The factorisation is done in float64 (with noise 0.01 beside a variance of 6 and 10^4 rows the condition number passes what
 float32 can carry); everything after it is float32, where a mean of 10^4 terms keeps five digits.
 """
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from bbo.device import on_host
 from bbo.errors import NumericalError
 
 #: Raised whenever a change here could move a score (see `bbo.versions`).
@@ -34,7 +36,7 @@ class RBF:
 
 @dataclass(frozen=True)
 class Posterior:
-    """Posterior mean g(q) = sum_i coef_i k(q, x_i) and its gradient.
+    """Posterior mean g(q) = sum_i coef_i k(q, x_i) (eq. 2.27) and its gradient.
 
     Kept as three tensors so that one query costs two matrix products and one exponential:
     `scaled` (d, N) is x^T / l^2, `offset` (N,) is -|x_i|^2 / (2 l^2), `weights` (N, 1 + d) is variance * coef * [1, x].
@@ -79,20 +81,37 @@ def fit(x: Tensor, y: Tensor, kernel: RBF) -> Posterior:
     Raises:
         NumericalError: the kernel matrix has no Cholesky factor; no jitter is added in silence.
     """
-    matrix = kernel.matrix(x.double(), x.double())
-    matrix.diagonal().add_(kernel.noise)
-    factor, info = torch.linalg.cholesky_ex(matrix)
-    if info.item():
-        raise NumericalError(
-            f"the {len(x)} x {len(x)} kernel matrix (lengthscale {kernel.lengthscale:g}, variance {kernel.variance:g}, noise "
-            f"{kernel.noise:g}) is not positive definite at row {info.item()}; a larger noise or a smaller lengthscale helps"
-        )
-    coef = torch.cholesky_solve(y.double()[:, None], factor)[:, 0]
+    coef = torch.cholesky_solve(y.double()[:, None], _factor(x, kernel))[:, 0]
     return Posterior.of(kernel, x, coef.to(x.dtype))
 
 
+def leave_one_out(x: Tensor, y: Tensor, kernel: RBF) -> Tensor:
+    """Posterior mean (N,) at each row of x (N, d), given all other rows and their scores y (N,).
+
+    y_i - [K^-1 y]_i / [K^-1]_ii (eq. 5.12, K with the noise), so one factorisation serves all rows.
+
+    Raises:
+        NumericalError: as for `fit`.
+    """
+    inverse = torch.cholesky_inverse(_factor(x, kernel))
+    return (y.double() - (inverse @ y.double()) / inverse.diagonal()).to(x.dtype)
+
+
+def _factor(x: Tensor, kernel: RBF) -> Tensor:
+    """Lower Cholesky factor (N, N), float64, of K + noise I at x (N, d)."""
+    matrix = kernel.matrix(x.double(), x.double())
+    matrix.diagonal().add_(kernel.noise)
+    factor, info = torch.linalg.cholesky_ex(matrix)
+    if row := on_host(info, "whether the factorisation failed, once a posterior", often=True):
+        raise NumericalError(
+            f"the {len(x)} x {len(x)} kernel matrix (lengthscale {kernel.lengthscale:g}, variance {kernel.variance:g}, noise "
+            f"{kernel.noise:g}) is not positive definite at row {row}; a larger noise or a smaller lengthscale helps"
+        )
+    return factor
+
+
 def fit_likelihood(x: Tensor, y: Tensor, noise: float | None = None) -> RBF:
-    """Lengthscale, variance and (unless given) noise that maximise the marginal likelihood of x (N, d), y (N,).
+    """Lengthscale, variance and (unless given) noise that maximise the marginal likelihood (eq. 5.8) of x (N, d), y (N,).
 
     One lengthscale for all coordinates, no priors, float64, L-BFGS by botorch from lengthscale sqrt(d).
 
@@ -119,10 +138,11 @@ def fit_likelihood(x: Tensor, y: Tensor, noise: float | None = None) -> RBF:
         fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
     except ModelFittingError as error:
         raise NumericalError(f"the likelihood fit on {len(x)} rows of {x.shape[1]} coordinates failed: {error}") from error
-    learned = model.likelihood.noise.mean().item() if noise is None else noise
-    return RBF(base.lengthscale.item(), kernel.outputscale.item(), learned)
+    numbers = torch.stack([base.lengthscale.squeeze(), kernel.outputscale.squeeze(), model.likelihood.noise.mean()])
+    lengthscale, variance, learned = on_host(numbers, "the kernel's three numbers, once")
+    return RBF(lengthscale, variance, learned if noise is None else noise)
 
 
 def median_distance(x: Tensor) -> float:
     """Median Euclidean distance between pairs of rows of x (N, d); its cost is quadratic in N."""
-    return torch.pdist(x).median().item()
+    return float(on_host(torch.pdist(x).median(), "the distance rule's number, once"))

@@ -18,11 +18,13 @@ grid of 4^10, same kernel and numbers: 1.4e-3 at a scale of 3.5, and 8e-5 at 1.6
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from bbo.device import on_host
 from bbo.errors import NumericalError
 from bbo.surrogates.gaussian_process import RBF
 
@@ -55,7 +57,9 @@ class Grid:
         columns = torch.split(encoded, [c - 1 for c in letters], dim=1)
         corners = tuple(block[:c].contiguous() for block, c in zip(columns, letters, strict=True))
         sizes = torch.tensor(letters, dtype=torch.float64, device="cpu").log().cumsum(0)
-        split = int((sizes - sizes[-1] / 2).abs().argmin()) + 1
+        split = (
+            on_host((sizes - sizes[-1] / 2).abs().argmin(), "where the grid is cut in two: computed on the CPU from the space") + 1
+        )
         return cls(letters, corners, min(split, len(letters) - 1) or 1)
 
     @property
@@ -169,7 +173,8 @@ class GridRegression:
         left, right = grid.halves([values[:, None] for values, _ in pairs])
         spectrum = (centre.variance * left * right.T).flatten()
         noise = centre.noise / data.count.mean()
-        wanted = int((spectrum > noise).sum().clamp(max=min(LARGEST_BASIS, len(data.cells), len(spectrum))))
+        large = on_host((spectrum > noise).sum(), "the size of the preconditioner's basis, once a fitter", often=True)
+        wanted = min(large, LARGEST_BASIS, len(data.cells), len(spectrum))
         values, self._basis = torch.topk(spectrum, max(wanted, 1))
         # Beyond the basis the kernel acts like more noise: the trace it has left, spread over the grid.
         rest = (spectrum.sum() - values.sum()) / len(spectrum)
@@ -177,8 +182,8 @@ class GridRegression:
         gram = self._gram()
         gram.diagonal().add_(self._floor / values)
         self._factor, info = torch.linalg.cholesky_ex(gram)
-        if info.item():
-            raise NumericalError(f"the preconditioner of {len(values)} eigenvectors is not positive definite at row {info.item()}")
+        if row := on_host(info, "whether the preconditioner can be factorised, once a fitter", often=True):
+            raise NumericalError(f"the preconditioner of {len(values)} eigenvectors is not positive definite at row {row}")
 
     def fit(self, kernels: list[RBF], tolerance: float = 1e-5, most: int = 500) -> list[GridPosterior]:
         """Posteriors of several kernels, solved side by side.
@@ -203,13 +208,14 @@ class GridRegression:
         z = self._precondition(residual)
         direction = z.clone()
         rho = (residual * z).sum(1, keepdim=True)
-        worst = rho.new_full((), torch.inf)
+        worst = math.inf
         for _ in range(most):
             image = product(direction)
             step = _ratio(rho, (direction * image).sum(1, keepdim=True))
             x = x + step * direction
             residual = residual - step * image
-            worst = (residual.norm(dim=1) / scale.clamp(min=1e-300)).max()
+            largest = (residual.norm(dim=1) / scale.clamp(min=1e-300)).max()
+            worst = on_host(largest, "whether the conjugate gradients have converged, once an iteration", often=True)
             if worst < tolerance:
                 break
             z = self._precondition(residual)
@@ -217,7 +223,7 @@ class GridRegression:
             direction = z + _ratio(rho, before) * direction
         if not worst < tolerance:
             raise NumericalError(
-                f"conjugate gradients on {len(data.cells)} designs stand at residual {worst.item():.1e} after {most} iterations, "
+                f"conjugate gradients on {len(data.cells)} designs stand at residual {worst:.1e} after {most} iterations, "
                 f"wanted {tolerance:g}; kernels {kernels} are too far from {self.centre}"
             )
         tables = self._scatter(variance * x)
@@ -249,7 +255,7 @@ class GridRegression:
         return (v - self._from_basis(inner)) / self._floor
 
     def _gram(self) -> Tensor:
-        """U^T U (r, r) of the basis vectors at the visible cells; in float32, since only the number of iterations hangs on it."""
+        """U^T U (r, r) of the basis vectors at the visible cells; in float32, since it affects only the number of iterations."""
         columns = self._right.shape[0]
         rows = torch.div(self.data.cells, columns, rounding_mode="floor")
         left = self._left.float()[rows][:, torch.div(self._basis, columns, rounding_mode="floor")]

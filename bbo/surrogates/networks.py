@@ -17,6 +17,8 @@ from torch import Generator, Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional as F
 
+from bbo.device import on_host
+
 #: Raised whenever a change here could move a score (see `bbo.versions`).
 VERSION = 1
 
@@ -163,5 +165,6 @@ class Ensemble:
 
 def spawn(generator: Generator, count: int) -> list[Generator]:
     """Independent generators, one for each member, seeded from `generator`."""
-    seeds = torch.randint(2**62, (count,), generator=generator, device=generator.device).tolist()
+    drawn = torch.randint(2**62, (count,), generator=generator, device=generator.device)
+    seeds = on_host(drawn, "seeds of generators, once")
     return [Generator(generator.device).manual_seed(seed) for seed in seeds]

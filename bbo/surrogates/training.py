@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
+from bbo.device import on_host
 from bbo.errors import BBOError, NumericalError, unknown
 from bbo.settings import setting
+from bbo.surrogates.diagnostics import warn_if_useless
 from bbo.surrogates.networks import Ensemble, Params
 from bbo.surrogates.sharpness import Objective, Regulariser, SharpnessSettings, Unregularised
 
@@ -38,6 +41,9 @@ BatchLoss = Callable[[Tensor, Predict], Tensor]
 #: tries other weights.
 Loss = Callable[[Predict, Batch], BatchLoss]
 
+#: Training rows (K, n) and the members' generators to the batches of one epoch, each the places (K, B) of its rows among the n.
+Order = Callable[[Tensor, Sequence[Generator]], Sequence[Tensor]]
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -52,6 +58,7 @@ class Plan:
         bootstrap: weight each row by how often a resample with replacement drew it.
         keep: "last" epoch's weights, or those of the epoch with the "best" validation loss, chosen for each member.
         patience: stop after this many epochs in which no member's validation loss improved; 0 never stops early.
+        cosine: let the step size fall as a half cosine, epoch by epoch: lr (1 + cos(pi epoch / epochs)) / 2 from epoch 0 on.
     """
 
     epochs: int
@@ -62,6 +69,7 @@ class Plan:
     bootstrap: bool = False
     keep: str = "last"
     patience: int = 0
+    cosine: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,6 +125,11 @@ class Fitted:
     history: History
     held_out: Tensor
 
+    @torch.no_grad()
+    def warn_if_useless(self, x: Tensor, y: Tensor) -> None:
+        """Warn where the members' predictions of held-out rows are no better than the mean; x (N, d), y (N,) as it was trained on."""
+        warn_if_useless(self.ensemble.mean(x[self.held_out]), y[self.held_out])
+
 
 def validation_rows(rows: int, wanted: int) -> int:
     """How many rows are held out: as many as wanted, but at most a tenth, so a small table keeps its data (none below 10 rows)."""
@@ -133,6 +146,7 @@ def fit(
     regulariser: Regulariser | None = None,
     criterion: Loss | None = None,
     progress: Callable[[int, int], None] | None = None,
+    order: Order | None = None,
 ) -> Fitted:
     """Train one network for each generator, all as one batched model.
 
@@ -146,6 +160,7 @@ def fit(
         regulariser: see `bbo.surrogates.sharpness`; none by default.
         criterion: the loss on validation rows, where it is not `loss`.
         progress: called with (batches done, batches in all).
+        order: draws the batches of an epoch; by default all rows, shuffled.
 
     Raises:
         BBOError: a plan that cannot be carried out. NumericalError: the loss is no longer finite.
@@ -156,20 +171,24 @@ def fit(
     regulariser = regulariser or Unregularised()
     params = {name: p.clone().requires_grad_() for name, p in ensemble.params.items()}
     optimiser = adam(params, plan.lr)
-    batches = math.ceil(rows.shape[1] / plan.batch_size)
+    order = order or partial(_shuffled, plan.batch_size)
+    drawn = order(rows, generators)
+    batches = len(drawn)
     epochs = min(plan.epochs, max(1, plan.max_updates // batches)) if plan.max_updates else plan.epochs
     history, best, stale = History(), _Best(plan.keep == "best"), 0
     for epoch in range(epochs):
-        order = torch.stack([torch.randperm(rows.shape[1], generator=g, device=g.device) for g in generators])
+        drawn = order(rows, generators) if epoch else drawn
+        if plan.cosine:
+            optimiser.param_groups[0]["lr"] = plan.lr * (1 + math.cos(math.pi * epoch / epochs)) / 2
         total = torch.zeros(len(generators), device=x.device)
-        for number, chosen in enumerate(order.split(plan.batch_size, dim=1)):
+        for number, chosen in enumerate(drawn):
             own = rows.gather(1, chosen)
             batch = Batch(x[own], y[own], weight.gather(1, chosen))
             losses = step(objective(ensemble, params, batch, loss), params, regulariser, optimiser)
             total += losses
             if progress:
                 progress(epoch * batches + number + 1, epochs * batches)
-        history.train.append((total / batches).tolist())
+        history.train.append(on_host(total / batches, "the mean loss, once an epoch, which must be finite to go on"))
         for name, values in regulariser.epoch().items():
             history.sharpness.setdefault(name, []).append(values)
         if not all(map(math.isfinite, history.train[-1])):
@@ -202,6 +221,12 @@ def _split(n: int, plan: Plan, generators: Sequence[Generator]) -> tuple[Tensor,
     size = n - count
     drawn = [torch.randint(size, (size,), generator=g, device=g.device) for g in generators]
     return held_out, rows, torch.stack([torch.bincount(d, minlength=size) for d in drawn]).float()
+
+
+def _shuffled(batch_size: int, rows: Tensor, generators: Sequence[Generator]) -> Sequence[Tensor]:
+    """All places of the rows, in a random order of each member's own."""
+    order = torch.stack([torch.randperm(rows.shape[1], generator=g, device=g.device) for g in generators])
+    return order.split(batch_size, dim=1)
 
 
 def adam(params: Params, lr: float) -> torch.optim.Adam:
@@ -238,7 +263,8 @@ def _evaluate(ensemble: Ensemble, params: Params, x: Tensor, y: Tensor, loss: Lo
     def predict(rows: Tensor) -> Tensor:
         return ensemble(rows, params)
 
-    return loss(predict, Batch(x, y, torch.ones_like(y)))(predict(x), predict).tolist()
+    losses = loss(predict, Batch(x, y, torch.ones_like(y)))(predict(x), predict)
+    return list(on_host(losses, "the validation loss, once an epoch, which decides about the best weights and patience"))
 
 
 class _Best:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -91,16 +91,19 @@ def digest(designs: Tensor) -> str:
     return hashlib.sha256(f"{array.dtype.str}{array.shape}".encode() + array.tobytes()).hexdigest()[:12]
 
 
-def checks(method: LoadedMethod) -> Checks:
-    """All checks of one method, under its `smoke` preset where it has one."""
+def checks(method: LoadedMethod, made: Mapping[str, Runs] | None = None) -> Checks:
+    """All checks of one method, under its `smoke` preset where it has one.
+
+    Args:
+        made: its runs by space, where other checks share them.
+    """
     found: Checks = {
         "has a docstring": lambda: _docstring(method),
         "has settings that can be written down": lambda: _settings(method),
         "has presets that resolve": lambda: _presets(method),
         "fits some space, and says why it does not fit others": lambda: _fits(method),
     }
-    for name, space in spaces(method).items():
-        runs = Runs(method, space)
+    for name, runs in (made or {name: Runs(method, space) for name, space in spaces(method).items()}).items():
         for budget in (8, 400):
             found[f"{name}: returns {budget} valid designs for a budget of {budget}"] = _bind(_valid, runs, budget)
         found[f"{name}: the same seed gives the same designs, bit for bit"] = _bind(_repeatable, runs)

@@ -9,15 +9,14 @@ from bbo.testing.methods import checks
 pytestmark = pytest.mark.numerics
 
 
-@pytest.mark.parametrize("name", catalogue.method_ids())
-def test_conformance(name):
-    failures = [f"{v.check}: {v.failure}" for v in verdicts(checks(catalogue.load_method(name))) if v.failure]
+def test_conformance(method_name, runs_of):
+    made = checks(catalogue.load_method(method_name), runs_of(method_name))
+    failures = [f"{v.check}: {v.failure}" for v in verdicts(made) if v.failure]
     assert not failures, "\n".join(failures)
 
 
-@pytest.mark.parametrize("name", catalogue.method_ids())
-def test_has_the_three_presets_if_it_has_settings(name):
-    method = catalogue.load_method(name)
+def test_has_the_three_presets_if_it_has_settings(method_name):
+    method = catalogue.load_method(method_name)
     if method.settings():
         assert {"paper", "fast", "smoke"} <= set(method.presets())
 

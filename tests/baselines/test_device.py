@@ -1,19 +1,21 @@
 """A GPU without a GPU: no method makes a tensor without saying where, and none carries numbers off the device in its loops.
 
 Every method's smoke preset runs under a torch function mode that sees each call made by code of ours (`bbo.*`); what libraries
-do inside is theirs. Factories must name a device. Transfers (`.cpu()`, `.item()`, `float(tensor)`, ...) are allowed only where
-`ALLOWED` says so, with the reason, and only so often: a transfer in a loop is one too many.
+do inside is theirs. Factories must name a device. Transfers (`.cpu()`, `.item()`, `float(tensor)`, ...) must go through
+`bbo.device.on_host`, which asks for the reason, and no place may make more than MOST of them unless it says `often=True`.
 """
 
 import sys
 from collections import Counter
 from pathlib import Path
+from types import FrameType
 
 import pytest
 import torch
 from torch.overrides import TorchFunctionMode
 
 import bbo.baselines
+import bbo.device
 from bbo import catalogue
 from bbo.errors import Unavailable
 from bbo.testing.methods import SPACES, make_problem
@@ -27,35 +29,8 @@ FACTORIES = {getattr(torch, name) for name in FACTORY_NAMES.split()}
 TRANSFERS = {getattr(torch.Tensor, name) for name in TRANSFER_NAMES.split()}
 #: Enough rows for several batches an epoch, so that once an epoch and once a batch can be told apart.
 ROWS = 2000
-#: Where numbers may leave the device: (file, function) to (most times in one smoke run, reason); once an epoch is 5 times.
-ALLOWED: dict[tuple[str, str], tuple[int, str]] = {
-    ("problem.py", "on_host"): (12, "each with its reason where it is called"),
-    ("encoding.py", "of"): (2, "the scale of y, as plain numbers, once"),
-    ("floors.py", "propose"): (2, "Random: a space maps numbers in NumPy, as tasks do"),
-    ("networks.py", "spawn"): (1, "seeds of the members' generators, once"),
-    ("training.py", "fit"): (6, "the mean loss, once an epoch, which must be finite to go on"),
-    ("training.py", "_evaluate"): (6, "the validation loss, once an epoch, which decides about the best weights and patience"),
-    ("sharpness.py", "take"): (18, "the regulariser's facts for the record, three an epoch at most"),
-    ("coms.py", "propose"): (1, "the path of the penalty's weight, for the record, once"),
-    ("gaussian_process.py", "fit_likelihood"): (3, "the kernel's three numbers, once"),
-    ("gaussian_process.py", "fit"): (4, "whether the factorisation failed, once a posterior"),
-    ("gaussian_process.py", "median_distance"): (1, "the distance rule's number, once"),
-    ("grid_gaussian_process.py", "of"): (1, "where the grid is cut in two: computed on the CPU from the space"),
-    ("grid_gaussian_process.py", "__init__"): (
-        6,
-        "size of the preconditioner's basis and whether it can be factorised, once a round",
-    ),
-    ("grid_gaussian_process.py", "fit"): (60, "whether the conjugate gradients have converged, once an iteration"),
-    ("brownian_bridge.py", "linear"): (3, "the schedule: made on the CPU, then carried to the device, once"),
-    ("bridge_training.py", "train"): (4, "the plateau rule compares losses on the host, once an update of the averaged weights"),
-    ("problem.py", "shared"): (1, "what seeds share lies with the host, once"),
-    ("walk_family.py", "_error"): (6, "whether the interpolated walks are within the tolerance, twice for each order"),
-    ("root.py", "_walks"): (8, "lengthscale and variance of each synthetic function, which name its kernel"),
-    ("root.py", "_box"): (1, "the family's lengthscale, once"),
-    ("root.py", "_epochs"): (1, "the mean gain, for the record, once"),
-    ("root.py", "_target"): (1, "the target, for the record, once"),
-    ("root.py", "propose"): (1, "the losses, for the record, once"),
-}
+#: Transfers that one place may make in a smoke run without saying so: once an epoch is fine, once a batch is not.
+MOST = 20
 
 
 class Watch(TorchFunctionMode):
@@ -64,15 +39,38 @@ class Watch(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self.homeless: Counter[str] = Counter()
-        self.transfers: Counter[tuple[str, str]] = Counter()
+        self.transfers: Counter[str] = Counter()
+        self.on_host: Counter[str] = Counter()
 
     def __torch_function__(self, function, types, arguments=(), options=None):
         options = options or {}
-        if (function in TRANSFERS or to_cpu(function, arguments, options)) and (place := caller(TENSOR_HOME)):
-            self.transfers[place] += 1
-        elif makes_nowhere(function, arguments, options) and (place := caller(TORCH_HOME)):
-            self.homeless[f"torch.{function.__name__} in {place[0]}, {place[1]}"] += 1
+        if function in TRANSFERS or to_cpu(function, arguments, options):
+            self.note_transfer(function)
+        elif makes_nowhere(function, arguments, options) and (frame := caller(TORCH_HOME)):
+            self.homeless[f"torch.{function.__name__} in {place(frame)}"] += 1
         return function(*arguments, **options)
+
+    def note_transfer(self, function) -> None:
+        frame = caller(TENSOR_HOME)
+        if frame and frame.f_code.co_filename == bbo.device.__file__:
+            often = frame.f_locals["often"]
+            frame = caller((*TENSOR_HOME, bbo.device.__file__))
+            if frame and not often and function is torch.Tensor.numpy:  # it calls .cpu() too
+                self.on_host[place(frame)] += 1
+        elif frame:
+            self.transfers[place(frame)] += 1
+
+    def complaints(self) -> list[str]:
+        """What is wrong, with what to do."""
+        found = [f"{where} is made without a device: pass device=problem.device" for where in self.homeless]
+        found += [
+            f"numbers leave the device in {where}: use bbo.problem.on_host(tensor, why), outside loops" for where in self.transfers
+        ]
+        return found + [
+            f"numbers leave the device {count} times in {where}: keep them there, or say on_host(..., often=True) and why it must be"
+            for where, count in self.on_host.items()
+            if count > MOST
+        ]
 
 
 HOMES = tuple(str(Path(folder).resolve()) for package in (bbo, bbo.baselines) for folder in package.__path__)
@@ -82,15 +80,17 @@ TORCH_HOME = (str(Path(torch.__file__).parent),)
 TENSOR_HOME = tuple(str(Path(torch.__file__).parent / name) for name in ("_tensor.py", "overrides.py"))
 
 
-def caller(skipped: tuple[str, ...]) -> tuple[str, str] | None:
-    """File and function of the innermost frame that is not skipped, if that is ours."""
-    frame = sys._getframe(1)
+def caller(skipped: tuple[str, ...]) -> FrameType | None:
+    """The innermost frame that is not skipped, if that is ours."""
+    frame: FrameType | None = sys._getframe(1)
     # Comprehensions, frames of their own before Python 3.12, count to their function.
     while frame and (frame.f_code.co_filename.startswith((*skipped, __file__)) or frame.f_code.co_name.startswith("<")):
         frame = frame.f_back
-    if frame is None or not frame.f_code.co_filename.startswith(HOMES):
-        return None
-    return Path(frame.f_code.co_filename).name, frame.f_code.co_name
+    return frame if frame and frame.f_code.co_filename.startswith(HOMES) else None
+
+
+def place(frame: FrameType) -> str:
+    return f"{Path(frame.f_code.co_filename).name}, {frame.f_code.co_name}"
 
 
 def makes_nowhere(function, arguments, options) -> bool:
@@ -113,7 +113,7 @@ def names() -> list[str]:
             continue
         found.append(name)
         if spec.composable:
-            found += [f"{name}+{regulariser}" for regulariser in ("ignite", "ignite2", "sam")]
+            found += [f"{name}+{regulariser}" for regulariser in ("ignite", "ignite2", "sam", "boss")]
     return found
 
 
@@ -130,30 +130,53 @@ def test_tensors_have_a_device_and_stay_there(name, space):
     preset = "smoke" if "smoke" in method.presets() else "default"
     method = method.cls(**method.config(preset, "", {}).config)
     watch = watched(method.propose, make_problem(space, 8, rows=ROWS))
-    assert not watch.homeless, f"made without a device: {dict(watch.homeless)}; pass device=problem.device"
-    allowed = {place: most for place, (most, _) in ALLOWED.items()}
-    excess = {place: count for place, count in watch.transfers.items() if count > allowed.get(place, 0)}
-    assert not excess, f"numbers leave the device: {excess}; keep them there, or document the exception in ALLOWED"
+    assert not watch.complaints(), "\n".join(watch.complaints())
 
 
-def test_exceptions_are_documented():
-    assert all(reason and most > 0 for most, reason in ALLOWED.values())
+CARELESS = """
+import torch
+from bbo.problem import on_host
 
 
-def test_the_watch_sees_what_it_should(monkeypatch):
-    monkeypatch.setattr(sys.modules[__name__], "caller", lambda skipped: ("here", "there"))
-
-    def careless(problem):
+class Careless:
+    def propose(self, problem):
         torch.zeros(3)
         torch.zeros(3, device="cpu")
         torch.as_tensor(problem.x)
         torch.tensor(1.0)
+        return self.carry(problem)
+
+    def carry(self, problem):
         problem.y.sum().item()
         if problem.y.max() > -100:
             float(problem.y[0])
         problem.y.cpu().numpy().tolist()
         problem.y.to("cpu")
+        for row in range(30):
+            self.allowed(problem.y[row])
+            self.said(problem.y[row])
+            if row < 20:
+                self.few(problem.y[row])
 
-    watch = watched(careless, make_problem(SPACES["box"], 8))
-    assert dict(watch.homeless) == {"torch.zeros in here, there": 1, "torch.tensor in here, there": 1}
-    assert watch.transfers == {("here", "there"): 6}
+    def allowed(self, value):
+        return on_host(value, "no reason is good enough in a loop")
+
+    def said(self, value):
+        return on_host(value, "the rule compares on the host", often=True)
+
+    def few(self, value):
+        return on_host(value, "once an epoch")
+"""
+
+
+def test_the_watch_sees_what_it_should(tmp_path, monkeypatch):
+    path = tmp_path / "careless.py"
+    path.write_text(CARELESS)
+    monkeypatch.setattr(sys.modules[__name__], "HOMES", (*HOMES, str(tmp_path)))
+    watch = watched(catalogue.load_method(f"{path}:Careless").cls().propose, make_problem(SPACES["box"], 8))
+    assert dict(watch.homeless) == {"torch.zeros in careless.py, propose": 1, "torch.tensor in careless.py, propose": 1}
+    assert watch.transfers == {"careless.py, carry": 6}
+    assert watch.on_host == {"careless.py, allowed": 30, "careless.py, few": 20}
+    said = watch.complaints()
+    assert len(said) == 4
+    assert "30 times in careless.py, allowed" in said[-1]

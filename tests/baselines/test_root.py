@@ -1,6 +1,7 @@
 """ROOT as a whole: what it records, refuses and shares between seeds."""
 
 import dataclasses
+import warnings
 
 import pytest
 import torch
@@ -8,6 +9,9 @@ import torch
 from bbo import catalogue
 from bbo.errors import BBOError, NumericalError
 from bbo.generative import brownian_bridge as bridge
+from bbo.generative.synthetic_pairs import SyntheticFunctions
+from bbo.problem import Problem
+from bbo.surrogates.gp_family import VisibleTable
 from bbo.testing.methods import SPACES, make_problem
 
 pytestmark = pytest.mark.numerics
@@ -64,7 +68,9 @@ def test_interpolated_walks_are_the_walks():
     def pairs(tolerance):
         problem = make_problem(SPACES["sequence"], 8, rows=200)
         root = method(walk_tolerance=tolerance, gp_points=0, functions=16, points=128, step_size=0.05, steps=50)
-        return list(root._epochs(problem, problem.encoded())), problem.notes
+        table = VisibleTable.of(problem.encoded(), problem.x)
+        functions = SyntheticFunctions(root, table, problem.y, problem.shared, problem.generator)
+        return list(functions.epochs()), problem.notes
 
     direct, notes = pairs(0.0)
     assert "shared" not in notes
@@ -96,6 +102,18 @@ def test_targets(target):
     assert problem.privileged_used == (["y_max"] if target == "y_max" else [])
     if target == "visible":
         assert problem.notes["target"] == pytest.approx(0.5 * problem.encoded().y.max().item())
+
+
+def test_a_target_far_beyond_the_data_is_warned_of():
+    """Skewed scores: most of the table near 0, the best of the full data far above all that is visible."""
+    problem = make_problem(SPACES["sequence"], 8)
+    skewed = Problem(problem.x, problem.y, problem.space, 8, problem.generator, {"y_max": 100.0 * problem.y.abs().max().item()})
+    with pytest.warns(UserWarning, match=r"the target of sampling is \d+ standard deviations .* target=visible"):
+        method().propose(skewed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        method().propose(problem)
+        method(target="visible", alpha=1.0).propose(skewed)
 
 
 def test_order_of_conditions(monkeypatch):

@@ -1,15 +1,20 @@
 """The determinism contract: same cell, same stack, same device type and thread count: the same designs bit for bit."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
 from bbo import catalogue
 from bbo.errors import Unavailable
-from bbo.harness import again, run
-from bbo.harness.host import Host, Limits
+from bbo.harness import again
+from bbo.harness.folder import prepare
+from bbo.harness.host import Host
+from bbo.harness.options import RunOptions
+from bbo.harness.run import run_cells
 
-# All of this file on one of pytest's workers: the three runs are made once.
-pytestmark = pytest.mark.xdist_group("determinism")
+#: Methods whose cells share the processes of one run. Each shard is one of pytest's groups, so its runs are made once.
+SHARD = 4
 
 
 def runnable() -> list[str]:
@@ -23,31 +28,52 @@ def runnable() -> list[str]:
     return found
 
 
-@pytest.fixture(scope="module", params=[1, pytest.param(2, marks=pytest.mark.slow)], ids=["1 thread", "2 threads"])
-def three_runs(request, module_lab):
-    """Every method on both kinds of space: twice in the same order in two processes, and once in another order in a third."""
-    lab, threads = module_lab, request.param
-    plans = [lab.plan(*runnable(), task=task, preset="smoke") for task in ("Slope", "Letters")]
-    cells = [cell for made in plans for cell in made]
-    for name, order in (("first", cells), ("second", cells), ("other order", cells[::-1])):
-        out = lab.folder / f"{name} {threads}"
-        run.prepare(out)
-        # More cells than a process takes by default, so that all cells of a run share one process.
-        run.run(order, out, Limits("cpu", threads, cells_per_process=1000), 1, run.Listener())
-    return lab, cells, threads
+def shards():
+    found = []
+    names = runnable()
+    for start in range(0, len(names), SHARD):
+        shard = names[start : start + SHARD]
+        group = pytest.mark.xdist_group(f"determinism {start // SHARD}")
+        found += (pytest.param((tuple(shard), 1), name, marks=group, id=name) for name in shard)
+        found += (pytest.param((tuple(shard), 2), name, marks=[group, pytest.mark.slow], id=f"{name}, 2 threads") for name in shard)
+    return found
 
 
-@pytest.mark.parametrize("name", runnable())
-@pytest.mark.parametrize("task", ["slope", "letters"])
-def test_same_bits_in_two_processes_and_in_any_order(three_runs, name, task):
-    lab, cells, threads = three_runs
-    (spec,) = (c.spec for c in cells if (c.spec.method, c.spec.task) == (name, task))
-    first, second, other = (lab.designs(spec, lab.folder / f"{name} {threads}") for name in ("first", "second", "other order"))
-    assert (first == second).all()
-    assert (first == other).all()
+@pytest.fixture(scope="module")
+def runs_of(module_lab):
+    """From (methods, threads) to these methods' cells on both kinds of space, and two folders of results.
+
+    One process runs all cells in order, another in reverse: what a cell finds in its process is never the same.
+    """
+
+    @cache
+    def made(shard):
+        names, threads = shard
+        plans = [module_lab.plan(*names, task=task, preset="smoke") for task in ("Slope", "Letters")]
+        cells = [cell for plan in plans for cell in plan]
+        folders = []
+        for order in (cells, cells[::-1]):
+            folders.append(module_lab.folder / f"{names[0]} {threads} {len(folders)}")
+            prepare(folders[-1])
+            # More cells than a process takes by default, so that all cells of a run share one process.
+            run_cells(order, folders[-1], RunOptions("cpu", threads, cells_per_process=1000))
+        return cells, folders
+
+    return made
 
 
-UNSTABLE = "return problem.x[:problem.budget] * (0.5 + 0.1 * (time.time_ns() % 1000) / 1000)"
+@pytest.mark.parametrize(("shard", "name"), shards())
+def test_same_bits_in_two_processes_and_in_any_order(runs_of, module_lab, shard, name):
+    cells, folders = runs_of(shard)
+    mine = [cell.spec for cell in cells if cell.spec.method == name]
+    if not mine:
+        pytest.skip("fits neither task")
+    for spec in mine:
+        one, other = (module_lab.designs(spec, folder) for folder in folders)
+        assert (one == other).all(), f"on {spec.task}"
+
+
+UNSTABLE = "return problem.x[:problem.budget] * (0.5 + 0.1 * int.from_bytes(os.urandom(3)) / 2**24)"
 
 
 def test_rerun_says_equal_or_how_far_apart_and_leaves_the_folder_alone(lab):
@@ -105,7 +131,7 @@ def test_threads_and_hash_seed_are_settled_before_libraries_load(lab):
     made = lab.plan(lab.body("Looks", look), seeds=(0,))
     notes = []
     for _ in range(2):
-        host = Host(lab.out, Limits(threads=2))
+        host = Host(lab.out, RunOptions(threads=2))
         judged = host.evaluate(next(iter(made)))
         host.close()
         notes.append(judged[0].notes)

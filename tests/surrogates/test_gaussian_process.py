@@ -9,7 +9,7 @@ from torch.testing import assert_close
 from bbo.encoding import Encoded
 from bbo.errors import NumericalError
 from bbo.space import Continuous, Sequence
-from bbo.surrogates.gaussian_process import RBF, fit, fit_likelihood, median_distance
+from bbo.surrogates.gaussian_process import RBF, fit, fit_likelihood, leave_one_out, median_distance
 from bbo.surrogates.gp_family import VisibleTable
 from bbo.surrogates.grid_gaussian_process import Grid, GridData, GridRegression
 
@@ -103,3 +103,12 @@ def test_likelihood_fit_finds_the_lengthscale_that_made_the_data():
 def test_median_distance_of_standard_normals():
     x = torch.randn(500, 32, generator=torch.Generator().manual_seed(1))
     assert median_distance(x) == pytest.approx(8.0, rel=0.05)
+
+
+def test_leave_one_out_is_what_a_fit_without_the_row_predicts():
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(12, 2, generator=generator), torch.randn(12, generator=generator)
+    kernel = RBF(1.0, 2.0, 0.1)
+    rest = [torch.arange(12) != i for i in range(12)]
+    wanted = torch.stack([fit(x[keep], y[keep], kernel).mean(x[~keep])[0] for keep in rest])
+    assert_close(leave_one_out(x, y, kernel), wanted, atol=1e-5, rtol=1e-5)

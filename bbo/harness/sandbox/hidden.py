@@ -13,7 +13,7 @@ from bbo.harness.sandbox.guard import Hidden
 VARIABLES = ("BBO_DATA_DIR",)
 
 
-def hidden(out: Path, local_tasks: frozenset[str] = frozenset()) -> Hidden:
+def list_hidden(out: Path, local_tasks: frozenset[str] = frozenset()) -> Hidden:
     """Modules and paths that a method may not touch.
 
     Args:

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from bbo.leaderboard.documents.document import Document, Item, Table, printable
+from bbo.leaderboard.documents.document import LEGEND, Document, Item, Table, printable
 
 STYLES = {"best": "bold", "changed": "bold", "second": "underline", "chance": "dim", "failed": "red"}
 
@@ -20,8 +20,7 @@ def show(document: Document, console: Console) -> None:
     for letter, text in document.notes:
         console.print(Text(f"[{letter}] {printable(text)}"))
     styles = {style for table in document.tables for row in table.rows for item in row for style in item.styles}
-    names = {"best": "best", "second": "second", "chance": "not significantly different from random at 95%"}
-    legend = [(names[s], STYLES[s]) for s in names if s in styles]
+    legend = [(text, STYLES[s]) for s, text in LEGEND.items() if s in styles]
     if legend:
         console.print(Text.assemble(*(part for text, style in legend for part in ((text, style), "  "))))
     console.print()

@@ -28,7 +28,7 @@ class Results:
             DamagedCell: designs.npz cannot be read.
         """
         folder = self.folders.get(record.spec.hash)
-        return read_outcome(folder) if folder and record.done else None
+        return read_outcome(folder, record.spec) if folder and record.done else None
 
     def trace(self, record: Record) -> Trace | None:
         """The scores along the way, where the cell was traced.

@@ -1,0 +1,28 @@
+"""The one way by which numbers leave the device, with the reason why they must.
+
+On a GPU a transfer waits for everything before it, so it belongs outside inner loops. A test watches over methods for transfers that do
+not go through here, and for those that come often.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+
+def on_host(tensor: Tensor, why: str, often: bool = False) -> Any:
+    """A tensor's numbers as plain Python (a number, or lists of them).
+
+    Args:
+        why: why the numbers must leave the device.
+        often: it is meant to be called more than a few dozen times a run, and `why` says why it must.
+    """
+    return array_on_host(tensor, why, often).tolist()
+
+
+def array_on_host(tensor: Tensor, why: str, often: bool = False) -> np.ndarray:
+    """A tensor as an array of the same type; arguments as for `on_host`."""
+    assert why
+    return tensor.detach().cpu().numpy()

@@ -1,0 +1,21 @@
+"""The smoke runs of a method on the made-up spaces, made once for all tests on one of pytest's workers."""
+
+from functools import cache
+
+import pytest
+
+from bbo import catalogue
+from bbo.testing import golden
+
+
+@pytest.fixture(scope="session")
+def runs_of():
+    """From a method's name to its runs by space; conformance tests and golden digests share them."""
+    return cache(lambda name: golden.runs(catalogue.load_method(name)))
+
+
+def pytest_generate_tests(metafunc):
+    """`method_name` is every method; the tests of one method share a worker, so that they share its runs."""
+    if "method_name" in metafunc.fixturenames:
+        names = [pytest.param(name, marks=pytest.mark.xdist_group(f"method {name}")) for name in catalogue.method_ids()]
+        metafunc.parametrize("method_name", names)

@@ -1,0 +1,84 @@
+"""The bits of every method's designs stay as committed, until its version or its digest is changed on purpose.
+
+Not marked `numerics`: on another CPU's kernels the bits are others, so `make numerics` leaves these tests out.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bbo import catalogue
+from bbo.testing import golden, portable
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "tests" / "golden" / "methods.json"
+
+
+def test_same_bits_as_committed(method_name, runs_of):
+    assert not portable.missing(), portable.missing()
+    method = catalogue.load_method(method_name)
+    message = golden.moved(method, golden.read(FILE).get(method_name), golden.entry(method, runs_of(method_name)))
+    if message and (others := golden.other_packages(ROOT / "constraints.txt")):
+        message += f" Or it is the packages: {', '.join(others)}; digests hold for the pinned ones."
+    assert not message, message
+
+
+def test_designs_move_so_that_a_digest_says_something():
+    entries = golden.read(FILE)
+    unmoved = entries.pop("offline-best")
+    still = [
+        f"{name} on {space}"
+        for name, old in entries.items()
+        for space in old
+        if space != "version" and old[space] == unmoved.get(space)
+    ]
+    assert not still, (
+        f"the best visible designs come back from {still}; let the smoke presets take longer steps, then run the script"
+    )
+
+
+def test_the_file_names_no_method_that_is_gone():
+    assert golden.read(FILE).keys() <= set(catalogue.method_ids()), "run: python tools/golden_digests.py"
+
+
+@pytest.mark.parametrize(
+    ("old", "said"),
+    [
+        (None, "has no digests yet; run: python tools/golden_digests.py random"),
+        ({"version": "0.1", "box": "a", "sequence": "b"}, "its digests are of version 0.1; run"),
+        (
+            {"version": "1.1", "box": "x", "sequence": "b"},
+            "returns other designs than before on: box; but its version is still 1.1",
+        ),
+        ({"version": "1.1", "box": "a"}, "on: sequence; but"),
+        ({"version": "1.1", "box": "a", "sequence": "b"}, ""),
+    ],
+)
+def test_what_is_said(old, said):
+    method = catalogue.load_method("random")
+    found = golden.moved(method, old, {"version": "1.1", "box": "a", "sequence": "b"})
+    assert said in found and bool(said) == bool(found)
+
+
+def test_a_method_that_moves_without_a_version_fails_and_the_script_refuses_to_write_it(tmp_path, monkeypatch):
+    import tools.golden_digests as script
+
+    monkeypatch.setattr(script, "FILE", tmp_path / "methods.json")
+    script.update(["random"], same_version=False)
+    before = golden.read(script.FILE)
+    propose = catalogue.load_method("random").cls.propose
+    monkeypatch.setattr(catalogue.load_method("random").cls, "propose", lambda self, problem: propose(self, problem).flip(0))
+    with pytest.raises(script.BBOError, match="other designs than before on: box, sequence"):
+        script.update(["random"], same_version=False)
+    assert golden.read(script.FILE) == before
+    script.update(["random"], same_version=True)
+    assert golden.read(script.FILE) != before
+
+
+def test_a_cpu_without_avx2_is_said():
+    code = "from bbo.testing import portable; print(portable.missing())"
+    other = {"ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "AVX2", "OPENBLAS_CORETYPE": "Haswell"}
+    said = subprocess.run([sys.executable, "-c", code], env=other, capture_output=True, text=True, check=True).stdout
+    assert "set ATEN_CPU_CAPABILITY=avx2" in said
