@@ -90,9 +90,10 @@ def search(
     weights = start.new_tensor(c.weights, dtype=torch.float64)
     mean = start.double()
     step = torch.full((runs, 1), sigma, dtype=torch.float64, device=start.device)
-    shape = torch.ones(runs, n, dtype=torch.float64, device=start.device)  # square roots of the covariance's eigenvalues
+    # Square roots of the covariance's eigenvalues; first all but equal, as in pycma, so that each axis keeps a name of its own.
+    shape = (5e-5 / n * torch.arange(n, dtype=torch.float64, device=start.device)).exp().expand(runs, n)
     basis = torch.eye(n, dtype=torch.float64, device=start.device).expand(runs, n, n) if not diagonal else None
-    covariance = torch.diag_embed(shape) if not diagonal else shape.clone()
+    covariance = torch.diag_embed(shape.square()) if not diagonal else shape.square()
     pc, ps = torch.zeros_like(mean), torch.zeros_like(mean)
     best, value = start.clone(), start.new_full((runs,), -torch.inf)
     decomposed = 0
@@ -103,7 +104,7 @@ def search(
                 shape = covariance.sqrt()
             else:
                 covariance = (covariance + covariance.mT) / 2
-                squares, basis = torch.linalg.eigh(covariance)
+                squares, basis = axes(covariance)
                 shape = squares.clamp(min=1e-30).sqrt()
         z = (
             normal(generation)
@@ -143,6 +144,16 @@ def search(
         if on_generation:
             on_generation(generation + 1, best)
     return best, value
+
+
+def axes(covariance: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues (..., d), rising, and eigenvectors (..., d, d) as columns, the largest number of each positive.
+
+    An eigenvector has no sign of its own, and a sample depends on it: this way rounding does not choose.
+    """
+    squares, basis = torch.linalg.eigh(covariance)
+    largest = basis.gather(-2, basis.abs().argmax(-2, keepdim=True))
+    return squares, basis * largest.sign()
 
 
 def _whitened(y: Tensor, shape: Tensor, basis: Tensor | None) -> Tensor:
