@@ -1,9 +1,9 @@
-"""The record of one cell: what was asked, what came out, and on what stack. The only thing harness and leaderboard share.
+"""The record of one cell: the request, the result, and the software and machine. The only code that harness and leaderboard share.
 
 A cell lives in `DIR/cells/HASH/` as `cell.json` and, when it is done, `designs.npz` (arrays `designs` (n, *shape), `scores` (n,) raw
 float64, `normalised` (n,) float64); where a trace was asked for, `trace.npz` too (`steps` (k,), `normalised` (k, n)). The folder is
-written under a temporary name and renamed, so it is there whole or not at all; two writers of the same cell cannot mix, the
-second leaves the first one's result standing.
+written under a temporary name and renamed, so it is never incomplete. If two writers finish the same cell, their files cannot mix:
+the first result is kept.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import shutil
-import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
@@ -22,7 +21,9 @@ from typing import Any
 
 import numpy as np
 
+from bbo import files, schema
 from bbo.errors import BBOError, DamagedCell
+from bbo.text import LONGEST, line
 
 #: Raised whenever the layout of a record changes; older ones stay readable.
 SCHEMA = 2
@@ -33,7 +34,7 @@ NAMES = {old: new for new, old in SCHEMA_1.items()}
 
 @dataclass(frozen=True)
 class CellSpec:
-    """What decides a cell's result, and nothing else: its hash names the cell.
+    """Everything that decides a cell's result, and nothing else: its hash names the cell.
 
     Args:
         task, task_version, data_hash: the task, and the sha256 of its visible table.
@@ -63,6 +64,7 @@ class CellSpec:
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
     def label(self) -> str:
+        """Task, method and seed, for messages."""
         return f"{self.task} / {self.method} / seed {self.seed}"
 
 
@@ -77,11 +79,12 @@ class Record:
         task: facts of the task for tables: title, kind, oracle, y_min, y_max, best_visible (normalised), visible_rows,
             optimum, saturated, note, local.
         method: facts of the method: summary, preset, privileged (list of names used), local.
-        notes: what the method wrote down about this run.
-        error: for failed cells: reason (error, invalid designs, timeout, memory, crash, violation), type, message, traceback.
+        notes: facts about this run that the method recorded.
+        error: for failed cells: reason (error, invalid designs, timeout, memory, crash, violation, oracle), type, message,
+            traceback.
         provenance: packages, commit, machine, threads, BLAS, device, time.
         cost: wall_seconds, cpu_seconds, peak_memory_mb of the method, peak_gpu_memory_mb on a GPU.
-        designs: how the designs lie: diversity, duplicates, nearest_offline, novel_share (`bbo.designs`); empty when failed.
+        designs: how the designs are spread: diversity, duplicates, nearest_offline, novel_share (`bbo.designs`); empty when failed.
         warnings: messages of warnings raised while the method ran.
         output: the end of what the method printed.
         schema: version of this layout.
@@ -103,20 +106,32 @@ class Record:
 
     @property
     def done(self) -> bool:
+        """Whether the cell has scores."""
         return self.status == "done"
 
     def to_json(self) -> str:
-        return json.dumps({"hash": self.spec.hash, **asdict(self)}, indent=1, sort_keys=True) + "\n"
+        """The record as stored in `cell.json`; `from_json` is the inverse."""
+        return json.dumps({"hash": self.spec.hash, **asdict(self)}, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Record:
-        """Parse a record, refusing one whose hash does not agree with its spec or whose schema is newer than ours."""
-        data = json.loads(text)
-        if data.get("schema", 0) > SCHEMA:
+        """Parse a record.
+
+        Raises:
+            ValueError: it is not JSON, or a field is not as it should be (`bbo.schema`).
+            DamagedCell: its hash does not agree with its spec, or its schema is newer than ours.
+        """
+        # NaN and infinity are no JSON, but records of earlier versions may hold them in their notes.
+        data = json.loads(text, parse_constant=lambda name: None)
+        if isinstance(data, dict) and isinstance(data.get("schema"), int) and data["schema"] > SCHEMA:
             raise DamagedCell(f"record has schema {data['schema']}, this version reads up to {SCHEMA}; update offline-bbo")
+        if "\\u" in text or "\x7f" in text or len(text) > LONGEST:
+            data = schema.cleaned(data) if isinstance(data, dict) else data
+        if isinstance(data, dict) and isinstance(data.get("spec"), dict):
+            data["spec"] = {NAMES.get(key, key): value for key, value in data["spec"].items()}
+        schema.check(data)
         stored = data.pop("hash")
-        spec = {NAMES.get(key, key): value for key, value in data["spec"].items()}
-        record = cls(**{**data, "spec": CellSpec(**spec)})
+        record = cls(**{**data, "spec": CellSpec(**data["spec"])})
         if stored != record.spec.hash:
             raise DamagedCell(f"its hash is {record.spec.hash}, but it says {stored}")
         return record
@@ -133,24 +148,25 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Trace:
-    """Scores along the way: `steps` (k,) of the method, `normalised` (k, n) of the designs as they stood."""
+    """Scores along the way: `steps` (k,) of the method, `normalised` (k, n) of the designs at these steps."""
 
     steps: np.ndarray
     normalised: np.ndarray
 
 
 def cell_folder(out: Path, cell_hash: str) -> Path:
+    """Folder of one cell below a results folder."""
     return out / "cells" / cell_hash
 
 
 def write(out: Path, record: Record, outcome: Outcome | None, trace: Trace | None = None, *, replace_failed: bool = False) -> None:
     """Store one cell, whole or not at all.
 
-    Where the cell is there already it stays as it is, but a failed one gives way if `replace_failed`.
+    An existing cell is kept; a failed one is replaced if `replace_failed`.
     """
     target = cell_folder(out, record.spec.hash)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.parent / f".tmp-{record.spec.hash}-{uuid.uuid4().hex[:8]}"
+    temporary = files.temporary(target)
     temporary.mkdir()
     try:
         if outcome:
@@ -193,13 +209,13 @@ def read_cell(folder: Path) -> Record:
     """
     remedy = f"remove {folder} and run the same command again"
     try:
-        record = Record.from_json((folder / "cell.json").read_text())
+        record = Record.from_json((folder / "cell.json").read_text(encoding="utf-8"))
     except DamagedCell as error:
         raise DamagedCell(f"damaged cell {folder.name}: {error}; {remedy}") from None
     except FileNotFoundError:
         raise DamagedCell(f"damaged cell {folder.name}: cell.json is missing; {remedy}") from None
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise DamagedCell(f"damaged cell {folder.name}: cell.json cannot be read ({error}); {remedy}") from None
+    except (ValueError, OSError, RecursionError, MemoryError) as error:
+        raise DamagedCell(f"damaged cell {folder.name}: cell.json cannot be read ({line(str(error))}); {remedy}") from None
     if folder.name != record.spec.hash:
         raise DamagedCell(f"damaged cell {folder.name}: it holds cell {record.spec.hash}; {remedy}")
     if record.done and not (folder / "designs.npz").is_file():
@@ -208,10 +224,10 @@ def read_cell(folder: Path) -> Record:
 
 
 def is_done(folder: Path) -> bool:
-    """Whether a cell is done (or else failed), without building its record: resuming asks this of every cell.
+    """Whether a cell is done (or else failed), without building its record, since resuming checks every cell.
 
     Raises:
-        DamagedCell: as `read_cell` does; only a spec that does not agree with its hash is not noticed here.
+        DamagedCell: as `read_cell` does; only a spec that does not agree with its hash is not detected here.
     """
     try:
         data = json.loads((folder / "cell.json").read_bytes())
@@ -219,40 +235,51 @@ def is_done(folder: Path) -> bool:
             done = data["status"] == "done"
             if not done or (folder / "designs.npz").is_file():
                 return done
-    except (ValueError, KeyError, TypeError, OSError):
+    except (ValueError, KeyError, TypeError, OSError, RecursionError):
         pass
     return read_cell(folder).done  # which says what is wrong
 
 
-def read_outcome(folder: Path) -> Outcome:
-    """Read a done cell's arrays.
+def read_outcome(folder: Path, spec: CellSpec | None = None) -> Outcome:
+    """Read a done cell's arrays; where its spec is given, see that they are of its budget.
 
     Raises:
-        DamagedCell: designs.npz is missing or unreadable.
+        DamagedCell: designs.npz is missing, unreadable, or its arrays are not those of a cell.
     """
-    try:
-        with np.load(folder / "designs.npz", allow_pickle=False) as arrays:
-            return Outcome(arrays["designs"], arrays["scores"], arrays["normalised"])
-    except Exception as error:  # zip, format and file errors alike mean the same thing to the user
-        raise DamagedCell(
-            f"damaged cell {folder.name}: designs.npz cannot be read ({error}); remove {folder} and run the same command again"
-        ) from None
+    remedy = f"remove {folder} and run the same command again"
+    designs, scores, normalised = _load(folder, "designs.npz", ("designs", "scores", "normalised"), remedy)
+    n = spec.budget if spec else len(designs) if designs.ndim else 0
+    fits = designs.ndim > 1 and len(designs) == n > 0 and designs.dtype.kind in "iuf" and np.isfinite(designs).all()
+    for scored in (scores, normalised):
+        fits = fits and scored.shape == (n,) and scored.dtype == np.float64 and bool(np.isfinite(scored).all())
+    if not fits:
+        found = ", ".join(f"{a.dtype} {a.shape}" for a in (designs, scores, normalised))
+        raise DamagedCell(f"damaged cell {folder.name}: designs.npz does not hold {n} designs and their scores ({found}); {remedy}")
+    return Outcome(designs, scores, normalised)
 
 
 def read_trace(folder: Path) -> Trace | None:
     """Read a cell's trace; None if it has none.
 
     Raises:
-        DamagedCell: trace.npz is unreadable.
+        DamagedCell: trace.npz is unreadable, or its arrays are not those of a trace.
     """
     path = folder / "trace.npz"
     if not path.exists():
         return None
+    steps, normalised = _load(folder, "trace.npz", ("steps", "normalised"), f"remove {path}")
+    fits = steps.ndim == 1 and steps.dtype.kind in "iu" and normalised.ndim == 2 and len(normalised) == len(steps) > 0
+    if not (fits and normalised.dtype == np.float64 and np.isfinite(normalised).all()):
+        raise DamagedCell(f"damaged cell {folder.name}: trace.npz does not hold steps and their scores; remove {path}")
+    return Trace(steps, normalised)
+
+
+def _load(folder: Path, file: str, names: tuple[str, ...], remedy: str) -> list[np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return Trace(arrays["steps"], arrays["normalised"])
-    except Exception as error:
-        raise DamagedCell(f"damaged cell {folder.name}: trace.npz cannot be read ({error}); remove that file") from None
+        with np.load(folder / file, allow_pickle=False) as arrays:
+            return [arrays[name] for name in names]
+    except Exception as error:  # zip, format and file errors alike mean the same thing to the user
+        raise DamagedCell(f"damaged cell {folder.name}: {file} cannot be read ({line(str(error))}); {remedy}") from None
 
 
 def folders(out: Path) -> Iterator[Path]:

@@ -4,7 +4,7 @@
 
 Goals: planning or resuming 100,000 cells under 20 s and 1 GB; under 50 ms a cell beyond process start. A stored cell is a real
 one (the first that was run) under other names: its files are written by `bbo.record`, its scores are copies. Each phase is
-measured in a process of its own, so that peaks of memory do not mix.
+measured in a process of its own, so that each has its own peak of memory.
 """
 
 from __future__ import annotations
@@ -23,30 +23,31 @@ from pathlib import Path
 from typing import Any
 
 from bbo import record
-from bbo.harness import plan, run
-from bbo.harness.host import Limits
+from bbo.harness import plan
+from bbo.harness.folder import prepare, remaining, status_of_plans
+from bbo.harness.options import Listener, RunOptions
 from bbo.harness.plan import Plan, Request
-from bbo.harness.run import Listener
+from bbo.harness.run import run_cells
 
 
 def make(cells: int) -> Plan:
-    """A plan of so many cells: one task, two floors."""
+    """A plan with this many cells: one task, two floors."""
     return plan.make(Request(("tfbind8",), ("random", "offline-best"), tuple(range(cells // 2))))
 
 
 def planning(cells: int, out: Path) -> None:
     made = make(cells)
-    run.prepare(out)
+    prepare(out)
     made.save(out)
-    assert len(run.remaining(made, out, False)) == cells
+    assert len(remaining(made, out, False)) == cells
 
 
 def resuming(cells: int, out: Path) -> None:
-    assert not run.remaining(make(cells), out, False)
+    assert not remaining(make(cells), out, False)
 
 
 def status(cells: int, out: Path) -> None:
-    assert len(run.status(out).done) == cells
+    assert len(status_of_plans(out).done) == cells
 
 
 def fill(cells: int, out: Path) -> None:
@@ -54,8 +55,8 @@ def fill(cells: int, out: Path) -> None:
     source = make(2)
     sample = next(iter(source))
     folder = out.with_name(out.name + "-sample")
-    run.prepare(folder)
-    (done,) = run.run([sample], folder, Limits("cpu", 1), 1, Listener())
+    prepare(folder)
+    done = record.read_cell(record.cell_folder(folder, run_cells([sample], folder, RunOptions("cpu", 1)).done[0].hash))
     outcome = record.read_outcome(record.cell_folder(folder, done.spec.hash))
     for cell in make(cells):
         record.write(out, dataclasses.replace(done, spec=cell.spec), outcome)
@@ -87,10 +88,10 @@ def overhead(cells: int, out: Path) -> dict[str, Any]:
         moments.append(time.perf_counter())
         inside.append(result.cost["wall_seconds"])
 
-    run.prepare(out)
-    run.run(list(make(cells)), out, Limits("cpu", 1), 1, Listener(end=end))
+    prepare(out)
+    run_cells(make(cells), out, RunOptions("cpu", 1), listener=Listener(end=end))
     spent = [1000 * (b - a - s) for a, b, s in zip(moments, moments[1:], inside, strict=False)]
-    fresh = Limits().cells_per_process
+    fresh = RunOptions().cells_per_process
     steady = [ms for i, ms in enumerate(spent) if i % fresh]
     return {
         "phase": "overhead of a cell",

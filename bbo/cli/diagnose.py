@@ -1,4 +1,4 @@
-"""`bbo diagnose`: how far a method's surrogate can be trusted, and how its training went."""
+"""`bbo diagnose`: how accurate a method's surrogate is, and how its training went."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ from bbo.record import read_cell
 @click.option(
     "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of the rows and of the training."
 )
-@click.option(
-    "--rows", type=click.IntRange(diagnosis.FEWEST), default=2000, show_default=True, help="Designs of each kind that are scored."
-)
+@click.option("--rows", type=click.IntRange(diagnosis.FEWEST), default=2000, show_default=True, help="Designs in each test set.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option(
     "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Picture of the training, epoch by epoch (.png, .pdf, .svg)."
@@ -42,11 +40,12 @@ def command(
     plot: Path | None,
     as_json: bool,
 ) -> None:
-    """Train surrogates on the visible table of TASK and try them on designs they have not seen.
+    """Train surrogates on a task and test them on designs they have not seen.
 
-    These are: visible rows held out; hidden rows, or uniform designs where the task keeps no hidden table and its oracle is exact;
-    and those of them that score above the best visible design, which is where an optimizer goes. RMSE and NLL are in standard
-    deviations of the visible scores. Given a folder of a cell (OUT/cells/HASH) instead, --plot draws the training recorded there.
+    They are trained on the visible table and tested on three sets: visible rows that were held out; hidden rows, or uniform designs
+    where the task has no hidden table and an exact oracle; and those of the latter that score above the best visible design, which is
+    where an optimizer goes. RMSE and NLL are in standard deviations of the visible scores. Given the folder of a cell
+    (OUT/cells/HASH), --plot draws the training recorded there.
     """
     folder = Path(what)
     if (folder / "cell.json").is_file():

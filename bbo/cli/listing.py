@@ -23,7 +23,7 @@ COLUMNS = {
 @click.argument("what", type=click.Choice([*COLUMNS, "baselines"]), metavar="tasks|methods|suites")
 @click.option("--json", "as_json", is_flag=True, help="A list of objects instead of a table.")
 def command(what: str, as_json: bool) -> None:
-    """List what can be run, and what is missing for the rest."""
+    """List tasks, methods or suites, and what is missing to use them."""
     what = "methods" if what == "baselines" else what
     names, describe = {
         "tasks": (catalogue.task_ids, _task),

@@ -14,13 +14,14 @@ from bbo.leaderboard.storage.latest import newest
 
 @click.command("prune")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Only list what would be removed (so it is without --yes, too).")
+@click.option("--dry-run", is_flag=True, help="Only list what would be removed; this is the default.")
 @click.option("--yes", is_flag=True, help="Remove what is listed.")
 def command(folder: Path, dry_run: bool, yes: bool) -> None:
-    """Remove the cells of older versions from DIR: what bbo report --latest leaves out.
+    """Remove the cells of older versions from DIR.
 
-    Of each task the version stays whose last cell was finished last; then, for each method and settings, the version of the method.
-    Nothing is removed without --yes.
+    These are the cells that bbo report --latest leaves out. Of each task, the version with the most recently finished cell is kept; of
+    its cells, for each method and its settings, the version of the method with the most recently finished cell. Nothing is removed
+    without --yes.
     """
     records = record.read_all(folder)
     stay, lines = newest(records)

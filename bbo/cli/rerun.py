@@ -7,29 +7,34 @@ from pathlib import Path
 
 import click
 
+from bbo.cli import console
 from bbo.harness import again
 
 
 @click.command("rerun")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
-    "--sample", type=click.IntRange(1), default=5, show_default=True, help="Number of random finished cells to run again."
+    "--sample",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="Number of finished cells to run again, chosen at random.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the choice of cells.")
 def command(folder: Path, sample: int, seed: int) -> None:
-    """Run random finished cells of DIR again and compare the designs bit for bit; DIR is left as it is.
+    """Run some finished cells of DIR again and compare the designs bit for bit.
 
-    Exit code 0: all equal; 1: some differ, and the differences of the stack are listed.
+    DIR is not changed. Exit code 0: all are equal; 1: some differ, and what differs in packages and machine is listed.
     """
     verdicts = []
     for verdict in again.rerun(folder, sample, seed):
         verdicts.append(verdict)
-        click.echo(f"{verdict.record.spec.label()}: {'equal' if verdict.equal else verdict.text}")
+        console.say(f"{verdict.record.spec.label()}: {'equal' if verdict.equal else verdict.text}")
         if not verdict.equal:
             for name, (then, now) in verdict.stack.items():
-                click.echo(f"  {name}: {then} then, {now} now")
+                console.say(f"  {name}: {then} then, {now} now")
             if not verdict.stack:
-                click.echo("  nothing differs in the stack")
+                click.echo("  packages and machine are the same")
     different = sum(not verdict.equal for verdict in verdicts)
     click.echo(f"{len(verdicts) - different} of {len(verdicts)} cells are equal, bit for bit")
     if different:

@@ -7,19 +7,23 @@ from pathlib import Path
 
 import click
 
+from bbo.cli import console
 from bbo.harness import again
 
 
 @click.command("rescore")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 def command(folder: Path) -> None:
-    """Score the stored designs of DIR again with the true functions; exit code 1 if a stored score does not match."""
+    """Score the stored designs of DIR again and compare the scores with the stored ones.
+
+    Exit code 1 if a stored score does not match.
+    """
     total = wrong = 0
     for verdict in again.rescore(folder):
         total += 1
         if not verdict.equal:
             wrong += 1
-            click.echo(f"{verdict.record.spec.label()} ({verdict.record.spec.hash}): {verdict.text}")
+            console.say(f"{verdict.record.spec.label()} ({verdict.record.spec.hash}): {verdict.text}")
     click.echo(f"{total - wrong} of {total} cells match their stored scores")
     if wrong:
         sys.exit(1)

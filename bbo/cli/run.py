@@ -13,8 +13,8 @@ import click
 from bbo import catalogue, local, protocol, record
 from bbo.cli import console, failures
 from bbo.errors import BBOError, unknown
-from bbo.harness import estimate, plan, request, run
-from bbo.harness.host import Limits
+from bbo.harness import engines, estimate, folder, plan, request, run
+from bbo.harness.options import EngineOptions, RunOptions
 
 
 def _shard(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, int] | None:
@@ -28,7 +28,7 @@ def _shard(context: click.Context, option: click.Parameter, text: str | None) ->
 
 @click.command("run")
 @click.argument("plan_file", required=False, type=click.Path(path_type=Path))
-@click.option("--suite", help="A shipped suite; options given beside it replace its values.")
+@click.option("--suite", help="A suite of `bbo list suites`; other options replace its values.")
 @click.option(
     "-t",
     "--task",
@@ -50,30 +50,40 @@ def _shard(context: click.Context, option: click.Parameter, text: str | None) ->
 @click.option("--set", "overrides", multiple=True, metavar="METHOD.KEY=VALUE", help="Override one setting; may be repeated.")
 @click.option("--budget", type=int, help=f"Designs per cell.  [default: {protocol.BUDGET}]")
 @click.option("--skip-missing", is_flag=True, default=None, help="Leave out tasks and methods whose data or packages are missing.")
-@click.option("--cell", "hashes", multiple=True, metavar="HASH", help="A cell of the plans saved in OUT, alone; may be repeated.")
+@click.option(
+    "--cell", "hashes", multiple=True, metavar="HASH", help="Run only this cell of the plans saved in OUT; may be repeated."
+)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option(
-    "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Cells side by side; with slurm, jobs of the array."
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Cells run at the same time; with slurm, size of the job array.",
 )
-@click.option("--threads", type=click.IntRange(1), help="Threads of a cell.  [default: local: cores / jobs; else 1]")
+@click.option("--threads", type=click.IntRange(1), help="Threads for each cell.  [default: local: cores / jobs; else 1]")
 @click.option("--timeout", type=click.FloatRange(0), default=0.0, help="Seconds a cell may take, 0 for no limit.")
 @click.option(
     "--memory", type=click.FloatRange(0), default=0.0, help="Gigabytes a cell may use (torch alone: 0.5), 0 for no limit."
 )
 @click.option(
-    "--cells-per-process", type=click.IntRange(1), default=100, show_default=True, help="Then a fresh process is started."
+    "--cells-per-process",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    help="Cells after which a method's process is replaced.",
 )
-@click.option("--tf32", is_flag=True, help="Let a GPU round float32 products to TF32: faster, less exact.")
-@click.option("--trace", is_flag=True, help="Score intermediate designs too and store the scores along the way.")
+@click.option("--tf32", is_flag=True, help="Let a GPU round float32 products to TF32: faster, but less exact.")
+@click.option("--trace", is_flag=True, help="Also score and store intermediate designs that methods report.")
 @click.option("--retry", type=click.Choice(["failed"]), help="Run failed cells again.")
-@click.option("--traceback", is_flag=True, help="At the end, print the tracebacks of failed cells too.")
-@click.option("--shard", callback=_shard, metavar="I/N", help="Only share I of N of the cells, 1/N to N/N.")
-@click.option("--engine", type=click.Choice(["local", "dask", "slurm"]), default="local", show_default=True)
+@click.option("--traceback", is_flag=True, help="Print the tracebacks of failed cells at the end.")
+@click.option("--shard", callback=_shard, metavar="I/N", help="Run only part I of N of the cells.")
+@click.option("--engine", type=click.Choice(engines.NAMES), default="local", show_default=True)
 @click.option("--scheduler", default="", help="Address of the Dask scheduler.  [default: DASK_SCHEDULER_ADDRESS]")
 @click.option(
     "--slurm", "slurm", multiple=True, metavar="OPTION=VALUE", help="An option of sbatch, like partition=gpu; may be repeated."
 )
-@click.option("--dry-run", is_flag=True, help="Say what would run and about how long, and stop.")
+@click.option("--dry-run", is_flag=True, help="Print what would run and about how long it would take.")
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Results folder.")
 def command(
     plan_file: Path | None,
@@ -100,52 +110,40 @@ def command(
 ) -> None:
     """Run every cell (task x method x seed) that OUT does not hold yet.
 
-    The same command again resumes. Exit code 0: all planned cells are done; 2: some failed, or bad input; 130: stopped.
+    Running the same command again resumes it. Exit code 0: all planned cells are done; 2: some failed, or bad input; 130: stopped.
     """
     if device == "cuda" and engine == "local":
         console.need_cuda()
-    options = dict(_option(text) for text in slurm)
+    sbatch = dict(_option(text) for text in slurm)
     if hashes:
         wanted = _named(out, hashes)
-        run.prepare(out)
+        folder.prepare(out)
     else:
         made = plan.make(_request(plan_file, suite, overrides, axes))
         for reason in made.skipped.values():
             console.say(f"skipped: {reason}", err=True)
         unsuitable = made.unsuitable()
         if unsuitable:
-            click.echo(
-                f"{len(unsuitable)} pairs of task and method do not apply and are not run, such as {_pair(unsuitable[0])}", err=True
-            )
-        if not dry_run:
-            run.prepare(out)
-            made.save(out)
-        wanted = run.shard(list(made), *shard) if shard else list(made)
-    cells = run.remaining(wanted, out, retry == "failed")
+            left_out = f"{len(unsuitable)} pairs of task and method are left out, since the method does not fit the task"
+            console.say(f"{left_out}, such as {_pair(unsuitable[0])}", err=True)
+        wanted = list(made) if dry_run else run.begin(made, out)
+        wanted = folder.shard(wanted, *shard) if shard else wanted
+    cells = folder.remaining(wanted, out, retry == "failed")
     click.echo(f"{len(wanted)} cells planned, {len(wanted) - len(cells)} there already, {len(cells)} to run in {out}", err=True)
     if dry_run:
         _say_what_would_run(cells, out, jobs)
         return
     threads = threads or (max(1, _cores() // jobs) if engine == "local" else 1)
-    limits = Limits(device, threads, timeout, memory, trace, cells_per_process, tf32)
+    how = RunOptions(device, threads, timeout, memory, trace, cells_per_process, tf32)
+    where = EngineOptions(jobs, scheduler, sbatch)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         with console.Progress(len(cells)) as progress:
-            listener, again = progress.listener(), retry == "failed"
-            if engine == "dask":
-                from bbo.harness.engines import dask as dask_engine
-
-                dask_engine.run(cells, out, limits, listener, again, scheduler)
-            elif engine == "slurm":
-                from bbo.harness.engines import slurm as slurm_engine
-
-                slurm_engine.run(cells, out, limits, jobs, listener, again, options)
-            else:
-                run.run(cells, out, limits, jobs, listener, again)
+            status = run.run_cells(wanted, out, how, engine, where, progress.listener(), retry == "failed")
     except KeyboardInterrupt:
         click.echo("stopped; finished cells are kept, the same command resumes", err=True)
         sys.exit(130)
-    _conclude(wanted, out, traceback)
+    _conclude(status, len(wanted), out, traceback)
 
 
 def _pair(pair: dict[str, str]) -> str:
@@ -153,22 +151,21 @@ def _pair(pair: dict[str, str]) -> str:
 
 
 def _interrupt(number: int, frame: Any) -> None:
-    """SIGTERM, as schedulers send it, stops a run like Ctrl-C does."""
+    """SIGTERM, which schedulers send, stops a run as Ctrl-C does."""
     raise KeyboardInterrupt
 
 
-def _conclude(wanted: list[plan.PlannedCell], out: Path, traceback: bool) -> None:
-    status = run.compare([cell.spec for cell in wanted], out)
+def _conclude(status: folder.Status, wanted: int, out: Path, traceback: bool) -> None:
     failed = status.failed
     if status.missing:
-        raise BBOError(f"{len(status.missing)} of {len(wanted)} cells were not run; the same command runs them")
+        raise BBOError(f"{len(status.missing)} of {wanted} cells were not run; the same command runs them")
     if not failed:
-        click.echo(f"all {len(wanted)} cells done; see them with: bbo report {out}", err=True)
+        click.echo(f"all {wanted} cells done; see them with: bbo report {out}", err=True)
         return
     for line in failures.lines(failed if traceback else failed[:10], traceback):
         console.say(line, err=True)
     raise BBOError(
-        f"{len(failed)} of {len(wanted)} cells failed; more with: bbo status {out} --traceback; run them again with --retry failed"
+        f"{len(failed)} of {wanted} cells failed; more with: bbo status {out} --traceback; run them again with --retry failed"
     )
 
 
@@ -179,7 +176,7 @@ def _say_what_would_run(cells: list[plan.PlannedCell], out: Path, jobs: int) -> 
     found = estimate.estimate(cells, past)
     if found.unknown < len(cells):
         text = f"about {estimate.duration(found.seconds / jobs)} with --jobs {jobs}, going by {len(past)} cells in {out}"
-        rest = f"; {found.unknown} cells have no past there and are not counted" if found.unknown else ""
+        rest = f"; {found.unknown} cells have no earlier times there and are not counted" if found.unknown else ""
         click.echo(f"estimate: {text}{rest}", err=True)
     elif cells:
         click.echo(f"estimate: unknown, {out} holds no finished cell of these methods and presets", err=True)

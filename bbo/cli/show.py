@@ -11,7 +11,7 @@ from typing import Any
 import click
 import numpy as np
 
-from bbo import catalogue, text
+from bbo import catalogue
 from bbo.cli import console, failures
 from bbo.errors import BBOError
 from bbo.harness import plan
@@ -24,13 +24,24 @@ SOME = 8
 
 @click.command("show")
 @click.argument("id", metavar="ID|FILE.py:Class|DIR/cells/HASH")
-@click.option("--all", "show_all", is_flag=True, help="All variants of a task, however many.")
+@click.option("--all", "show_all", is_flag=True, help="Print all variants of a task.")
 @click.option(
-    "--design", "row", type=click.IntRange(0), metavar="ROW", help="A visible design of a task, readable, with its score."
+    "--design",
+    "row",
+    type=click.IntRange(0),
+    metavar="ROW",
+    help="Print a visible design of a task, readable, with its score.",
 )
-@click.option("--best", type=click.IntRange(1), default=5, show_default=True, metavar="N", help="Best designs of a cell.")
+@click.option(
+    "--best",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    metavar="N",
+    help="Number of best designs of a cell to print.",
+)
 def command(id: str, show_all: bool, row: int | None, best: int) -> None:
-    """Show everything about a task or a method, or the outcome and the best designs of a cell."""
+    """Show all facts of a task or a method, or the best designs of a cell."""
     if (Path(id) / "cell.json").is_file():
         _show_cell(Path(id), best)
     elif not catalogue.is_task(id):
@@ -61,7 +72,7 @@ def _show_cell(folder: Path, best: int) -> None:
         "percentiles": ", ".join(f"{name}th {value:.6f}" for name, value in _descending(record.percentiles)),
         "failure": "" if record.done else failures.told(record),
     }
-    _facts({key: text.clean(str(value)) for key, value in facts.items() if value})
+    _facts({key: value for key, value in facts.items() if value})
     if not record.done:
         return
     out = folder.resolve().parent.parent
@@ -108,12 +119,17 @@ def _show_task(task: Task, show_all: bool) -> None:
     }
     if spec.note:
         facts["note"] = spec.note
-    click.echo(f"{spec.id}: {spec.title}\n")
+    console.say(f"{spec.id}: {spec.title}\n")
     # The module says what the data and the oracle are; a class of a family only which member it is.
     definition = inspect.getdoc(sys.modules[type(task).__module__]) or inspect.getdoc(type(task))
     if definition:
         console.prose(definition)
     _facts(facts)
+    options = dict(zip(getattr(spec.space, "positions", ()), getattr(spec.space, "names", ()), strict=False))
+    if options:
+        click.echo("\npositions and their letters, numbered from 0")
+    for position, names in options.items():
+        click.echo(console.wrapped(f"{position}: {', '.join(names)}", "  ", "      "))
     variants = task.variants()
     if variants:
         shown = variants if show_all else variants[:SOME]
@@ -124,7 +140,7 @@ def _show_task(task: Task, show_all: bool) -> None:
 
 def _show_method(method: catalogue.LoadedMethod) -> None:
     spec = method.spec
-    click.echo(f"{method.id}: {spec.title}\n" if spec.title else f"{method.id}\n")
+    console.say(f"{method.id}: {spec.title}\n" if spec.title else f"{method.id}\n")
     console.prose(inspect.getdoc(method.cls) or "(no docstring)")
     facts = {
         "version": method.version,
@@ -132,7 +148,7 @@ def _show_method(method: catalogue.LoadedMethod) -> None:
         "paper": spec.paper,
         "code": spec.code,
         "spaces": ", ".join(spec.spaces),
-        "sharpness regulariser": "with +ignite, +ignite2 or +sam" if spec.composable else "no",
+        "sharpness regulariser": "with +ignite, +ignite2, +sam or +boss" if spec.composable else "no",
         "privileged knowledge": ", ".join(spec.privileged),
         "needs": ", ".join(spec.requires),
     }

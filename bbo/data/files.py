@@ -1,4 +1,4 @@
-"""Data files: where they are found, and the proof that they are the right ones.
+"""Data files: where they are found, and how they are checked.
 
 Every file has an entry in the manifest (`tasks/data/manifest.json`, written by `tools/build_manifest.py`). A file is looked for
 below the folder named by the environment variable BBO_DATA_DIR, in the package, and in the user's cache, in this order; the first
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.resources
-import io
 import json
 import os
 import zipfile
@@ -20,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from bbo import files
-from bbo.errors import DamagedFile, Unavailable, unknown
+from bbo.errors import BBOError, DamagedFile, Unavailable, unknown
 
 
 @dataclass(frozen=True)
@@ -30,9 +29,9 @@ class DataFile:
     Args:
         name: path below a data folder, with forward slashes.
         sha256: of the file as we packed it.
-        content: sha256 of its arrays (`content_hash`). It decides: packing the same arrays with another compressor is harmless.
+        content: sha256 of its arrays (`content_hash`). This hash decides: the same arrays packed with another compressor are accepted.
         size: bytes of the file as we packed it.
-        licence, origin, mirrors, get: as the file's source says (`bbo.data.Source`).
+        licence, origin, mirrors, get: as in the file's source (`bbo.data.Source`).
         source: the short name of that source; may be empty.
     """
 
@@ -102,7 +101,7 @@ def _hint(absent: list[str]) -> str:
     own = os.environ.get("BBO_DATA_DIR", "")
     folder = Path(own).expanduser()
     if own and not folder.is_dir():
-        return f"; BBO_DATA_DIR is {own}, which is no folder"
+        return f"; BBO_DATA_DIR is {own}, which is not a folder"
     for name in absent if own else ():
         inside, _, file = name.rpartition("/")
         if folder.resolve().name == inside and (folder / file).is_file():
@@ -124,7 +123,7 @@ def load(name: str) -> dict[str, np.ndarray]:
     return dict(_load(name, path, stat.st_mtime_ns, stat.st_size))
 
 
-# A task asks for its file again at every call; a table read and checked once in a process stays (read-only).
+# A task asks for its file at every call; a process reads and checks each table once and keeps it (read-only).
 @cache
 def _load(name: str, path: Path, mtime: int, size: int) -> dict[str, np.ndarray]:
     arrays = check(name, path)
@@ -183,10 +182,12 @@ def store(name: str, arrays: dict[str, np.ndarray], folder: Path | None = None) 
     """Write arrays as the data file `name` below `folder` (default: the cache), whole or not at all; returns its path.
 
     Raises:
-        BBOError: it cannot be written there, as on a full disk.
+        BBOError: it cannot be written there.
     """
     path = (folder or cache_dir()) / name
-    content = io.BytesIO()
-    np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
-    files.write(path, content.getvalue())
+    try:
+        with files.whole(path) as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    except OSError as error:
+        raise BBOError(f"cannot write {path}: {error.strerror or error}; make room, or choose another place") from None
     return path

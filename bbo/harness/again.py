@@ -1,4 +1,4 @@
-"""Doing finished work again to see that it stands: run cells once more, score stored designs once more."""
+"""Checks finished work by repeating it: runs cells again, or scores stored designs again."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ import numpy as np
 
 from bbo import protocol, record
 from bbo.errors import BBOError
-from bbo.harness.host import Host, Limits
+from bbo.harness.host import Host
+from bbo.harness.options import RunOptions
 from bbo.harness.plan import Order, look_up, planned
 from bbo.record import Record
+from bbo.text import line
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What came of one cell done again.
+class Repeated:
+    """The result of rerunning or rescoring one cell.
 
     Args:
         record: the stored cell.
-        equal: whether all is as it was, bit for bit when run again, within the task's tolerance when scored again.
+        equal: whether the result is the same: bit for bit when run again, within the task's tolerance when scored again.
         text: what differs and how far, or why it could not be done again; empty if equal.
         stack: what differs in the stack, name to (then, now).
     """
@@ -34,39 +36,39 @@ class Verdict:
     stack: dict[str, tuple[Any, Any]] = field(default_factory=dict)
 
 
-def rerun(out: Path, sample: int, seed: int = 0) -> Iterator[Verdict]:
+def rerun(out: Path, sample: int, seed: int = 0) -> Iterator[Repeated]:
     """Run `sample` random done cells again, each on its own device type and number of threads, and compare; stores nothing.
 
     Raises:
         BBOError: no done cell there.
     """
     done, plans = _done(out), _plans(out)
-    hosts: dict[Limits, Host] = {}
+    hosts: dict[RunOptions, Host] = {}
     try:
         for then in random.Random(seed).sample(done, min(sample, len(done))):
             stack = then.provenance
-            limits = Limits(stack.get("device", "cpu"), stack.get("threads", 1), tf32=stack.get("tf32", False))
+            options = RunOptions(stack.get("device", "cpu"), stack.get("threads", 1), tf32=stack.get("tf32", False))
             try:
                 cell = look_up(_order(plans, then))
-                judged = hosts.setdefault(limits, Host(out, limits, share=False)).evaluate(cell)
+                judged = hosts.setdefault(options, Host(out, options, share=False)).evaluate(cell)
             except BBOError as error:
-                yield Verdict(then, False, str(error))
+                yield Repeated(then, False, str(error))
                 continue
             assert judged
             now, outcome, _ = judged
             stack = differences(then.provenance, now.provenance)
             if outcome is None:
                 assert now.error
-                yield Verdict(then, False, f"failed now ({now.error['reason']}): {now.error['message']}", stack)
+                yield Repeated(then, False, f"failed now ({now.error['reason']}): {now.error['message']}", stack)
                 continue
-            before = record.read_outcome(record.cell_folder(out, then.spec.hash))
-            yield Verdict(then, *_compare(before.designs, outcome.designs, then.percentiles, now.percentiles), stack)
+            before = record.read_outcome(record.cell_folder(out, then.spec.hash), then.spec)
+            yield Repeated(then, *_compare(before.designs, outcome.designs, then.percentiles, now.percentiles), stack)
     finally:
         for host in hosts.values():
             host.close()
 
 
-def rescore(out: Path) -> Iterator[Verdict]:
+def rescore(out: Path) -> Iterator[Repeated]:
     """Score the stored designs of every done cell again and compare with the stored scores and percentiles.
 
     Raises:
@@ -76,10 +78,13 @@ def rescore(out: Path) -> Iterator[Verdict]:
     for then in _done(out):
         try:
             cell = look_up(_order(plans, then))
-            before = record.read_outcome(record.cell_folder(out, then.spec.hash))
+            before = record.read_outcome(record.cell_folder(out, then.spec.hash), then.spec)
             scores = cell.task.task.score(before.designs)
         except BBOError as error:
-            yield Verdict(then, False, str(error))
+            yield Repeated(then, False, str(error))
+            continue
+        except Exception as error:  # an oracle's; it costs this cell alone
+            yield Repeated(then, False, f"the oracle failed: {line(f'{type(error).__name__}: {error}')}")
             continue
         task, tolerance = cell.task.task, cell.task.task.tolerance
         same = np.allclose(scores, before.scores, rtol=tolerance, atol=tolerance)
@@ -90,11 +95,11 @@ def rescore(out: Path) -> Iterator[Verdict]:
         )
         if not same:
             far = float(np.abs(scores - before.scores).max())
-            yield Verdict(then, False, f"scores differ by up to {far:g} (allowed {tolerance:g})")
+            yield Repeated(then, False, f"scores differ by up to {far:g} (allowed {tolerance:g})")
         elif not consistent:
-            yield Verdict(then, False, "stored percentiles or normalised scores do not follow from the stored scores")
+            yield Repeated(then, False, "stored percentiles or normalised scores do not follow from the stored scores")
         else:
-            yield Verdict(then, True)
+            yield Repeated(then, True)
 
 
 def differences(then: dict[str, Any], now: dict[str, Any], prefix: str = "") -> dict[str, tuple[Any, Any]]:

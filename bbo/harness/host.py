@@ -1,62 +1,45 @@
-"""Runs cells one after another: hands each to a method process, has what comes back judged, writes the record.
+"""Runs cells one after another: sends each to a method process, has the answer judged, and writes the record.
 
 The host holds the oracle; the method process does not. A method process that crashes costs its cell, not the run.
 """
 
 from __future__ import annotations
 
+import math
+import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bbo import local, record
 from bbo.harness.judge import Answer, judge
+from bbo.harness.options import RunOptions
 from bbo.harness.plan import PlannedCell
-from bbo.harness.sandbox import hidden as isolation
-from bbo.harness.sandbox.child import Job
-from bbo.harness.sandbox.parent import Bounds, Lost, MethodProcess, Stopped
+from bbo.harness.sandbox import wire
+from bbo.harness.sandbox.child import TRACE_POINTS, Job
+from bbo.harness.sandbox.hidden import list_hidden
+from bbo.harness.sandbox.parent import Bounds, Lost, MethodProcess, Stale, Stopped
 from bbo.harness.seeds import cell_seed
-from bbo.harness.shelf import Shelf
+from bbo.harness.shelf import SharedArrays
 from bbo.record import Outcome, Record, Trace
 
-
-@dataclass(frozen=True)
-class Limits:
-    """How cells are run; nothing of it is part of a cell's identity.
-
-    Args:
-        device: "auto", "cpu" or "cuda".
-        threads: BLAS and torch threads of the method process.
-        timeout: seconds of wall time a cell may take, 0 for no limit.
-        memory: gigabytes (10^9 bytes) a cell may use, 0 for no limit.
-        trace: whether intermediate designs are scored and stored.
-        cells_per_process: a method process is replaced after so many cells.
-        tf32: whether a GPU may round float32 products to TF32, faster and less exact.
-    """
-
-    device: str = "auto"
-    threads: int = 1
-    timeout: float = 0.0
-    memory: float = 0.0
-    trace: bool = False
-    cells_per_process: int = 100
-    tf32: bool = False
+#: Points of a trace that a host takes; a method that sends more is not told.
+MOST_POINTS = 4 * TRACE_POINTS
 
 
 @dataclass
 class Host:
-    """One method process at a time: started when first needed, again after a failure, and after so many cells.
+    """Runs cells in one method process at a time.
 
-    `stop` may be set from another thread; the running cell is then given up without a record. Without `share` every cell makes
-    for itself what seeds share.
+    The process is started when it is first needed, and replaced after a failure, after a cell that left it changed, and after
+    `cells_per_process` cells. `stop` may be set from another thread; the running cell is then given up without a record. Without
+    `share` every cell computes for itself what seeds could share.
     """
 
     out: Path
-    limits: Limits
+    options: RunOptions
     stop: threading.Event = field(default_factory=threading.Event)
     on_progress: Callable[[PlannedCell, int, int], None] = lambda cell, step, total: None
     replace_failed: bool = False
@@ -65,7 +48,7 @@ class Host:
     _hidden_tasks: frozenset[str] = frozenset()
 
     def run(self, cell: PlannedCell) -> Record | None:
-        """Run one cell and store it; None if it was given up because `stop` was set.
+        """Run one cell and store it; None if it was abandoned because `stop` was set.
 
         A cell that another runner has finished in the meantime is not run again.
         """
@@ -82,31 +65,39 @@ class Host:
 
     def evaluate(self, cell: PlannedCell) -> tuple[Record, Outcome | None, Trace | None] | None:
         """Run one cell and judge it, without storing; None if `stop` was set."""
-        answer = Answer()
+        while True:
+            try:
+                return self._try(cell)
+            except Stale:  # not this cell's fault: run it again in a fresh process
+                self.close()
 
-        def on_message(kind: str, facts: dict[str, Any], array: np.ndarray | None) -> Any:
-            if kind == "ask":
-                if facts["name"] not in answer.privileged:
-                    answer.privileged.append(facts["name"])
-                return known[facts["name"]]
-            if kind == "fetch":
-                return shelf.fetch(str(facts["key"])) if self.share else "make"
-            if kind == "keep":
-                if self.share and array is not None:
-                    shelf.keep(str(facts["key"]), array)
-                return None
-            if array is not None:
-                answer.points.append((int(facts["step"]), array))
-            self.on_progress(cell, int(facts["step"]), int(facts["total"]))
+    def _try(self, cell: PlannedCell) -> tuple[Record, Outcome | None, Trace | None] | None:
+        answer, known, shelf = Answer(), _privileged(cell), SharedArrays(self.out)
+
+        def on_message(message: wire.Progress | wire.Ask | wire.Fetch | wire.Keep) -> Any:
+            match message:
+                case wire.Ask(name):
+                    value = known[name]
+                    if name not in answer.privileged:
+                        answer.privileged.append(name)
+                    return value
+                case wire.Fetch(key):
+                    return shelf.fetch(key) if self.share else "make"
+                case wire.Keep(key, array):
+                    if self.share:
+                        shelf.keep(key, array)
+                case wire.Progress(step, total, designs):
+                    if designs is not None and self.options.trace and len(answer.points) < MOST_POINTS:
+                        answer.points.append((step, designs))
+                    self.on_progress(cell, step, total)
             return None
 
-        known, shelf = _privileged(cell), Shelf(self.out)
         process = self._ready(cell)
-        bounds = Bounds(self.limits.timeout, self.limits.memory)
+        bounds = Bounds(self.options.timeout, self.options.memory)
         try:
-            facts, answer.designs = process.ask(self._job(cell, process.data_hash), bounds, self.stop, on_message)
-            for name in ("error", "notes", "stack", "cost", "warnings"):
-                setattr(answer, name, facts[name])
+            said = process.ask(self._job(cell, process.data_hash), bounds, self.stop, on_message)
+            answer.designs, answer.error, answer.notes = said.array, said.error, said.notes
+            answer.stack, answer.cost, answer.warnings = said.stack, said.cost, said.warnings
         except Stopped:
             self.close()
             return None
@@ -116,7 +107,7 @@ class Host:
         finally:
             shelf.let_go()
         answer.output = process.output()
-        if answer.error or process.cells >= self.limits.cells_per_process:
+        if answer.error or not process.clean or process.cells >= self.options.cells_per_process:
             self.close()  # what failed may have left its process in any state
         return judge(cell, answer)
 
@@ -133,12 +124,15 @@ class Host:
             self.close()
         if self._process is None or not self._process.alive:
             self.close()
-            self._process = MethodProcess(self.limits.threads, isolation.hidden(self.out, self._hidden_tasks))
+            self._process = MethodProcess(self.options.threads, list_hidden(self.out, self._hidden_tasks))
         return self._process
 
     def _job(self, cell: PlannedCell, held: str) -> Job:
         data, fresh = cell.task.dataset, held != cell.task.data_hash
         return Job(
+            ticket=f"{cell.spec.hash}-{secrets.token_hex(16)}",
+            # Numbers of eight bytes, and room for a wrong shape, which is then told as such.
+            longest=2**20 + 4 * 8 * cell.spec.budget * math.prod(data.x.shape[1:]),
             data_hash=cell.task.data_hash,
             x=data.x if fresh else None,
             y=data.y if fresh else None,
@@ -148,10 +142,10 @@ class Host:
             privileged=tuple(_privileged(cell)),
             reference=cell.method.reference,
             config=cell.spec.config,
-            device=self.limits.device,
-            threads=self.limits.threads,
-            trace=self.limits.trace,
-            tf32=self.limits.tf32,
+            device=self.options.device,
+            threads=self.options.threads,
+            trace=self.options.trace,
+            tf32=self.options.tf32,
         )
 
 

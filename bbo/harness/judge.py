@@ -1,27 +1,36 @@
-"""From a method's answer to a cell's record: checks the designs, scores them with the true function, collects the facts."""
+"""Turns a method's answer into a cell's record: checks the designs, scores them with the true function, collects the facts."""
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
-from bbo import designs as how_designs_lie
 from bbo import protocol
+from bbo.designs import describe
 from bbo.errors import DesignError
 from bbo.harness import provenance
 from bbo.harness.plan import PlannedCell
 from bbo.record import Outcome, Record, Trace
+from bbo.text import bounded_list, clean, clean_json
+
+#: Share of repeated designs from which a record warns.
+MANY_DUPLICATES = 0.5
+
+
+class OracleError(Exception):
+    """The true function failed on valid designs."""
 
 
 @dataclass
 class Answer:
-    """What came back from a method process.
+    """The answer of a method process.
 
     Args:
-        designs: (budget, *shape) if all is well, or anything else a method returned; None if it failed.
+        designs: (budget, *shape) if valid, or whatever else the method returned; None if it failed.
         error: reason, type, message and traceback if it failed.
         points: intermediate designs by step, where a trace was asked for.
         output: the end of what the method printed.
@@ -39,14 +48,22 @@ class Answer:
 
 
 def judge(cell: PlannedCell, answer: Answer) -> tuple[Record, Outcome | None, Trace | None]:
-    """Check and score an answer; a trace that cannot be scored costs a warning, not the cell."""
+    """Check and score an answer.
+
+    A trace that cannot be scored costs a warning, not the cell; an oracle that fails costs the cell, not the run.
+    """
     task, spec, error = cell.task.task, cell.task.task.spec, answer.error
     outcome = None
     if error is None:
         try:
             outcome = _score(cell, np.asarray(answer.designs))
+            facts = describe(outcome.designs, cell.task.dataset.x, spec.space)
         except DesignError as problem:
             error = {"reason": "invalid designs", "type": "DesignError", "message": str(problem), "traceback": ""}
+        except OracleError as problem:
+            cause = problem.__cause__
+            trace_text = "".join(traceback.format_exception(cause)) if cause else ""
+            error = {"reason": "oracle", "type": type(cause or problem).__name__, "message": str(problem), "traceback": trace_text}
     trace, complaints = _trace(cell, answer.points) if outcome else (None, [])
     result = Record(
         spec=cell.spec,
@@ -75,26 +92,43 @@ def judge(cell: PlannedCell, answer: Answer) -> tuple[Record, Outcome | None, Tr
             "privileged": answer.privileged,
             "local": cell.method.local,
         },
-        notes=answer.notes,
-        error=error,
+        notes=clean_json(answer.notes),
+        error={key: clean(text) for key, text in error.items()} if error else None,
         provenance=provenance.host()
         | {"packages": provenance.packages(cell), "finished": datetime.now(UTC).isoformat(timespec="seconds")}
         | answer.stack,
         cost=answer.cost,
-        designs=how_designs_lie.describe(outcome.designs, cell.task.dataset.x, spec.space) if outcome else {},
-        warnings=[*answer.warnings, *complaints],
-        output=answer.output,
+        designs=facts if outcome else {},
+        warnings=bounded_list([*answer.warnings, *complaints, *(_absurd(facts) if outcome else [])]),
+        output=clean(answer.output),
     )
     return result, outcome, trace
+
+
+def _absurd(facts: dict[str, float]) -> list[str]:
+    """Warnings about a set of designs that has collapsed."""
+    share = facts["duplicates"]
+    if facts["diversity"] == 0 and share > 0:
+        return ["all designs are equal"]
+    if share > MANY_DUPLICATES:
+        return [f"{share:.0%} of the designs repeat an earlier one"]
+    return []
 
 
 def _score(cell: PlannedCell, designs: np.ndarray) -> Outcome:
     if designs.ndim == 0 or len(designs) != cell.spec.budget:
         came = len(designs) if designs.ndim else 0
         raise DesignError(f"{cell.method.id} must return exactly {cell.spec.budget} designs (the budget); got {came}")
-    designs = cell.task.task.spec.space.check(designs)
-    scores = cell.task.task.score(designs)
-    return Outcome(designs, scores, cell.task.task.normalise(scores))
+    task = cell.task.task
+    designs = task.spec.space.check(designs)
+    try:
+        scores = task.score(designs.copy())
+        outcome = Outcome(designs, scores, task.normalise(scores))
+        if not np.isfinite(outcome.normalised).all():
+            raise ValueError("normalised scores that are not finite")
+    except Exception as error:
+        raise OracleError(f"the oracle of {task.spec.id} failed: {type(error).__name__}: {error}") from error
+    return outcome
 
 
 def _trace(cell: PlannedCell, points: list[tuple[int, np.ndarray]]) -> tuple[Trace | None, list[str]]:
@@ -103,6 +137,6 @@ def _trace(cell: PlannedCell, points: list[tuple[int, np.ndarray]]) -> tuple[Tra
         try:
             scores.append(_score(cell, designs).normalised)
             steps.append(step)
-        except DesignError as problem:
+        except (DesignError, OracleError) as problem:
             complaints.append(f"trace: step {step} left out: {problem}")
     return (Trace(np.asarray(steps), np.stack(scores)) if scores else None), complaints[:1]

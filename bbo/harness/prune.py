@@ -15,11 +15,14 @@ from bbo.errors import BBOError
 from bbo.harness.plan import orders
 from bbo.record import Record
 
+#: Suffix of a folder that is being removed.
+PRUNED = "-pruned"
+
 
 def prune(out: Path, gone: Collection[Record]) -> None:
     """Remove cells, and from every plan the pairs of task and method they belong to.
 
-    Plans change first: what is stopped on the way leaves cells without a plan, which the same call removes.
+    Plans are changed first: an interrupted call leaves cells without a plan, which the next call removes.
 
     Raises:
         BBOError: a plan cannot be read, or something cannot be removed; what was removed before stays removed.
@@ -28,9 +31,11 @@ def prune(out: Path, gone: Collection[Record]) -> None:
     try:
         for path in sorted((out / "plans").glob("*.json")):
             _prune_plan(path, names)
+        for left in (out / "cells").glob(f".tmp-*{PRUNED}"):
+            shutil.rmtree(left)
         for name in sorted(names):
             folder = record.cell_folder(out, name)
-            hidden = folder.with_name(f".tmp-{name}-pruned")
+            hidden = folder.with_name(f".tmp-{name}{PRUNED}")
             os.rename(folder, hidden)
             shutil.rmtree(hidden)
     except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -40,10 +41,13 @@ BatchLoss = Callable[[Tensor, Predict], Tensor]
 #: tries other weights.
 Loss = Callable[[Predict, Batch], BatchLoss]
 
+#: Training rows (K, n) and the members' generators to the batches of one epoch, each the places (K, B) of its rows among the n.
+Order = Callable[[Tensor, Sequence[Generator]], Sequence[Tensor]]
+
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and on what a surrogate is trained.
+    """How long, and on which rows, a surrogate is trained.
 
     Args:
         epochs: passes over the training rows.
@@ -54,6 +58,7 @@ class Plan:
         bootstrap: weight each row by how often a resample with replacement drew it.
         keep: "last" epoch's weights, or those of the epoch with the "best" validation loss, chosen for each member.
         patience: stop after this many epochs in which no member's validation loss improved; 0 never stops early.
+        cosine: let the step size fall as a half cosine, epoch by epoch: lr (1 + cos(pi epoch / epochs)) / 2 from epoch 0 on.
     """
 
     epochs: int
@@ -64,6 +69,7 @@ class Plan:
     bootstrap: bool = False
     keep: str = "last"
     patience: int = 0
+    cosine: bool = False
 
 
 @dataclass(frozen=True)
@@ -140,6 +146,7 @@ def fit(
     regulariser: Regulariser | None = None,
     criterion: Loss | None = None,
     progress: Callable[[int, int], None] | None = None,
+    order: Order | None = None,
 ) -> Fitted:
     """Train one network for each generator, all as one batched model.
 
@@ -148,11 +155,15 @@ def fit(
 
     Args:
         network: makes a freshly initialised network.
-        x: designs (N, d). y: scores (N,), usually z-scored.
+        x: designs (N, d).
+        y: scores (N,), usually z-scored.
+        plan: how long and on which rows.
         loss: what is minimised, see `Loss`.
+        generators: one for each member.
         regulariser: see `bbo.surrogates.sharpness`; none by default.
         criterion: the loss on validation rows, where it is not `loss`.
         progress: called with (batches done, batches in all).
+        order: draws the batches of an epoch; by default all rows, shuffled.
 
     Raises:
         BBOError: a plan that cannot be carried out. NumericalError: the loss is no longer finite.
@@ -163,13 +174,17 @@ def fit(
     regulariser = regulariser or Unregularised()
     params = {name: p.clone().requires_grad_() for name, p in ensemble.params.items()}
     optimiser = adam(params, plan.lr)
-    batches = math.ceil(rows.shape[1] / plan.batch_size)
+    order = order or partial(_shuffled, plan.batch_size)
+    drawn = order(rows, generators)
+    batches = len(drawn)
     epochs = min(plan.epochs, max(1, plan.max_updates // batches)) if plan.max_updates else plan.epochs
     history, best, stale = History(), _Best(plan.keep == "best"), 0
     for epoch in range(epochs):
-        order = torch.stack([torch.randperm(rows.shape[1], generator=g, device=g.device) for g in generators])
+        drawn = order(rows, generators) if epoch else drawn
+        if plan.cosine:
+            optimiser.param_groups[0]["lr"] = plan.lr * (1 + math.cos(math.pi * epoch / epochs)) / 2
         total = torch.zeros(len(generators), device=x.device)
-        for number, chosen in enumerate(order.split(plan.batch_size, dim=1)):
+        for number, chosen in enumerate(drawn):
             own = rows.gather(1, chosen)
             batch = Batch(x[own], y[own], weight.gather(1, chosen))
             losses = step(objective(ensemble, params, batch, loss), params, regulariser, optimiser)
@@ -209,6 +224,12 @@ def _split(n: int, plan: Plan, generators: Sequence[Generator]) -> tuple[Tensor,
     size = n - count
     drawn = [torch.randint(size, (size,), generator=g, device=g.device) for g in generators]
     return held_out, rows, torch.stack([torch.bincount(d, minlength=size) for d in drawn]).float()
+
+
+def _shuffled(batch_size: int, rows: Tensor, generators: Sequence[Generator]) -> Sequence[Tensor]:
+    """All places of the rows, in a random order of each member's own."""
+    order = torch.stack([torch.randperm(rows.shape[1], generator=g, device=g.device) for g in generators])
+    return order.split(batch_size, dim=1)
 
 
 def adam(params: Params, lr: float) -> torch.optim.Adam:

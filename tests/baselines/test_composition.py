@@ -23,7 +23,12 @@ def test_the_methods_of_the_paper_we_have_can_be_composed():
     assert not {"random", "offline-best"} & set(COMPOSABLE)
 
 
-RECORDED = {"ignite": {"lambda", "grad_norm", "slack"}, "ignite2": {"lambda", "grad_norm"}, "sam": {"grad_norm"}}
+RECORDED = {
+    "ignite": {"lambda", "grad_norm", "slack"},
+    "ignite2": {"lambda", "grad_norm"},
+    "sam": {"grad_norm"},
+    "boss": {"sensitivity", "gamma_mean", "gamma_std"},
+}
 #: Every method once, and every regulariser once, on the cheapest method.
 PAIRS = [(name, "ignite") for name in COMPOSABLE] + [("gradient-ascent", name) for name in PUBLISHED if name != "ignite"]
 
@@ -119,7 +124,7 @@ def test_composed_names_in_run_resume_status_and_report(tmp_path):
     assert records["gradient-ascent"].spec.config["sharpness"] == "none"
     assert json.loads(call(["status", str(out), "--json"]).stdout)["missing"] in ([], 0)
     rows = json.loads(call(["report", str(out), "--format", "json"]).stdout)
-    assert {row["method"] for row in rows} == set(records)
+    assert {row["method"] for row in rows} == {"gradient-ascent", "gradient-ascent+ignite [sharpness_lambda=0.5]"}
 
 
 def test_the_list_says_which_methods_can_be_composed():

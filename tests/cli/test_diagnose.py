@@ -100,6 +100,9 @@ def test_training_is_drawn_from_a_diagnosis_and_from_a_stored_cell(task, tmp_pat
         (["tfbind9", "--surrogate", "coms"], "did you mean tfbind8"),
         (["tfbind8", "--surrogate", "coms", "--set", "steps=3"], "--set takes METHOD.KEY=VALUE"),
         (["tfbind8", "--surrogate", "coms", "--set", "coms.step=3"], "did you mean steps"),
+        (["tfbind8", "--surrogate", "coms", "--set", "root.steps=3"], "unknown method in --set 'root': known: coms"),
+        (["tfbind8", "--surrogate", "coms", "--seed", "-1"], "'--seed': -1 is not in the range"),
+        (["tfbind8", "--surrogate", "coms", "--seed", "99999999999999999999999"], "is not in the range"),
     ],
 )
 def test_bad_input_is_one_line(arguments, message):
@@ -107,6 +110,23 @@ def test_bad_input_is_one_line(arguments, message):
     assert result.exit_code == 2
     assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_cuda_without_a_device_is_one_line(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    result = call("tfbind8", "--surrogate", "coms", "--device", "cuda")
+    assert result.exit_code == 2
+    assert result.stderr == "error: --device cuda: torch sees no CUDA device here; use --device cpu\n"
+
+
+def test_drawing_leaves_the_backend_alone():
+    code = "import sys, bbo.diagnosis as d; d.plot({'a': {'train_loss': [[1.0], [0.5]]}}, 'PATH'); assert 'matplotlib.pyplot' not in sys.modules"
+    import subprocess
+    import sys
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, "-c", code.replace("PATH", f"{folder}/a.png")], check=True)
 
 
 def test_a_cell_without_a_training_has_nothing_to_plot(tmp_path):

@@ -86,13 +86,135 @@ def test_html_page(results, tmp_path):
         (["run", "--suite", "quik"], "did you mean quick"),
         (["run", "-t", "tfbind8"], "no methods given"),
         (["run", "-t", "tfbind8", "-b", "./nothing.py:Mine"], "no file for"),
+        (["run", "--suite", "nope"], "known: core, full, ignite-table, quick, root-table (see: bbo list suites)"),
+        (["run", "-t", "tfbind8,branin", "-b", "random"], "-t takes one name and may be repeated: -t tfbind8 -t branin"),
+        (["run", "-t", "tfbind8", "-b", "random, root"], "-b random -b root"),
+        (["run", "-t", "tfbind8", "branin", "-b", "random"], "each method with -b: -t branin"),
+        (["run", "-t", "tfbind8", "nothing.toml", "-b", "random"], "plan nothing.toml cannot be read"),
+        (["run", "-t", "tfbind8", "-b", "coms", "--set", "coms.lr=1"], "did you mean learning_rate?"),
+        (["run", "-t", "tfbind8", "-b", "coms", "--set", "coms.steps=1", "--set", "coms.steps=2"], "gives coms.steps twice"),
+        (["run", "-t", "tfbind8", "-b", "random", "--budget", "1000000000"], "at most 100000"),
+        (["run", "-t", "tfbind8", "-b", "random", "--seeds", "0-999999999"], "at most 100000 seeds"),
+        (["run", "-t", "tfbind8", "-b", "root", "--set", "root.eta=nan"], "takes finite numbers"),
+        (["run", "-t", "hpo-naval:foo", "-b", "random"], "has no variants"),
+        (["run", "-t", "rna-x*", "-b", "random"], "did you mean rna-a, rna-b or rna-c?"),
+        (["run", "-t", "tfbind8", "-b", "random", "--jobs", "0"], "invalid value for '--jobs'"),
+        (["run", "-t", "tfbind8", "-b", "random", "--nothing"], "--nothing"),
+        (["rnu"], "unknown command 'rnu': did you mean run?"),
     ],
 )
 def test_bad_input_is_one_line_and_changes_nothing(tmp_path, words, message):
-    done = bbo(*words, "--out", tmp_path / "out", code=2)
+    done = bbo(*words, "--out", tmp_path / "out", cwd=tmp_path, code=2)
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        ('budget = "abc"', "budget in p.toml is a whole number; got 'abc'"),
+        ('set = "x"', "set in p.toml is a table"),
+        ("tasks = [1]", "tasks in p.toml is a list of names"),
+        ("preset = 5", "preset in p.toml is a word"),
+        ("seeds = 3.0", "seeds in p.toml is a whole number from 0"),
+        ("seed = 3", "did you mean seeds?"),
+        (b"\xff\xfe", "p.toml is not UTF-8 text"),
+    ],
+)
+def test_a_wrong_plan_file_is_one_line(tmp_path, plan, message):
+    (tmp_path / "p.toml").write_bytes(plan if isinstance(plan, bytes) else plan.encode())
+    done = bbo("run", "p.toml", "-b", "random", "--out", "out", cwd=tmp_path, code=2)
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+PROPOSE = "    def propose(self, problem):\n        return problem.x[:problem.budget]\n"
+DATACLASS = "from dataclasses import dataclass\n@dataclass(frozen=True)\nclass A:\n"
+PLUGINS = {
+    "no class": ("a = 1\n", "mine.py 'A': known: none"),
+    "an instance": (f"class B:\n{PROPOSE}\nA = B()\n", "is not a class"),
+    "no propose": ("class A:\n    pass\n", "needs a method propose(self, problem)"),
+    "a setting without a default": (f"{DATACLASS}    rate: float\n{PROPOSE}", "setting A.rate needs a default value"),
+    "arguments": (f"class A:\n    def __init__(self, rate):\n        pass\n{PROPOSE}", "missing 1 required positional argument"),
+    "settings that refuse each other": (
+        f"{DATACLASS}    rate: float = -1.0\n    def __post_init__(self):\n        raise ValueError('no rate')\n{PROPOSE}",
+        "A refuses its settings: ValueError: no rate",
+    ),
+    "an infinite default": (f"{DATACLASS}    rate: float = float('inf')\n{PROPOSE}", "takes finite numbers; got inf"),
+    "a path as setting": (
+        f"import pathlib\n{DATACLASS}    p: pathlib.Path = pathlib.Path()\n{PROPOSE}",
+        "a setting is one of bool",
+    ),
+    "presets that are a list": (f"{DATACLASS}    presets = ['fast']\n{PROPOSE}", "must be a dict of dicts"),
+    "a preset that is nothing": (f"{DATACLASS}    presets = {{'fast': None}}\n{PROPOSE}", "must be a name with a dict"),
+    "a preset of unknown settings": (
+        f"{DATACLASS}    rate: float = 1.0\n    presets = {{'fast': {{'rat': 1}}}}\n{PROPOSE}",
+        "did you mean rate?",
+    ),
+    "a syntax error": ("class A\n", "cannot be imported: SyntaxError"),
+    "null bytes": ("class A:\0\n", "cannot be imported"),
+    "an import error": ("import nope_nope\n", "line 1: ModuleNotFoundError"),
+    "an exit": ("import sys\nsys.exit(3)\n", "line 2: SystemExit: 3"),
+    "an interrupt": ("raise KeyboardInterrupt\n", "line 1: KeyboardInterrupt"),
+}
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_a_plugin_that_cannot_be_used_is_one_line(tmp_path, plugin):
+    text, message = PLUGINS[plugin]
+    (tmp_path / "mine.py").write_text(text)
+    done = bbo("run", "-t", "tfbind8", "-b", "mine.py:A", "--seeds", "0", "--out", "out", cwd=tmp_path, code=2)
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_patterns_stand_for_what_they_match(tmp_path):
+    words = ["-t", "hpo-*", "-t", "tfbind8:SIX6*", "-b", "gradient-*", "-b", "random", "--seeds", "0", "--out", tmp_path / "out"]
+    done = bbo("run", *words, "--dry-run", "--skip-missing")
+    labels = done.stdout.splitlines()
+    pairs = {tuple(label.split(" / ")[:2]) for label in labels}
+    tasks, methods = {task for task, _ in pairs}, {method for _, method in pairs}
+    assert len(labels) == len(pairs) == len(tasks) * len(methods)
+    assert {"hpo-naval", "hpo-slice"} < tasks
+    # The variants need files that may be there or not.
+    assert all(
+        name in tasks or f"skipped: task '{name}'" in done.stderr for name in ("tfbind8:SIX6_REF_R2", "tfbind8:SIX6_T165A_R1")
+    )
+    assert "PAX7" not in done.stderr + done.stdout
+    assert methods == {"gradient-ascent", "gradient-ascent-mean", "gradient-ascent-min", "random"}
+    everything = bbo("run", "-t", "branin", "-b", "all", "--seeds", "0", "--out", tmp_path / "out", "--dry-run").stdout
+    listed = json.loads(bbo("list", "methods", "--json").stdout)
+    assert len(everything.splitlines()) == sum("continuous" in method["spaces"] for method in listed)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_missing_is_left_out_on_request(tmp_path, monkeypatch):
+    """With no data folder at all some tasks of the suite `full` cannot be used."""
+    monkeypatch.setenv("BBO_DATA_DIR", str(tmp_path / "empty"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    words = ["run", "-t", "all", "-b", "random", "--seeds", "0", "--out", tmp_path / "out", "--dry-run"]
+    refused = bbo(*words, code=2)
+    assert "leave out all that is missing with --skip-missing" in refused.stderr
+    done = bbo(*words, "--skip-missing")
+    skipped = [line for line in done.stderr.splitlines() if line.startswith("skipped: ")]
+    missing = [task["id"] for task in json.loads(bbo("list", "tasks", "--json").stdout) if not task["available"]]
+    assert len(skipped) == len(missing) > 0
+    assert all(any(f"'{name}'" in line for line in skipped) for name in missing)
+    assert not {label.split(" / ")[0] for label in done.stdout.splitlines()} & set(missing)
+    only = bbo("run", "-t", missing[0], "-b", "random", "--out", tmp_path / "out", "--skip-missing", code=2)
+    assert "nothing to run: all tasks were skipped" in only.stderr
+
+
+@pytest.mark.parametrize("address", ["garbage::", "host:port", "tcp://127.0.0.1:1"])
+def test_a_wrong_scheduler_is_noticed_at_once(tmp_path, address):
+    pytest.importorskip("distributed")
+    words = ["run", "-t", "branin", "-b", "random", "--seeds", "0", "--engine", "dask", "--scheduler", address]
+    done = bbo(*words, "--out", tmp_path, code=2)
+    line = done.stderr.strip().splitlines()[-1]
+    assert "is written like tcp://host:8786" in line or "no Dask scheduler answers at tcp://127.0.0.1:1" in line
 
 
 def test_unwritable_folder(tmp_path):

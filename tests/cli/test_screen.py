@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from bbo import catalogue
-from bbo.cli import console, main
+from bbo.cli import COMMANDS, console, main
 from bbo.cli.console import Phase
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -156,3 +156,10 @@ def test_suites_are_listed():
     assert all(row["purpose"] for row in rows.values())
     assert "quick" in call("list", "suites").stdout
     assert call("list", "methods").stdout == call("list", "baselines").stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_says_of_itself_what_the_list_of_commands_says(name):
+    """The list has its own lines, so that it need not import the commands."""
+    command = main.get_command(None, name)
+    assert " ".join(command.help.split("\n\n")[0].split()) == COMMANDS[name][1]

@@ -60,3 +60,31 @@ def test_torch_is_not_imported_for(words):
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "torch was imported" not in done.stderr
+
+
+def test_a_composed_local_name_is_a_method(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("class Mine:\n    def propose(self, problem):\n        return problem.x[:problem.budget]\n")
+    assert not catalogue.is_task(f"{path}:Mine+ignite")
+    with pytest.raises(BBOError, match="'Mine' takes no sharpness regulariser"):
+        catalogue.load_method(f"{path}:Mine+ignite")
+
+
+@pytest.mark.parametrize("statement", ["raise KeyboardInterrupt", "raise SystemExit(3)", "import nothing_of_this_name"])
+def test_a_local_file_that_ends_while_it_is_imported_is_an_error_with_its_line(statement, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(f"'A file.'\n{statement}\n")
+    with pytest.raises(BBOError, match=r"mine\.py cannot be imported: line 2: \w+") as error:
+        catalogue.load_method(f"{path}:Mine")
+    assert not str(error.value).endswith(": ")
+
+
+def test_patterns_expand_to_what_they_match():
+    assert catalogue.expand_tasks("rna-*") == ["rna-a", "rna-b", "rna-c"]
+    variants = catalogue.expand_tasks("tfbind8:*")
+    assert len(variants) == len(catalogue.load_task("tfbind8").variants())
+    assert all(name.startswith("tfbind8:") for name in variants)
+    assert catalogue.expand_methods("all") == catalogue.method_ids()
+    assert catalogue.expand_methods("gradient-ascent+ignite") == ["gradient-ascent+ignite"]
+    with pytest.raises(BBOError, match="did you mean rna-a, rna-b or rna-c"):
+        catalogue.expand_tasks("rna-x*")

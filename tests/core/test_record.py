@@ -11,6 +11,8 @@ from bbo import record
 from bbo.errors import BBOError, DamagedCell
 from bbo.record import CellSpec, Outcome, Record
 
+ERROR = {"reason": "error", "type": "ValueError", "message": "no", "traceback": ""}
+
 
 def spec(**changes):
     facts = {"task": "t", "task_version": "1", "data_hash": "ab", "method": "b", "method_version": "1"}
@@ -36,7 +38,7 @@ def test_hash_depends_on_content_not_on_order(config, seed):
     assert first.hash == spec(config=dict(reversed(config.items())), seed=seed).hash
     assert first.hash != spec(config=config, seed=seed + 1).hash
     assert first.hash != spec(config={**config, "another setting": 1}, seed=seed).hash
-    assert Record.from_json(Record(first, "failed").to_json()).spec == first
+    assert Record.from_json(Record(first, "failed", error=ERROR).to_json()).spec == first
 
 
 def test_round_trip(tmp_path):
@@ -51,22 +53,22 @@ def test_round_trip(tmp_path):
 
 def test_the_first_writer_of_a_cell_wins(tmp_path):
     record.write(tmp_path, done(), outcome())
-    record.write(tmp_path, Record(spec(), "failed", error={"reason": "late"}), None)
+    record.write(tmp_path, Record(spec(), "failed", error=ERROR), None)
     assert record.read_all(tmp_path)[0].done
 
 
 def test_a_failed_cell_gives_way_only_when_asked(tmp_path):
-    record.write(tmp_path, Record(spec(), "failed"), None)
+    record.write(tmp_path, Record(spec(), "failed", error=ERROR), None)
     record.write(tmp_path, done(), outcome())
     assert not record.read_all(tmp_path)[0].done
     record.write(tmp_path, done(), outcome(), replace_failed=True)
     assert record.read_all(tmp_path)[0].done
-    record.write(tmp_path, Record(spec(), "failed"), None, replace_failed=True)
+    record.write(tmp_path, Record(spec(), "failed", error=ERROR), None, replace_failed=True)
     assert record.read_all(tmp_path)[0].done
 
 
 def test_done_wins_over_failed_across_folders(tmp_path):
-    record.write(tmp_path / "a", Record(spec(), "failed"), None)
+    record.write(tmp_path / "a", Record(spec(), "failed", error=ERROR), None)
     record.write(tmp_path / "b", done(), outcome())
     assert [r.done for r in record.read_all(tmp_path / "a", tmp_path / "b")] == [True]
 

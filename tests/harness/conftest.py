@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from bbo import record
-from bbo.harness import plan, run
-from bbo.harness.host import Limits
-from bbo.harness.plan import Plan, Request
-from bbo.harness.run import Listener
+from bbo.harness import plan
+from bbo.harness.options import EngineOptions, Listener, RunOptions
+from bbo.harness.plan import Plan
+from bbo.harness.request import Request
+from bbo.harness.run import begin, run_cells
 
 TASK = """
 import numpy as np
@@ -80,11 +81,14 @@ class Lab:
         paths = tuple(r if ":" in r or r[0].islower() else f"{self.folder}/{r.lower()}.py:{r}" for r in references)
         return plan.make(Request((f"{self.folder}/task.py:{task}",), paths, seeds, **{"budget": 16, **changes}))
 
-    def run(self, made: Plan, out: Path | None = None, jobs: int = 1, retry: bool = False, **limits) -> list[record.Record]:
-        out = out or self.out
-        run.prepare(out)
-        made.save(out)
-        return run.run(run.remaining(made, out, retry), out, Limits(**limits), jobs, Listener(), retry)
+    def run(self, cells, out: Path | None = None, jobs: int = 1, retry: bool = False, **options) -> list[record.Record]:
+        """Run cells, or a plan, which is saved too; the records of those that were run, in the order they ended."""
+        out, records = out or self.out, []
+        cells = begin(cells, out) if isinstance(cells, Plan) else cells
+        listener = Listener(end=lambda cell, result: records.append(result))
+        how = options.pop("options", None) or RunOptions(**options)
+        run_cells(cells, out, how, engine_options=EngineOptions(jobs=jobs), listener=listener, retry_failed=retry)
+        return records
 
     def designs(self, spec: record.CellSpec, out: Path | None = None):
         return record.read_outcome(record.cell_folder(out or self.out, spec.hash)).designs

@@ -7,8 +7,11 @@ import pytest
 
 from bbo import catalogue
 from bbo.errors import Unavailable
-from bbo.harness import again, run
-from bbo.harness.host import Host, Limits
+from bbo.harness import again
+from bbo.harness.folder import prepare
+from bbo.harness.host import Host
+from bbo.harness.options import RunOptions
+from bbo.harness.run import run_cells
 
 #: Methods whose cells share the processes of one run. Each shard is one of pytest's groups, so its runs are made once.
 SHARD = 4
@@ -51,9 +54,9 @@ def runs_of(module_lab):
         folders = []
         for order in (cells, cells[::-1]):
             folders.append(module_lab.folder / f"{names[0]} {threads} {len(folders)}")
-            run.prepare(folders[-1])
+            prepare(folders[-1])
             # More cells than a process takes by default, so that all cells of a run share one process.
-            run.run(order, folders[-1], Limits("cpu", threads, cells_per_process=1000), 1, run.Listener())
+            run_cells(order, folders[-1], RunOptions("cpu", threads, cells_per_process=1000))
         return cells, folders
 
     return made
@@ -128,7 +131,7 @@ def test_threads_and_hash_seed_are_settled_before_libraries_load(lab):
     made = lab.plan(lab.body("Looks", look), seeds=(0,))
     notes = []
     for _ in range(2):
-        host = Host(lab.out, Limits(threads=2))
+        host = Host(lab.out, RunOptions(threads=2))
         judged = host.evaluate(next(iter(made)))
         host.close()
         notes.append(judged[0].notes)

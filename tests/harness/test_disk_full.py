@@ -10,7 +10,7 @@ import pytest
 
 from bbo import record
 from bbo.errors import BBOError
-from bbo.harness import run
+from bbo.harness.folder import prepare
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def small_disk(tmp_path):
 def test_a_full_disk_stops_the_run_and_room_lets_it_finish(lab, small_disk):
     out = small_disk / "out"
     made = lab.plan("Good", seeds=tuple(range(8)))
-    run.prepare(out)
+    prepare(out)
     ballast = small_disk / "ballast"
     with contextlib.suppress(OSError), open(ballast, "wb", buffering=0) as file:
         while True:

@@ -11,11 +11,9 @@ import pytest
 
 from bbo import record
 from bbo.errors import BBOError
-from bbo.harness import run
-from bbo.harness.engines import dask as dask_engine
-from bbo.harness.engines import slurm as slurm_engine
-from bbo.harness.host import Limits
-from bbo.harness.run import Listener
+from bbo.harness.folder import prepare, remaining
+from bbo.harness.options import EngineOptions, Listener, RunOptions
+from bbo.harness.run import run_cells
 
 SLOW_DRAW = """
 import time, torch
@@ -102,7 +100,7 @@ def test_dask_finishes_every_cell_though_a_worker_is_killed_in_the_middle(lab, d
     address, workers = dask_cluster
     lab.method("SlowDraw", SLOW_DRAW)
     made = lab.plan("SlowDraw", seeds=tuple(range(12)))
-    run.prepare(lab.out)
+    prepare(lab.out)
     ended, orphans = [], []
 
     def end(cell, result):
@@ -111,7 +109,7 @@ def test_dask_finishes_every_cell_though_a_worker_is_killed_in_the_middle(lab, d
             orphans.extend(children_of(workers[0].pid))
             workers[0].send_signal(signal.SIGKILL)
 
-    dask_engine.run(list(made), lab.out, Limits("cpu", 1), Listener(end=end), address=address)
+    run_cells(made, lab.out, RunOptions("cpu", 1), "dask", EngineOptions(scheduler=address), Listener(end=end))
     assert workers[0].wait(5) == -signal.SIGKILL
     assert sorted(ended) == sorted(cell.spec.hash for cell in made)
     same(lab, made)
@@ -125,19 +123,19 @@ def test_dask_finishes_every_cell_though_a_worker_is_killed_in_the_middle(lab, d
 def test_dask_records_failures_and_says_what_was_lost(lab, dask_cluster):
     address, _ = dask_cluster
     made = lab.plan(lab.body("Raises", "raise ValueError('no')"), "Good")
-    run.prepare(lab.out)
-    dask_engine.run(list(made), lab.out, Limits("cpu", 1), Listener(), address=address)
+    prepare(lab.out)
+    run_cells(made, lab.out, RunOptions("cpu", 1), "dask", EngineOptions(scheduler=address))
     assert {r.spec.method: r.done for r in record.read_all(lab.out)} == {"Raises": False, "Good": True}
     made = lab.plan("Good", seeds=(5,))
     (lab.folder / "good.py").unlink()
     with pytest.raises(BBOError, match=r"1 cells were lost.*no file for"):
-        dask_engine.run(list(made), lab.out, Limits("cpu", 1), Listener(), address=address)
+        run_cells(made, lab.out, RunOptions("cpu", 1), "dask", EngineOptions(scheduler=address))
 
 
 def test_dask_without_a_scheduler_is_one_line(lab, monkeypatch):
     monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
     with pytest.raises(BBOError, match="needs --scheduler ADDRESS"):
-        dask_engine.run(list(lab.plan("Good")), lab.out, Limits(), Listener())
+        run_cells(lab.plan("Good"), lab.out, RunOptions(), "dask")
 
 
 @pytest.fixture(scope="module")
@@ -163,11 +161,10 @@ def slurm(tmp_path_factory):
 @pytest.mark.timeout(600)
 def test_slurm_runs_a_job_array_whose_jobs_write_their_own_cells(lab, slurm):
     made = lab.plan("Good", lab.body("Raises", "raise ValueError('no')"), seeds=(0, 1, 2))
-    run.prepare(lab.out)
+    prepare(lab.out)
     ended = []
-    slurm_engine.run(
-        list(made), lab.out, Limits("cpu", 1), 2, Listener(end=lambda c, r: ended.append(r.spec.hash)), options={"time": "5"}
-    )
+    listener = Listener(end=lambda c, r: ended.append(r.spec.hash))
+    run_cells(made, lab.out, RunOptions("cpu", 1), "slurm", EngineOptions(jobs=2, sbatch={"time": "5"}), listener)
     assert sorted(ended) == sorted(cell.spec.hash for cell in made)
     good = lab.plan("Good", seeds=(0, 1, 2))
     expected = undisturbed(lab, good)
@@ -180,13 +177,13 @@ def test_slurm_runs_a_job_array_whose_jobs_write_their_own_cells(lab, slurm):
 @pytest.mark.timeout(600)
 def test_slurm_jobs_that_die_leave_their_cells_to_the_next_run(lab, slurm):
     made = lab.plan("Good", lab.body("Waits", "time.sleep(600)"))
-    run.prepare(lab.out)
+    prepare(lab.out)
 
     def end(cell, result):
         subprocess.run(["scancel", "--name", "bbo"], check=True)
 
     with pytest.raises(BBOError, match=r"1 cells were not finished by their Slurm jobs"):
-        slurm_engine.run(list(made), lab.out, Limits("cpu", 1), 2, Listener(end=end))
-    assert [cell.spec.method for cell in run.remaining(made, lab.out, False)] == ["Waits"]
+        run_cells(made, lab.out, RunOptions("cpu", 1), "slurm", EngineOptions(jobs=2), Listener(end=end))
+    assert [cell.spec.method for cell in remaining(made, lab.out, False)] == ["Waits"]
     with pytest.raises(BBOError, match="Slurm did not take the jobs"):
-        slurm_engine.run(list(made), lab.out, Limits("cpu", 1), 1, Listener(), options={"partition": "nowhere"})
+        run_cells(made, lab.out, RunOptions("cpu", 1), "slurm", EngineOptions(sbatch={"partition": "nowhere"}))

@@ -14,9 +14,9 @@ import psutil
 import pytest
 
 from bbo import record
-from bbo.harness import run
-from bbo.harness.host import Limits
-from bbo.harness.run import Listener
+from bbo.harness.folder import prepare
+from bbo.harness.options import EngineOptions, RunOptions
+from bbo.harness.run import run_cells
 
 KILLS = 20
 
@@ -123,8 +123,8 @@ def test_drill(lab, disk):
                 runner.kill()
                 runner.wait()
     undisturbed = lab.folder / "undisturbed"
-    run.prepare(undisturbed)
-    run.run(list(made), undisturbed, Limits("cpu", 1), 2, Listener())
+    prepare(undisturbed)
+    run_cells(made, undisturbed, RunOptions("cpu", 1), engine_options=EngineOptions(jobs=2))
     results = record.read_all(out)
     assert len(results) == len({r.spec.hash for r in results}) == 200
     assert all(r.done for r in results)

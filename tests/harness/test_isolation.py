@@ -12,9 +12,9 @@ import pytest
 import bbo.tasks
 from bbo import data
 from bbo.errors import BBOError
-from bbo.harness import run
+from bbo.harness.folder import status_of_plans
 from bbo.harness.sandbox import guard
-from bbo.harness.sandbox import hidden as isolation
+from bbo.harness.sandbox.hidden import list_hidden
 
 SHIPPED = data.package_dir()
 LOOT = "np.load({path!r}, allow_pickle=False)"
@@ -60,7 +60,7 @@ print(json.dumps(found))
 
 
 def test_every_obvious_way_in_is_refused_even_if_the_method_swallows_it(tmp_path):
-    hidden = isolation.hidden(tmp_path)
+    hidden = list_hidden(tmp_path)
     arguments = json.dumps([hidden.modules, hidden.paths, ATTEMPTS])
     done = subprocess.run([sys.executable, "-c", GUARDED, arguments], capture_output=True, text=True, check=True, cwd=tmp_path)
     found = json.loads(done.stdout)
@@ -74,7 +74,7 @@ def test_a_violation_is_a_failed_record_and_the_run_goes_on(lab):
         swallow = "try:\n    " + ATTEMPTS[name] + "\nexcept BaseException:\n    pass\nreturn problem.x[:problem.budget]"
         names.append(lab.body(name, swallow))
     lab.run(lab.plan(*names, "Good"))
-    status = run.status(lab.out)
+    status = status_of_plans(lab.out)
     assert [spec.method for spec in status.done] == ["Good"]
     assert [r.error["reason"] for r in status.failed] == ["violation"] * 3
     assert "the method imported bbo.tasks" in status.failed[0].error["message"]
@@ -94,7 +94,7 @@ def test_data_folder_results_and_local_tasks_are_hidden_too(lab, monkeypatch):
     for path in (mine / name, stored, lab.folder / "task.py"):
         reads = lab.body(f"Reads{path.stem.title().replace('_', '')}", f"return open({str(path)!r}, 'rb').read()")
         lab.run(lab.plan(reads))
-    failed = run.status(lab.out).failed
+    failed = status_of_plans(lab.out).failed
     assert [r.error["reason"] for r in failed] == ["violation"] * 3
 
 
@@ -144,12 +144,12 @@ def test_a_task_and_a_method_in_one_file_are_refused(lab):
     reference = lab.body("Both", "return problem.x[:problem.budget]")
     text = (lab.folder / "both.py").read_text()
     (lab.folder / "task.py").write_text((lab.folder / "task.py").read_text() + text)
-    with pytest.raises(BBOError, match="in the file of a task"):
+    with pytest.raises(BBOError, match="in the same file as a task"):
         lab.plan(reference.replace("both.py", "task.py"))
 
 
 def test_hidden_names_real_files():
-    hidden = isolation.hidden(Path("results"))
+    hidden = list_hidden(Path("results"))
     assert "bbo.tasks" in hidden.modules
     assert os.path.realpath(Path(bbo.tasks.__file__).parent) in hidden.paths
     assert os.path.realpath("results/cells") in hidden.paths

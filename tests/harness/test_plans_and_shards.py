@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from bbo import catalogue, record
 from bbo.errors import BBOError
-from bbo.harness import estimate, plan, request, run
-from bbo.harness.host import Host, Limits
+from bbo.harness import estimate, plan, request
+from bbo.harness.folder import shard
+from bbo.harness.host import Host
+from bbo.harness.options import RunOptions
 
 
 def bbo(*words, code=0):
@@ -31,12 +33,12 @@ def many(module_lab):
 
 @given(n=st.integers(1, 130), data=st.data())
 def test_shards_are_disjoint_complete_even_and_do_not_depend_on_order(many, n, data):
-    shares = [run.shard(many, i, n) for i in range(1, n + 1)]
+    shares = [shard(many, i, n) for i in range(1, n + 1)]
     hashes = [cell.spec.hash for share in shares for cell in share]
     assert sorted(hashes) == sorted(cell.spec.hash for cell in many)
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
     shuffled = data.draw(st.permutations(many))
-    assert [cell.spec.hash for cell in run.shard(shuffled, 1, n)] == [cell.spec.hash for cell in shares[0]]
+    assert [cell.spec.hash for cell in shard(shuffled, 1, n)] == [cell.spec.hash for cell in shares[0]]
 
 
 def test_shards_and_commands_of_the_command_line(lab):
@@ -138,7 +140,7 @@ def test_no_trace_unless_asked_for_and_a_bad_point_is_a_warning(lab):
 def test_what_another_runner_has_done_meanwhile_is_not_done_again(lab):
     made = lab.plan("Good")
     lab.run(made)
-    host = Host(lab.out, Limits())
+    host = Host(lab.out, RunOptions())
     (cell,) = made
     there = host.run(cell)
     assert host._process is None

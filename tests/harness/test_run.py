@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from bbo import record
-from bbo.harness import plan, run
-from bbo.harness.host import Limits
+from bbo.harness import plan
+from bbo.harness.folder import prepare, status_of_plans
+from bbo.harness.options import EngineOptions, Listener, RunOptions
 from bbo.harness.request import Request, parse_seeds
-from bbo.harness.run import Listener
+from bbo.harness.run import begin, run_cells
 
 TASK = """
 import numpy as np
@@ -101,10 +102,10 @@ def make(here, *methods, seeds=(0,), **changes):
 
 
 def execute(made, out, jobs=1, timeout=0.0, retry=False):
-    run.prepare(out)
-    made.save(out)
-    cells = run.remaining(made, out, retry)
-    return run.run(cells, out, Limits(timeout=timeout), jobs, Listener(), retry)
+    records = []
+    listener = Listener(end=lambda cell, result: records.append(result))
+    run_cells(begin(made, out), out, RunOptions(timeout=timeout), "local", EngineOptions(jobs=jobs), listener, retry)
+    return records
 
 
 def designs(out, spec):
@@ -138,7 +139,7 @@ def test_the_same_plan_again_does_nothing_and_a_larger_one_only_the_rest(here):
     assert len(execute(make(here, "Good", seeds=(0, 1)), here / "out")) == 2
     assert execute(make(here, "Good", seeds=(0, 1)), here / "out") == []
     assert [r.spec.seed for r in execute(make(here, "Good", seeds=(0, 1, 2)), here / "out")] == [2]
-    assert len(run.status(here / "out").done) == 3
+    assert len(status_of_plans(here / "out").done) == 3
 
 
 @pytest.mark.parametrize(
@@ -155,7 +156,7 @@ def test_the_same_plan_again_does_nothing_and_a_larger_one_only_the_rest(here):
 def test_failures_are_records_and_the_run_goes_on(here, method, reason, message):
     made = make(here, method, "Good")
     execute(made, here / "out")
-    status = run.status(here / "out")
+    status = status_of_plans(here / "out")
     assert [spec.method for spec in status.done] == ["Good"]
     (failed,) = status.failed
     assert failed.error["reason"] == reason
@@ -176,7 +177,7 @@ def test_timeout(here):
     started = time.monotonic()
     execute(made, here / "out", timeout=4)
     assert time.monotonic() - started < 40
-    status = run.status(here / "out")
+    status = status_of_plans(here / "out")
     assert status.failed[0].error["reason"] == "timeout"
     assert len(status.done) == 1
 
@@ -221,7 +222,7 @@ def test_killed_in_the_middle_then_completed(here):
     before = {r.spec.hash for r in record.read_all(out)}
     assert 1 <= len(before) < 6
     assert subprocess.run(words, capture_output=True, check=False).returncode == 0
-    status = run.status(out)
+    status = status_of_plans(out)
     assert len(status.done) == 6
     assert not status.missing and not status.failed
     undisturbed = here / "undisturbed"
@@ -243,11 +244,11 @@ def test_ctrl_c_keeps_what_is_finished_and_nothing_half(here):
 
 def test_plans_say_what_is_missing(here):
     made = make(here, "Good", seeds=(0, 1))
-    run.prepare(here / "out")
+    prepare(here / "out")
     made.save(here / "out")
     made.save(here / "out")
     assert len(list((here / "out" / "plans").iterdir())) == 1
-    assert run.status(here / "out").missing == [cell.spec for cell in made]
+    assert status_of_plans(here / "out").missing == [cell.spec for cell in made]
 
 
 def test_cell_seeds_do_not_depend_on_the_rest_of_the_plan(here):

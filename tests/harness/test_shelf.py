@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bbo.harness.again import rerun
-from bbo.harness.shelf import Shelf
+from bbo.harness.shelf import SharedArrays
 
 SLOW = """
 noise = problem.shared("mean", {"of": "y"}, lambda: (time.sleep(1.0), problem.y.mean())[1])
@@ -30,6 +30,14 @@ def test_sharing_changes_no_result(lab):
     method = lab.body("Slow", SLOW)
     lab.run(lab.plan(method, seeds=(0, 1)))
     assert all(verdict.equal for verdict in rerun(lab.out, sample=2, seed=0))
+
+
+def test_an_array_of_many_megabytes_is_shared(lab):
+    """Larger than all texts of a message, so that only the limit for shared arrays lets it through."""
+    method = lab.body("Large", 'problem.shared("mean", {}, lambda: torch.zeros(5_000_000))\nreturn problem.x[:problem.budget]')
+    records = lab.run(lab.plan(method, seeds=(0, 1)))
+    assert [r.error for r in records] == [None] * 2
+    assert how(records) == ["found", "made"]
 
 
 def test_other_data_other_settings_other_threads(lab):
@@ -67,11 +75,11 @@ def test_a_maker_that_dies_is_followed_by_another(lab):
 def test_what_draws_from_the_generator_cannot_be_shared(lab):
     body = 'problem.shared("noise", {}, lambda: torch.rand(3, generator=problem.generator))\nreturn problem.x[:problem.budget]'
     (record,) = lab.run(lab.plan(lab.body("Draws", body)))
-    assert "its making drew from problem.generator" in record.error["message"]
+    assert "must not draw from problem.generator" in record.error["message"]
 
 
 def test_one_makes_others_wait(tmp_path):
-    first, second = Shelf(tmp_path), Shelf(tmp_path)
+    first, second = SharedArrays(tmp_path), SharedArrays(tmp_path)
     assert first.fetch("k") == "make"
     assert second.fetch("k") == "wait"
     assert second.fetch("another") == "make"
@@ -83,7 +91,7 @@ def test_one_makes_others_wait(tmp_path):
 
 @pytest.mark.parametrize("text", [b"", b"\x93NUMPY", b"no array"])
 def test_a_damaged_array_is_made_again(tmp_path, text):
-    shelf = Shelf(tmp_path)
+    shelf = SharedArrays(tmp_path)
     shelf.fetch("k")
     shelf.keep("k", np.arange(3))
     (path,) = (tmp_path / "shared").glob("*.npy")
@@ -95,7 +103,7 @@ def test_a_damaged_array_is_made_again(tmp_path, text):
 
 def test_without_room_the_cell_goes_on(tmp_path):
     (tmp_path / "shared").write_text("a file where the folder should be")
-    shelf = Shelf(tmp_path)
+    shelf = SharedArrays(tmp_path)
     assert shelf.fetch("k") == "make"
     shelf.keep("k", np.arange(3))
     assert shelf.fetch("k") == "make"

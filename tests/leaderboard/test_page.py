@@ -99,15 +99,15 @@ def test_no_two_methods_look_alike(make) -> None:
 @given(st.lists(st.text("abc+", min_size=1, max_size=6), min_size=1, max_size=30, unique=True))
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_highlighted_rows_are_told_apart_whatever_their_names(make, names) -> None:
-    looks = colours.styles(rows(make, *names))
+    drawn = rows(make, *names)
+    base, looks = {row.label: row.base for row in drawn.rows}, colours.styles(drawn)
     found = {name: look for name, look in looks.items() if look.highlighted}
     assert len(set(found.values())) == len(found) <= colours.HIGHLIGHTED
-    bases = {name.partition("+")[0] for name in names}
-    if len(bases) <= len(colours.COLOURS) and len(names) <= colours.HIGHLIGHTED:
+    if len(set(base.values())) <= len(colours.COLOURS) and len(names) <= colours.HIGHLIGHTED:
         assert len(found) == len(names)
     # One colour a method, one method a colour.
-    pairs = {(name.partition("+")[0], look.colour) for name, look in found.items()}
-    assert len(pairs) == len({base for base, _ in pairs}) == len({colour for _, colour in pairs})
+    pairs = {(base[name], look.colour) for name, look in found.items()}
+    assert len(pairs) == len({method for method, _ in pairs}) == len({colour for _, colour in pairs})
 
 
 def test_of_many_methods_the_best_and_the_floors_are_highlighted(make) -> None:

@@ -135,7 +135,7 @@ def test_saturated_tasks_are_marked_and_every_table_is_ordered_by_what_it_shows(
     assert (
         "- [a] saturated: random designs come near the top, so no best is marked at the 100th percentile; compare the 50th" in text
     )
-    assert "Rows stand in the order of the mean rank at the table's percentile" in text
+    assert "Rows are in the order of the mean rank at the table's percentile" in text
     assert "Note: random designs reach 0.93." in text
 
 
@@ -227,6 +227,17 @@ def test_html_is_one_file_with_a_figure(results, tmp_path) -> None:
     assert "<svg" in text
     assert "0.850 ± 0.050" in text
     assert not re.search(r"""(src|href)=["'](https?:)?//""", text)
+
+
+def test_a_board_of_many_tasks_is_several_tables(store, make) -> None:
+    out = store(*(make(f"task-{i:02}", name, 0, 0.5) for i in range(30) for name in ("random", "m")))
+    text = bbo("report", out, "--percentile", 100).stdout
+    tables = text.split("## ")[1].split("\n\n")[1:-1]
+    heads = [[cell.strip() for cell in part.splitlines()[0].split("|")[1:-1]] for part in tables]
+    assert [len(head) for head in heads] == [13, 13, 10]
+    assert [head[0] for head in heads] == ["method"] * 3
+    assert [name for head in heads for name in head if name.startswith("task-")] == [f"task-{i:02}" for i in range(30)]
+    assert bbo("report", out, "--percentile", 100, "--format", "latex").stdout.count("Normalised score, 100th percentile") == 3
 
 
 @pytest.mark.parametrize("percentile", ["70", "0", "-5"])

@@ -1,4 +1,4 @@
-"""Runs cells on the workers of any Dask scheduler. Workers write the records; only the news that a cell ended comes back."""
+"""Runs cells on the workers of any Dask scheduler. Workers write the records and report only that a cell has ended."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from urllib.parse import urlsplit
 from bbo import record
 from bbo.errors import BBOError, Unavailable
 from bbo.harness.engines import worker
-from bbo.harness.host import Limits
+from bbo.harness.options import EngineOptions, Listener, RunOptions
 from bbo.harness.plan import PlannedCell
-from bbo.harness.run import Listener
 
-#: Seconds in which something must listen at the scheduler's address.
+#: Seconds within which the scheduler's address must accept a connection.
 PATIENCE = 10
 
 
 def run(
-    cells: list[PlannedCell], out: Path, limits: Limits, listener: Listener, replace_failed: bool = False, address: str = ""
+    cells: list[PlannedCell],
+    out: Path,
+    options: RunOptions,
+    engine_options: EngineOptions,
+    listener: Listener,
+    replace_failed: bool = False,
 ) -> None:
-    """Run cells and return when all have ended; with `limits.device` "cuda" each takes one unit of the resource GPU.
+    """Run cells and return when all have ended; with `options.device` "cuda" each takes one unit of the resource GPU.
 
     The results folder must be on a file system that all workers share, under the same path.
-
-    Args:
-        address: the scheduler's; else DASK_SCHEDULER_ADDRESS of the environment.
 
     Raises:
         Unavailable: the extra is not installed.
@@ -37,7 +38,7 @@ def run(
         from distributed import Client, as_completed
     except ImportError:
         raise Unavailable('--engine dask needs the package distributed: pip install "offline-bbo[dask]"') from None
-    address = address or os.environ.get("DASK_SCHEDULER_ADDRESS", "")
+    address = engine_options.scheduler or os.environ.get("DASK_SCHEDULER_ADDRESS", "")
     if not address:
         raise BBOError("--engine dask needs --scheduler ADDRESS (or DASK_SCHEDULER_ADDRESS), such as tcp://host:8786")
     _reach(address)
@@ -51,10 +52,10 @@ def run(
             worker.run_one,
             [cell.order() for cell in cells],
             out=out.resolve(),
-            limits=limits,
+            options=options,
             replace_failed=replace_failed,
             pure=False,
-            resources={"GPU": 1} if limits.device == "cuda" else None,
+            resources={"GPU": 1} if options.device == "cuda" else None,
             batch_size=1000,
         )
         of = {future.key: cell for future, cell in zip(futures, cells, strict=True)}
@@ -80,7 +81,7 @@ def run(
 
 
 def _reach(address: str) -> None:
-    """Raise at once if nothing can listen at an address, or nothing does: the client itself would try on for most of a minute.
+    """Raise at once if an address is invalid or nothing listens there: the client itself would keep trying for most of a minute.
 
     Raises:
         BBOError: with the reason.

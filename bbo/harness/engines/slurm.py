@@ -1,4 +1,4 @@
-"""Runs cells as a Slurm job array. Every job has its own share of the cells and writes their records; the folder tells what ended."""
+"""Runs cells as a Slurm job array. Every job runs its share of the cells and writes their records; the results folder shows which have ended."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from pathlib import Path
 from bbo import record
 from bbo.errors import BBOError, Unavailable
 from bbo.harness.engines import worker
-from bbo.harness.host import Limits
+from bbo.harness.options import EngineOptions, Listener, RunOptions
 from bbo.harness.plan import PlannedCell
-from bbo.harness.run import Listener
 
 #: Seconds between two looks at the results folder and at Slurm's queue.
 LOOK = 3.0
@@ -23,18 +22,14 @@ DEFAULTS = {"time": "1-00:00:00"}
 def run(
     cells: list[PlannedCell],
     out: Path,
-    limits: Limits,
-    jobs: int,
+    options: RunOptions,
+    engine_options: EngineOptions,
     listener: Listener,
     replace_failed: bool = False,
-    options: dict[str, str] | None = None,
 ) -> None:
-    """Submit cells as an array of `jobs` jobs and return when no job is left in the queue.
+    """Submit cells as an array of `engine_options.jobs` jobs and return when no job is left in the queue.
 
     The results folder must be on a file system that all nodes share, under the same path; logs go to its folder `slurm`.
-
-    Args:
-        options: sbatch options by their long names, such as {"partition": "gpu", "gres": "gpu:1"}.
 
     Raises:
         Unavailable: the extra or Slurm's commands are not here.
@@ -49,17 +44,18 @@ def run(
         raise Unavailable('--engine slurm needs the package submitit: pip install "offline-bbo[slurm]"') from None
     if not shutil.which("sbatch"):
         raise Unavailable("--engine slurm needs Slurm's command sbatch on PATH; run it on a node from which jobs are submitted")
+    jobs = engine_options.jobs
     shares = [share for i in range(jobs) if (share := [cell.order() for cell in cells[i::jobs]])]
     executor = submitit.SlurmExecutor(folder=out.resolve() / "slurm")
     executor.update_parameters(
         job_name="bbo",
-        cpus_per_task=limits.threads,
+        cpus_per_task=options.threads,
         array_parallelism=len(shares),
-        additional_parameters={**DEFAULTS, **(options or {})},
+        additional_parameters={**DEFAULTS, **engine_options.sbatch},
     )
     try:
         count = len(shares)
-        submitted = executor.map_array(worker.run_all, shares, [out.resolve()] * count, [limits] * count, [replace_failed] * count)
+        submitted = executor.map_array(worker.run_all, shares, [out.resolve()] * count, [options] * count, [replace_failed] * count)
     except (submitit.core.utils.FailedJobError, subprocess.SubprocessError) as error:
         raise BBOError(f"Slurm did not take the jobs: {str(error).strip().splitlines()[-1]}") from None
     array = submitted[0].job_id.partition("_")[0]
@@ -86,7 +82,7 @@ def run(
 
 def _ended(out: Path, key: str, was_failed: bool) -> bool:
     folder = record.cell_folder(out, key)
-    # A cell that is run again has its failed record until the new one comes: only a done one is news while jobs run.
+    # A cell that is run again keeps its failed record until the new one is written, so while jobs run only done cells count.
     return (folder / "designs.npz").exists() if was_failed else folder.exists()
 
 

@@ -1,4 +1,4 @@
-"""What an engine runs elsewhere: takes cells by name, runs them on hosts of its own process, which write the records themselves."""
+"""What an engine runs on another machine: takes cells by name and runs them on hosts in its own process, which write the records."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bbo.harness.host import Host, Limits
+from bbo.harness.host import Host
+from bbo.harness.options import RunOptions
 from bbo.harness.plan import Order, look_up
 
 #: Seconds after which an unused host of a long-living worker gives its process back.
 IDLE = 60.0
 
 _lock = threading.Lock()
-_idle: dict[tuple[Path, Limits, bool], list[tuple[Host, threading.Timer]]] = {}
+_idle: dict[tuple[Path, RunOptions, bool], list[tuple[Host, threading.Timer]]] = {}
 
 
-def run_all(orders: list[Order], out: Path, limits: Limits, replace_failed: bool) -> None:
+def run_all(orders: list[Order], out: Path, options: RunOptions, replace_failed: bool) -> None:
     """Run cells one after another on one host (a job of a job array).
 
     Raises:
         BBOError: a cell's task or method is not here, or here in another version.
         OSError: the results cannot be written.
     """
-    host = Host(out, limits, replace_failed=replace_failed)
-    # A scheduler ends a job with SIGTERM: the running cell is then given up without a record, not recorded as a crash.
+    host = Host(out, options, replace_failed=replace_failed)
+    # A scheduler ends a job with SIGTERM: the running cell is then abandoned without a record, not recorded as a crash.
     signal.signal(signal.SIGTERM, lambda number, frame: host.stop.set())
     try:
         for order in orders:
@@ -37,10 +38,10 @@ def run_all(orders: list[Order], out: Path, limits: Limits, replace_failed: bool
         host.close()
 
 
-def run_one(order: Order, out: Path, limits: Limits, replace_failed: bool) -> None:
+def run_one(order: Order, out: Path, options: RunOptions, replace_failed: bool) -> None:
     """Run one cell on a host that stays for the next (a task of a worker that lives on)."""
     cell = look_up(order)
-    with _host(out, limits, replace_failed) as host:
+    with _host(out, options, replace_failed) as host:
         host.run(cell)
 
 
@@ -55,10 +56,10 @@ def close_idle() -> None:
 
 
 @contextmanager
-def _host(out: Path, limits: Limits, replace_failed: bool) -> Iterator[Host]:
-    key = (out, limits, replace_failed)
+def _host(out: Path, options: RunOptions, replace_failed: bool) -> Iterator[Host]:
+    key = (out, options, replace_failed)
     with _lock:
-        host, timer = _idle[key].pop() if _idle.get(key) else (Host(out, limits, replace_failed=replace_failed), None)
+        host, timer = _idle[key].pop() if _idle.get(key) else (Host(out, options, replace_failed=replace_failed), None)
     if timer:
         timer.cancel()
     try:

@@ -1,18 +1,16 @@
 """The process in which methods run. It receives visible data and settings over a pipe and sends designs back.
 
-It holds no task and no oracle: those stay in the process that started it (`bbo.harness.host`). Messages to it are `Job`s;
-messages from it (`bbo.harness.sandbox.wire`) are "begin", "progress" {step, total} with designs where the job asks for a trace, "ask"
-{name} for privileged knowledge, "fetch" {key} and "keep" {key} with an array that seeds share, "violation" {message} and, last,
-"answer".
+It holds no task and no oracle: those stay in the process that started it (`bbo.harness.host`). It receives `Job`s, replies to its
+questions, and `Settle`; it sends the messages of `bbo.harness.sandbox.wire`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import faulthandler
+import hashlib
 import json
 import os
-import random
 import signal
 import sys
 import threading
@@ -27,9 +25,11 @@ from typing import Any
 import numpy as np
 
 from bbo.harness.sandbox import guard, wire
+from bbo.harness.sandbox.state import State
 from bbo.space import Space
+from bbo.text import bounded_list, clean, clean_json
 
-#: Points of a trace, about: designs of more steps are not sent.
+#: Approximate number of points in a trace; designs of further steps are not sent.
 TRACE_POINTS = 50
 #: Seconds between two questions for an array that another cell is making.
 WAIT = 0.3
@@ -37,8 +37,14 @@ WAIT = 0.3
 
 @dataclass(frozen=True)
 class Job:
-    """One call of a method. `x` and `y` are None where the process holds the data of `data_hash` from the job before."""
+    """One call of a method.
 
+    `x` and `y` are None if the process still holds the data of `data_hash` from the job before. Every message carries `ticket`, and an
+    array of more than `longest` bytes is refused as designs.
+    """
+
+    ticket: str
+    longest: int
     data_hash: str
     x: np.ndarray | None
     y: np.ndarray | None
@@ -54,25 +60,47 @@ class Job:
     tf32: bool
 
 
+@dataclass(frozen=True)
+class Settle:
+    """Sent after an answer: asks whether the process has more messages, and in which state the method left it."""
+
+    ticket: str
+
+
 class Channel:
-    """The way to the host; messages of different threads of a method do not mix."""
+    """The connection to the host; messages from different threads of a method do not mix."""
 
     def __init__(self, pipe: Connection) -> None:
-        self.pipe, self._lock = pipe, threading.RLock()
+        self.pipe, self.ticket = pipe, ""
+        self.process, self._lock = os.getpid(), threading.RLock()
+        os.register_at_fork(after_in_child=self._forked)
 
-    def send(self, kind: str, facts: dict[str, Any], array: np.ndarray | None = None) -> None:
-        message = wire.encode(kind, facts, array)
-        with self._lock:
-            self.pipe.send_bytes(message)
+    def send(self, message: wire.Message) -> None:
+        """Send one message to the host; nothing is sent from a forked child, except a violation."""
+        # Forked children of a method may not send messages for it; only their violations are reported.
+        if os.getpid() == self.process or isinstance(message, wire.Violation):
+            data = wire.encode(self.ticket, message)
+            with self._lock:
+                self.pipe.send_bytes(data)
 
-    def ask(self, kind: str, facts: dict[str, Any]) -> Any:
+    def ask(self, message: wire.Message) -> Any:
+        """Send one message and return the host's reply.
+
+        Raises:
+            RuntimeError: called from a forked child.
+        """
+        if os.getpid() != self.process:
+            raise RuntimeError(f"only the method's own process may ask for what the harness keeps ({type(message).__name__})")
         with self._lock:
-            self.send(kind, facts)
+            self.send(message)
             return self.pipe.recv()
+
+    def _forked(self) -> None:
+        self._lock = threading.RLock()  # another thread may have held it
 
 
 class Asked(Mapping[str, float]):
-    """Privileged knowledge that stays with the host until it is asked for, so that every use is known there."""
+    """Privileged knowledge, which the host keeps until it is requested, so that the host knows of every use."""
 
     def __init__(self, names: tuple[str, ...], channel: Channel) -> None:
         self._names, self._channel = names, channel
@@ -80,7 +108,7 @@ class Asked(Mapping[str, float]):
     def __getitem__(self, name: str) -> float:
         if name not in self._names:
             raise KeyError(name)
-        return float(self._channel.ask("ask", {"name": name}))
+        return float(self._channel.ask(wire.Ask(name)))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -92,21 +120,22 @@ class Asked(Mapping[str, float]):
         return name in self._names
 
 
-class HostsShelf:
-    """`bbo.problem.Shelf` behind the channel: arrays lie with the host, apart for each data set and each stack."""
+class SharedByHost:
+    """`bbo.problem.Shelf` behind the channel: the host stores the arrays, keyed by data set and stack."""
 
     def __init__(self, channel: Channel, of: list[Any]) -> None:
         self._channel, self._of = channel, of
 
     def fetch(self, key: str, make: Callable[[], np.ndarray]) -> tuple[np.ndarray, bool]:
-        whole = {"key": json.dumps([*self._of, key])}
-        while isinstance(reply := self._channel.ask("fetch", whole), str) and reply == "wait":
+        """The array of a key, from `make` if no cell has computed it yet; and whether it was found."""
+        whole = hashlib.sha256(json.dumps([*self._of, key]).encode()).hexdigest()
+        while isinstance(reply := self._channel.ask(wire.Fetch(whole)), str) and reply == "wait":
             time.sleep(WAIT)
         if isinstance(reply, np.ndarray):
             return reply, True
         made = make()
-        if made.nbytes < wire.LONGEST // 2:
-            self._channel.send("keep", whole, made)
+        if made.nbytes <= wire.SHARED:
+            self._channel.send(wire.Keep(whole, made))
         return made, False
 
 
@@ -115,30 +144,50 @@ def main(pipe_fd: int, lifeline_fd: int, hidden: guard.Hidden) -> None:
     _die_with_host(lifeline_fd)
     faulthandler.enable()
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-        file.write("800")  # where the machine runs out of memory, this process goes before the one that keeps the records
+        file.write("800")  # if the machine runs out of memory, this process is killed before the one that writes the records
+    _adopt_orphans()
+    for descriptor in (pipe_fd, lifeline_fd):
+        os.set_inheritable(descriptor, False)
     import torch
 
-    from bbo import catalogue, problem
+    import bbo.problem  # noqa: F401  before the guard: the first cell's time does not include it
+    from bbo import catalogue
 
-    del problem
-    channel = Channel(Connection(pipe_fd))
-    guard.watch(hidden, lambda what: channel.send("violation", {"message": what}))
+    channel, state = Channel(Connection(pipe_fd)), State(torch)
+    guard.watch(hidden, lambda what: channel.send(wire.Violation(clean(what))))
     data: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     while True:
         try:
-            job: Job = channel.pipe.recv()
+            job = channel.pipe.recv()
         except (EOFError, OSError):
             break
+        if isinstance(job, Settle):
+            changed = state.changed()
+            channel.ticket = job.ticket
+            channel.send(wire.Settled([clean(name, 200) for name in changed][:20]))
+        if not isinstance(job, Job):  # a reply that the method did not wait for
+            continue
+        channel.ticket = job.ticket
         if job.x is not None and job.y is not None:
             data = {job.data_hash: (job.x, job.y)}
-        _reset_globals(torch, job)
-        channel.send("begin", {})
-        facts, designs = _answer(job, *data[job.data_hash], channel, catalogue)
-        try:
-            channel.send("answer", facts, designs)
-        except (TypeError, ValueError) as error:
-            channel.send("answer", {**facts, "notes": {}, "error": _error("invalid designs", error, "")})
-    os._exit(0)  # threads and exit handlers that a method left behind have no say
+        state.restore(job.threads, job.tf32, job.seed)
+        channel.send(wire.Begin())
+        answer = _answer(job, *data[job.data_hash], channel, catalogue)
+        channel.send(answer)
+    os._exit(0)  # skip exit handlers and threads a method left behind
+
+
+def _adopt_orphans() -> None:
+    """Adopt the orphans of child processes, so that daemons too are found and ended with this process.
+
+    On other systems than Linux only processes with this process's mark in their environment are found.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        PR_SET_CHILD_SUBREAPER = 36
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _die_with_host(lifeline: int) -> None:
@@ -146,7 +195,7 @@ def _die_with_host(lifeline: int) -> None:
     if sys.platform == "linux":
         import fcntl
 
-        # By signal, since a method may hold the interpreter's lock for hours, so that no thread of ours would run.
+        # By signal, since a method may hold the interpreter's lock for hours, and no thread of ours would run.
         fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())
         fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
         fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
@@ -158,40 +207,23 @@ def _die_with_host(lifeline: int) -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _reset_globals(torch: Any, job: Job) -> None:
-    """The same start for every cell, whatever the method before it has set."""
-    torch.set_default_dtype(torch.float32)
-    torch.set_default_device(None)
-    torch.set_grad_enabled(True)
-    torch.set_num_threads(job.threads)
-    torch.use_deterministic_algorithms(True)
-    torch.backends.cuda.matmul.allow_tf32 = job.tf32
-    torch.backends.cudnn.allow_tf32 = job.tf32
-    torch.backends.cudnn.benchmark = False
-    np.seterr(divide="warn", over="warn", under="ignore", invalid="warn")
-    # Methods are to use the generator only; a library that reaches for a global one is at least repeatable.
-    torch.manual_seed(job.seed)
-    np.random.seed(job.seed % 2**32)  # noqa: NPY002
-    random.seed(job.seed)
-
-
-def _answer(job: Job, x: np.ndarray, y: np.ndarray, channel: Channel, catalogue: Any) -> tuple[dict[str, Any], np.ndarray | None]:
+def _answer(job: Job, x: np.ndarray, y: np.ndarray, channel: Channel, catalogue: Any) -> wire.Answer:
     import torch
 
     from bbo.problem import Problem
 
-    facts: dict[str, Any] = {"error": None, "stack": {}}
+    error: dict[str, str] | None = None
+    stack: dict[str, Any] = {}
     designs = problem = None
-    device = torch.device("cpu")
-    _reset_peak_memory()
-    wall, cpu = time.perf_counter(), time.process_time()
+    device, limit = torch.device("cpu"), sys.getrecursionlimit()
+    cpu = time.process_time()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         try:
-            # Importing is the process's cost, not the cell's: other cells of this process find the modules loaded.
+            # Imports count for the process, not for the cell: later cells of this process find the modules loaded.
             method = catalogue.load_method(job.reference).cls(**job.config)
             device = torch.device(job.device if job.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
-            facts["stack"] = _stack(torch, device)
+            stack = _stack(torch, device)
             problem = Problem(
                 torch.tensor(x, device=device),
                 torch.tensor(y, device=device),
@@ -200,32 +232,68 @@ def _answer(job: Job, x: np.ndarray, y: np.ndarray, channel: Channel, catalogue:
                 torch.Generator(device).manual_seed(job.seed),
                 Asked(job.privileged, channel),
                 _listener(job, channel),
-                # Equal bits hang on the stack, so what another stack has made is not taken.
-                HostsShelf(channel, [job.data_hash, repr(job.space), torch.__version__, job.tf32, facts["stack"]]),
+                # Bit equality depends on the software stack, so arrays are shared only within one stack.
+                SharedByHost(channel, [job.data_hash, repr(job.space), torch.__version__, job.tf32, stack]),
             )
-            wall, cpu = time.perf_counter(), time.process_time()
-            found = method.propose(problem)
-            designs = found.detach().cpu().numpy() if isinstance(found, torch.Tensor) else np.asarray(found)
-        except guard.Violation as error:
-            facts["error"] = _error("violation", error, traceback.format_exc())
-        except BaseException as error:  # SystemExit too: it ends the method, not the run
-            short = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-            facts["error"] = _error("memory" if short else "error", error, traceback.format_exc())
-    facts["cost"] = {
-        "wall_seconds": time.perf_counter() - wall,
-        "cpu_seconds": time.process_time() - cpu,
-        "peak_memory_mb": _peak_memory_mb(),
-    }
+            _reset_peak_memory()
+            channel.send(wire.Propose())
+            cpu = time.process_time()
+            designs = _plain(method.propose(problem), job.longest)
+        except guard.Violation as problem_found:
+            error = _error("violation", problem_found)
+        except InvalidDesigns as problem_found:
+            error = _error("invalid designs", problem_found, trace=False)
+        except BaseException as problem_found:  # SystemExit too: it ends the method, not the run
+            short = isinstance(problem_found, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in _said(
+                problem_found
+            )
+            error = _error("memory" if short else "error", problem_found)
+    if os.getpid() != channel.process:
+        os._exit(0)  # a forked child that came back from `propose`
+    sys.setrecursionlimit(limit)
+    cost = {"cpu_seconds": time.process_time() - cpu, "peak_memory_mb": _peak_memory_mb()}
     if device.type == "cuda":
-        facts["cost"]["peak_gpu_memory_mb"] = torch.cuda.max_memory_allocated(device) / 2**20
+        cost["peak_gpu_memory_mb"] = torch.cuda.max_memory_allocated(device) / 2**20
         torch.cuda.reset_peak_memory_stats(device)
-    facts["warnings"] = sorted({f"{w.category.__name__}: {w.message}" for w in caught})
-    facts["notes"] = problem.notes if problem else {}
-    return facts, designs
+    said = bounded_list(sorted({f"{w.category.__name__}: {_said(w.message)}" for w in caught}))
+    notes = clean_json(problem.notes) if problem else {}
+    return wire.Answer(error, notes, stack, cost, said, None if error else designs)
 
 
-def _error(reason: str, error: BaseException, trace: str) -> dict[str, str]:
-    return {"reason": reason, "type": type(error).__name__, "message": str(error) or type(error).__name__, "traceback": trace}
+class InvalidDesigns(TypeError):
+    """The method returned something that cannot be sent as an array."""
+
+
+def _plain(found: Any, longest: int) -> np.ndarray:
+    """What a method returned, as an array of plain values."""
+    import torch
+
+    try:
+        designs = found.detach().cpu().numpy() if isinstance(found, torch.Tensor) else np.asarray(found)
+    except Exception as error:  # no rectangle, a sparse or a meta tensor, bfloat16
+        raise InvalidDesigns(f"what the method returned is not an array: {type(error).__name__}: {_said(error)}") from None
+    if designs.dtype.hasobject or designs.dtype.names is not None:
+        what = "Objects" if designs.dtype.hasobject else "records"
+        raise InvalidDesigns(f"the method returned a {type(found).__name__} of {what}; designs are an array of numbers")
+    if designs.nbytes > longest:
+        raise InvalidDesigns(
+            f"the method returned an array of shape {designs.shape} and type {designs.dtype}, far more than the budget"
+        )
+    return designs
+
+
+def _error(reason: str, error: BaseException, trace: bool = True) -> dict[str, str]:
+    kind = clean(type(error).__name__, 200)
+    text = clean(traceback.format_exc()) if trace else ""
+    return {"reason": reason, "type": kind, "message": clean(_said(error)) or kind, "traceback": text}
+
+
+def _said(error: Any) -> str:
+    """The message of an exception; empty if its `__str__` fails."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
 
 
 def _listener(job: Job, channel: Channel) -> Any:
@@ -236,11 +304,11 @@ def _listener(job: Job, channel: Channel) -> Any:
         now, point = time.monotonic(), (total, step * TRACE_POINTS // max(total, 1))
         if job.trace and designs is not None and point != shown:
             shown = point
-            shown_designs = designs() if callable(designs) else designs
-            channel.send("progress", {"step": step, "total": total}, shown_designs.detach().cpu().numpy())
+            now_shown = designs() if callable(designs) else designs
+            channel.send(wire.Progress(step, total, _plain(now_shown, job.longest)))
         elif now - told > 0.1 or step >= total:
             told = now
-            channel.send("progress", {"step": step, "total": total})
+            channel.send(wire.Progress(step, total))
 
     return listener
 
@@ -265,7 +333,7 @@ def _stack(torch: Any, device: Any) -> dict[str, Any]:
 
 def _reset_peak_memory() -> None:
     with contextlib.suppress(OSError), open("/proc/self/clear_refs", "w") as file:
-        file.write("5")  # elsewhere than on Linux the peak is that of the process so far
+        file.write("5")  # on other systems than Linux the peak is that of the process so far
 
 
 def _peak_memory_mb() -> float:

@@ -1,4 +1,4 @@
-"""One method process as the host holds it: started in its own session, watched from outside, killed with all it started."""
+"""The host's side of a method process: started in its own session, watched from outside, killed with all it started."""
 
 from __future__ import annotations
 
@@ -14,36 +14,44 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 
 from bbo.harness.sandbox import wire
-from bbo.harness.sandbox.child import Job
+from bbo.harness.sandbox.child import Job, Settle
 from bbo.harness.sandbox.guard import Hidden
 from bbo.harness.sandbox.hidden import VARIABLES
+from bbo.text import clean
 
 #: Seconds between two looks at memory, time and the stop flag.
 TICK = 0.05
-#: Seconds a process may take until it has imported what it needs and taken its first job.
+#: Seconds a process may take to import what it needs and receive its first job.
 START = 600.0
-#: Characters of what a method printed that are kept.
+#: Bytes of a method's output that are kept.
 OUTPUT = 4000
+
+#: Bytes of output on disk, after which it is emptied.
+OUTPUT_FILE = 2**26
+#: Seconds a process may take to confirm that it has no more messages.
+SETTLE = 10.0
+#: Environment variable that marks a method process and all it starts.
+MARK = "BBO_METHOD_PROCESS"
 
 BOOT = """\
 import json, sys
 path, pipe, lifeline, modules, paths = json.loads(sys.argv[1])
 sys.path[:] = path
-from bbo.harness.sandbox import guard, child as method_process
-method_process.main(pipe, lifeline, guard.Hidden(tuple(modules), tuple(paths)))
+from bbo.harness.sandbox import child, guard
+child.main(pipe, lifeline, guard.Hidden(tuple(modules), tuple(paths)))
 """
 
-#: Called with kind, facts and array of every message but the answer; what it returns is sent back if it is not None.
-OnMessage = Callable[[str, dict[str, Any], np.ndarray | None], Any]
+#: Called with every message that is for the host; what it returns is sent back if it is not None.
+OnMessage = Callable[[wire.Progress | wire.Ask | wire.Fetch | wire.Keep], Any]
 
 
 @dataclass(frozen=True)
@@ -66,12 +74,28 @@ class Stopped(Exception):
     """The stop flag was set while the method ran."""
 
 
+class Stale(Exception):
+    """The process sent a message of another job than its present one; it has been killed."""
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """What the reader received, and when (`time.monotonic`): a message with its ticket, or why there will be none."""
+
+    time: float
+    ticket: str
+    message: wire.Message | str
+
+
 class MethodProcess:
     """A running method process."""
 
     def __init__(self, threads: int, hidden: Hidden) -> None:
         self.cells = 0
         self.data_hash = ""
+        #: Whether the next cell would find the process in the same state as this one did.
+        self.clean = True
+        self._mark = uuid.uuid4().hex
         self._folder = Path(tempfile.mkdtemp(prefix="bbo-method-"))
         self._output = self._folder / "output"
         work = self._folder / "work"
@@ -88,116 +112,224 @@ class MethodProcess:
                 stdout=output,
                 stderr=output,
                 cwd=work,
-                env=_environment(threads, work),
+                env=_environment(threads, work) | {MARK: self._mark},
                 pass_fds=(theirs.fileno(), lifeline),
                 start_new_session=True,
             )
         theirs.close()
         os.close(lifeline)
-        self._messages: queue.SimpleQueue[tuple[str, dict[str, Any], np.ndarray | None] | None] = queue.SimpleQueue()
-        # A thread of its own, so that a method that sends half a message stalls nobody.
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        self._longest = wire.TEXTS
+        # Threads of their own, so that a method that sends half a message, or does not read what it asked for, blocks no one;
+        # one message at a time waits, so that a method that floods the pipe waits too.
+        self._closed = threading.Event()
+        self._inbox: queue.Queue[Arrived] = queue.Queue(1)
+        self._outbox: queue.Queue[Any] = queue.Queue(2)
+        for work_of in (self._read, self._write):
+            threading.Thread(target=work_of, daemon=True).start()
 
     @property
     def alive(self) -> bool:
+        """Whether the process still runs."""
         return self._popen.poll() is None
 
-    def ask(
-        self, job: Job, bounds: Bounds, stop: threading.Event, on_message: OnMessage
-    ) -> tuple[dict[str, Any], np.ndarray | None]:
-        """Run a job and return the answer's facts and designs.
+    def ask(self, job: Job, bounds: Bounds, stop: threading.Event, on_message: OnMessage) -> wire.Answer:
+        """Run a job and return its answer, with the cost as measured from outside.
 
         Raises:
-            Lost: no answer came; the process is dead then.
-            Stopped: `stop` was set; the process is dead then.
+            Lost: no answer came, or it broke the protocol; the process has been killed.
+            Stale: something of an earlier job still runs in the process, which has been killed.
+            Stopped: `stop` was set; the process has been killed.
         """
         self.cells += 1
         with contextlib.suppress(OSError):
             os.truncate(self._output, 0)
-        # The method's clock starts when it begins: starting a process and importing torch are not its time.
-        started, limit = time.monotonic(), START
-        watch = _Memory(self._popen.pid, bounds.gigabytes)
+        # Settled before the job is sent: the reader waits for a message with the limit that held when it began to wait.
+        self._longest = wire.TEXTS + job.longest + wire.SHARED
+        started = time.monotonic()
         try:
             self._send(job)
             self.data_hash = job.data_hash
+            return self._converse(job, bounds, stop, on_message)
+        except (Lost, Stopped, Stale) as error:
+            self.kill()
+            if isinstance(error, Lost):
+                error.seconds = error.seconds or time.monotonic() - started
+            raise
+
+    def _converse(self, job: Job, bounds: Bounds, stop: threading.Event, on_message: OnMessage) -> wire.Answer:
+        # The method's clock starts when it begins: starting a process and importing torch are not its time.
+        started, limit, meter = time.monotonic(), START, None
+        watch = _Memory(self._popen.pid, bounds.gigabytes)
+        expected: type[Any] = wire.Begin
+        try:
             while True:
-                message = self._next()
-                if message is None:
-                    how = self._how_it_ended()
-                    if self._popen.poll() == -signal.SIGTERM:
-                        stop.wait(1)  # a scheduler that ends a job signals host and method alike; ours may come a moment later
-                if stop.is_set():
-                    raise Stopped
-                if message is None:
-                    raise Lost("crash", how)
-                kind, facts, array = message
-                if kind == "answer":
-                    return facts, array
-                if kind == "begin":
-                    started, limit = time.monotonic(), bounds.seconds
-                elif kind == "violation":
-                    raise Lost("violation", str(facts.get("message")))
-                elif kind != "tick" and (reply := on_message(kind, facts, array)) is not None:
-                    self._send(reply)
+                arrived = self._next(stop)
+                if arrived is not None:
+                    message = self._of(arrived, job.ticket)
+                    if isinstance(message, wire.Violation):
+                        raise Lost("violation", message.message)
+                    if isinstance(message, wire.Begin | wire.Propose | wire.Answer):
+                        if not isinstance(message, expected) and not (isinstance(message, wire.Answer) and message.error):
+                            raise Lost("crash", f"the method's process said {type(message).__name__} out of turn")
+                    elif expected is not wire.Answer or isinstance(message, wire.Settled):
+                        raise Lost("crash", f"the method's process said {type(message).__name__} out of turn")
+                    match message:
+                        case wire.Begin():
+                            started, limit, expected = arrived.time, bounds.seconds, wire.Propose
+                        case wire.Propose():
+                            meter, expected = _Meter(self._popen.pid, arrived.time), wire.Answer
+                        case wire.Answer():
+                            cost = meter.read(arrived.time) if meter else {"wall_seconds": arrived.time - started}
+                            self._check(message, job)
+                            self._settle(job, stop)
+                            return replace(message, cost=message.cost | cost)
+                        case wire.Progress() | wire.Ask() | wire.Fetch() | wire.Keep():
+                            self._handle(message, on_message)
                 if limit and time.monotonic() - started > limit:
                     raise Lost("timeout", f"took longer than {limit:g} s")
                 if used := watch.over():
                     raise Lost("memory", f"used {used:.2f} GB, more than the {bounds.gigabytes:g} GB allowed")
-        except (Lost, Stopped) as error:
-            self.kill()
-            if isinstance(error, Lost):
-                error.seconds = time.monotonic() - started
+                self._bound_output()
+        except Lost as error:
+            error.seconds = time.monotonic() - started
             raise
+
+    def _handle(self, message: Any, on_message: OnMessage) -> None:
+        try:
+            if (reply := on_message(message)) is not None:
+                self._send(reply)
+        except Lost:
+            raise
+        except Exception as error:  # any exception here was caused by this message
+            what = f"{type(message).__name__} could not be handled: {type(error).__name__}: {error}"
+            raise Lost("crash", clean(f"the message {what}")) from error
+
+    def _of(self, arrived: Arrived, ticket: str) -> wire.Message:
+        if isinstance(arrived.message, str):
+            raise Lost("crash", arrived.message)
+        if arrived.ticket != ticket:
+            if self.cells > 1:  # a thread or a child of an earlier cell may have spoken
+                raise Stale
+            raise Lost("crash", "the method's process sent a message with the ticket of another cell")
+        return arrived.message
+
+    def _check(self, answer: wire.Answer, job: Job) -> None:
+        """Check that the device and threads that the process reports are those requested."""
+        stack = answer.stack
+        if answer.error and not stack:
+            return
+        device, threads = stack.get("device"), stack.get("threads")
+        if device is None or (job.device != "auto" and device != job.device) or threads != job.threads:
+            asked = f"device {job.device}, {job.threads} threads"
+            raise Lost("crash", f"the method's process reports device {device}, {threads} threads; requested was {asked}")
+
+    def _settle(self, job: Job, stop: threading.Event) -> None:
+        """End what the cell left running, check that its process has no more messages, and ask for the process's state."""
+        left = _descendants(self._popen.pid)
+        for process in left:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        self.clean = not left
+        ticket = uuid.uuid4().hex
+        self._send(Settle(ticket))
+        deadline = time.monotonic() + SETTLE
+        while time.monotonic() < deadline:
+            arrived = self._next(stop)
+            if arrived is None:
+                continue
+            if isinstance(arrived.message, str):  # it ended, or closed the pipe: nothing more will come
+                break
+            if isinstance(arrived.message, wire.Violation):
+                raise Lost("violation", arrived.message.message)
+            if not (isinstance(arrived.message, wire.Settled) and arrived.ticket == ticket):
+                raise Lost("crash", "the method's process sent more messages than it was asked for")
+            self.clean = self.clean and not arrived.message.changed
+            return
+        self.clean = False
 
     def output(self) -> str:
         """The end of what the method printed in the last job."""
         try:
-            return self._output.read_bytes()[-OUTPUT:].decode(errors="replace")
+            with open(self._output, "rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - OUTPUT))
+                return file.read(OUTPUT).decode(errors="replace")
         except OSError:
             return ""
 
     def kill(self) -> None:
-        """End the process and all it started; no signal handler of theirs can prevent it."""
-        with contextlib.suppress(psutil.Error):
-            for child in psutil.Process(self._popen.pid).children(recursive=True):
-                with contextlib.suppress(psutil.Error):
-                    child.kill()
+        """Kill the process and all it started, even in other sessions; no signal handler can prevent it."""
         if self.alive:
+            with contextlib.suppress(psutil.Error):
+                psutil.Process(self._popen.pid).suspend()  # so that it starts nothing while we look for its children
+            _end(lambda: _descendants(self._popen.pid))
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._popen.pid, signal.SIGKILL)
         self._popen.wait()
+        _end(self._marked)
 
     def close(self) -> None:
         """Kill the process and remove its folder."""
+        self._closed.set()
         self.kill()
         self._pipe.close()
         os.close(self._lifeline)
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    def _marked(self) -> list[psutil.Process]:
+        """Surviving children of a process that has died: they carry its mark in their environment."""
+        found = psutil.process_iter(["environ", "status"])
+        return [p for p in found if (p.info["environ"] or {}).get(MARK) == self._mark and p.info["status"] != psutil.STATUS_ZOMBIE]
+
     def _send(self, message: Any) -> None:
+        try:
+            self._outbox.put_nowait(message)
+        except queue.Full:
+            raise Lost("crash", "the method's process asks questions and does not read the answers") from None
+
+    def _write(self) -> None:
         # Towards the method's process a pickle is harmless: the host made it.
-        with contextlib.suppress(ConnectionError):  # it died; the reader tells so
-            self._pipe.send(message)
+        with contextlib.suppress(OSError):  # it died; the reader reports that
+            while not self._closed.is_set():
+                with contextlib.suppress(queue.Empty):
+                    self._pipe.send(self._outbox.get(timeout=1))
 
     def _read(self) -> None:
-        try:
-            while True:
-                self._messages.put(wire.decode(self._pipe.recv_bytes(wire.LONGEST)))
-        except Exception:  # the end of the pipe, or bytes that are no message: either way nothing more will come
-            self._messages.put(None)
+        message: wire.Message | str = ""
+        while not isinstance(message, str) or not message:
+            ticket = ""
+            try:
+                ticket, message = wire.decode(self._pipe.recv_bytes(self._longest))
+            except (EOFError, ConnectionError):
+                message = self._how_it_ended()
+            except Exception as error:  # not a message, or too many bytes: nothing after it can be decoded
+                message = f"the method's process wrote invalid bytes into the harness's pipe ({error})"
+            arrived = Arrived(time.monotonic(), ticket, message)
+            while not self._closed.is_set():
+                with contextlib.suppress(queue.Full):
+                    self._inbox.put(arrived, timeout=1)
+                    break
 
-    def _next(self) -> tuple[str, dict[str, Any], np.ndarray | None] | None:
-        try:
-            return self._messages.get(timeout=TICK)
-        except queue.Empty:
-            return "tick", {}, None
+    def _next(self, stop: threading.Event) -> Arrived | None:
+        """The next that arrived, or None where nothing came for a moment."""
+        arrived = None
+        with contextlib.suppress(queue.Empty):
+            arrived = self._inbox.get(timeout=TICK)
+        if arrived and isinstance(arrived.message, str) and self._popen.poll() == -signal.SIGTERM:
+            stop.wait(1)  # a scheduler that ends a job signals both host and method; the host's signal may arrive a moment later
+        if stop.is_set():
+            raise Stopped
+        return arrived
+
+    def _bound_output(self) -> None:
+        with contextlib.suppress(OSError):
+            if self._output.stat().st_size > OUTPUT_FILE:
+                os.truncate(self._output, 0)
 
     def _how_it_ended(self) -> str:
         try:
             code = self._popen.wait(2)
         except subprocess.TimeoutExpired:
-            return "the method's process wrote garbage into the harness's pipe"
+            return "the method's process closed the harness's pipe"
         if code >= 0:
             return f"the method's process ended without an answer (exit code {code})"
         name = signal.Signals(-code).name
@@ -205,8 +337,68 @@ class MethodProcess:
         return f"the method's process ended without an answer (signal {-code}, {name}{hint})"
 
 
+def _descendants(pid: int) -> list[psutil.Process]:
+    """All that a process started and that still runs; zombies do not count."""
+    with contextlib.suppress(psutil.Error):
+        return [p for p in psutil.Process(pid).children(recursive=True) if _runs(p)]
+    return []
+
+
+def _runs(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    return False
+
+
+def _end(look: Callable[[], list[psutil.Process]]) -> None:
+    """Kill the processes that `look` finds until it finds none: a killed process may have started others in the meantime."""
+    for _ in range(100):
+        found = look()
+        for process in found:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        if not found:
+            return
+        time.sleep(0.01)
+
+
+class _Meter:
+    """Cost of a method, seen from outside its process: wall and CPU time since it was called, and the peak of its memory."""
+
+    def __init__(self, pid: int, start: float) -> None:
+        self._pid, self._start, self._cpu = pid, start, _cpu_seconds(pid)
+
+    def read(self, end: float) -> dict[str, float]:
+        """What can be measured here; times in seconds, memory in MiB."""
+        cost = {"wall_seconds": end - self._start}
+        cpu, peak = _cpu_seconds(self._pid), _peak_memory_mb(self._pid)
+        if cpu is not None and self._cpu is not None:
+            cost["cpu_seconds"] = max(0.0, cpu - self._cpu)
+        if peak is not None:
+            cost["peak_memory_mb"] = peak
+        return cost
+
+
+def _cpu_seconds(pid: int) -> float | None:
+    """CPU time of all threads of a process."""
+    with contextlib.suppress(OSError):
+        if sys.platform == "linux":
+            return time.clock_gettime((~pid << 3) | 2)  # the process's CPU clock: clock_getcpuclockid(3), to the nanosecond
+    with contextlib.suppress(psutil.Error):
+        times = psutil.Process(pid).cpu_times()
+        return float(times.user + times.system)
+    return None
+
+
+def _peak_memory_mb(pid: int) -> float | None:
+    """Largest resident memory of a process since it was last reset; None on other systems than Linux."""
+    with contextlib.suppress(OSError, StopIteration), open(f"/proc/{pid}/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) / 1024
+    return None
+
+
 class _Memory:
-    """Resident memory of a process and all it started; the children are looked for less often, since that is slow."""
+    """Resident memory of a process and all it started; children are searched for less often, since that is slow."""
 
     def __init__(self, pid: int, gigabytes: float) -> None:
         self._limit, self._looks = gigabytes * 1e9, 0
@@ -229,7 +421,7 @@ class _Memory:
 
 
 def _environment(threads: int, work: Path) -> dict[str, str]:
-    """The host's environment without the ways to data, and with all that must be settled before libraries load."""
+    """The host's environment without the variables that lead to data, and with all settings that libraries read when they load."""
     env = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     # BLAS reads its thread count when it is loaded, cuBLAS its workspace when CUDA starts; DYNAMIC lets a busy machine
     # change the number of threads, and the hash seed the order of sets: both can change the last bits of a result.

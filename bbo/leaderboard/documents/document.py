@@ -1,9 +1,8 @@
-"""What a document is made of, whatever it is printed as; and the few ways in which numbers become text."""
+"""The parts of a document, independent of its format; and how numbers become text."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,11 +10,16 @@ from bbo.errors import BBOError
 from bbo.leaderboard.board.scores import Entry
 from bbo.leaderboard.board.statistics import Estimate
 from bbo.protocol import PERCENTILES
+from bbo.text import clean
 
-#: Percentiles shown where none is asked for: the field's headline, and the one that chance does not lift.
+#: Percentiles shown by default: the one that papers report, and one that chance does not raise.
 SHOWN = (100, 50)
 #: Nothing to show: the pair was not run, or the number does not exist.
 ABSENT = "·"
+#: Meanings of the styles of numbers, for legends.
+LEGEND = {"best": "best of its column", "second": "second", "chance": "not significantly different from random at 95%"}
+#: Columns of a table where lines do not wrap, as in Markdown and on paper.
+WIDEST = 13
 #: The method does not fit the task.
 NOT_APPLICABLE = "\N{EN DASH}"
 
@@ -43,6 +47,20 @@ class Table:
     rows: tuple[tuple[Item, ...], ...]
 
 
+def in_parts(table: Table, widest: int = WIDEST) -> list[Table]:
+    """The table, or as many as are needed to have at most `widest` columns each, with the first column in front of all."""
+    n = len(table.header)
+    spans = [range(start, min(start + widest - 1, n)) for start in range(1, n, widest - 1)] or [range(0)]
+    return [
+        replace(
+            table,
+            header=(table.header[0], *(table.header[j] for j in span)),
+            rows=tuple((row[0], *(row[j] for j in span)) for row in table.rows),
+        )
+        for span in spans
+    ]
+
+
 @dataclass(frozen=True)
 class Document:
     """Tables, their footnotes as (letter, text), and the lines of the footer."""
@@ -57,7 +75,7 @@ def check_percentile(percentile: int | None) -> tuple[int, ...]:
     """The percentiles to show.
 
     Raises:
-        BBOError: not one that records carry.
+        BBOError: records do not have this percentile.
     """
     if percentile is None:
         return SHOWN
@@ -67,21 +85,14 @@ def check_percentile(percentile: int | None) -> tuple[int, ...]:
     return (percentile,)
 
 
-#: Control characters (but for those that part words and lines) and halves of surrogate pairs: no format can hold them.
-UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+def printable(text: str) -> str:
+    """A text on one line, its unprintable characters escaped: names, settings and messages come from plugins and may hold anything."""
+    return cleaned(" ".join(text.split()))
 
 
 def cleaned(text: str) -> str:
-    """A text with a replacement character for what cannot be printed.
-
-    Names, settings and messages come from plugins, so anything may stand in them.
-    """
-    return UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
-
-
-def printable(text: str) -> str:
-    """A text `cleaned` and in one line."""
-    return cleaned(" ".join(text.split()))
+    """A text of any length, its unfit characters escaped (`bbo.text`)."""
+    return clean(text, 8 * len(text) + 1)
 
 
 def decimal(value: float, digits: int, sign: str = "") -> str:
@@ -90,6 +101,7 @@ def decimal(value: float, digits: int, sign: str = "") -> str:
 
 
 def number(value: float, digits: int) -> Item:
+    """A number with this many decimals; `ABSENT` if it is not finite."""
     return Item(decimal(value, digits), key=value) if np.isfinite(value) else Item(ABSENT)
 
 
@@ -112,5 +124,5 @@ def spread(values: np.ndarray, digits: int = 3) -> str:
 
 
 def failures(entry: Entry) -> str:
-    """failed 1/2; empty where no seed failed."""
+    """Failed 1/2; empty where no seed failed."""
     return f"failed {len(entry.failed)}/{len(entry.done) + len(entry.failed)}" if entry.failed else ""

@@ -6,7 +6,7 @@ Needs the packages booktabs, xcolor and graphicx.
 
 from __future__ import annotations
 
-from bbo.leaderboard.documents.document import Document, Item, Table, printable
+from bbo.leaderboard.documents.document import LEGEND, Document, Item, Table, in_parts, printable
 
 PREAMBLE = r"""\documentclass{article}
 \usepackage[utf8]{inputenc}
@@ -29,7 +29,8 @@ SPECIAL = {
 
 
 def render(document: Document) -> str:
-    tables = "\n".join(_table(document, table) for table in document.tables)
+    """The document as one LaTeX file."""
+    tables = "\n".join(_table(document, part) for table in document.tables for part in in_parts(table))
     return PREAMBLE + tables + END + "".join(f"% {printable(line)}\n" for line in document.footer)
 
 
@@ -37,7 +38,7 @@ def _table(document: Document, table: Table) -> str:
     used = {letter for row in (table.header, *table.rows) for item in row for letter in item.marks}
     notes = [rf"\textsuperscript{{{letter}}}\,{escape(text)}." for letter, text in document.notes if letter in used]
     styles = {style for row in table.rows for item in row for style in item.styles}
-    legend = [text for style, text in LEGEND.items() if style in styles]
+    legend = [f"{name}: {escape(LEGEND[style])}." for style, name in NAMES.items() if style in styles]
     lines = [
         r"\begin{table}[htbp]",
         r"\centering",
@@ -57,11 +58,8 @@ def _table(document: Document, table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
-LEGEND = {
-    "best": r"\textbf{Bold}: best.",
-    "second": r"\underline{Underlined}: second.",
-    "chance": r"\textcolor{gray}{Grey}: not significantly different from random at 95\%.",
-}
+#: How styles look, for the legend.
+NAMES = {"best": r"\textbf{Bold}", "second": r"\underline{Underlined}", "chance": r"\textcolor{gray}{Grey}"}
 
 
 def _row(items: tuple[Item, ...]) -> str:

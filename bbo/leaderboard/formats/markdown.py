@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 
-from bbo.leaderboard.documents.document import Document, Item, Table, printable
+from bbo.leaderboard.documents.document import LEGEND, Document, Item, Table, in_parts, printable
 
 
 def render(document: Document) -> str:
+    """The document as one Markdown file."""
     parts = [f"# {document.title}"]
-    parts += [f"## {table.title}\n\n{_table(table)}" for table in document.tables]
+    for table in document.tables:
+        parts += [f"## {table.title}", *(_table(part) for part in in_parts(table))]
     legend = _legend(document)
     if legend:
         parts.append(legend)
@@ -21,12 +23,8 @@ def render(document: Document) -> str:
 
 def _legend(document: Document) -> str:
     styles = {style for table in document.tables for row in table.rows for item in row for style in item.styles}
-    parts = []
-    if "best" in styles:
-        parts.append("**Bold**: the best of its column.")
-    if "chance" in styles:
-        parts.append("_Italic_: not significantly different from `random` at 95%.")
-    return " ".join(parts)
+    names = {"best": "**Bold**", "chance": "_Italic_"}
+    return " ".join(f"{name}: {LEGEND[style]}." for style, name in names.items() if style in styles)
 
 
 def _table(table: Table) -> str:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from bbo.leaderboard.board.scores import Board, Column, Row
 from bbo.leaderboard.documents import details, glossary
-from bbo.leaderboard.documents.document import Document, check_percentile, cleaned
+from bbo.leaderboard.documents.document import LEGEND, Document, check_percentile, cleaned
 from bbo.leaderboard.formats import figures
 from bbo.leaderboard.storage.sources import Results
 
@@ -42,6 +42,7 @@ def render(
         methods=methods,
         links={of.label: details.anchor(of) for of in pages},
         explain=glossary.explain,
+        legend=LEGEND,
         words={word: text.replace("`", "") for word, text in glossary.WORDS.items()},
         used={style for table in document.tables for row in table.rows for item in row for style in item.styles},
     )

@@ -1,4 +1,4 @@
-"""A document for a person at a terminal: coloured tables that are broken up where they are wider than the screen."""
+"""A document for a terminal: coloured tables, split if they are wider than the screen."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from bbo.leaderboard.documents.document import Document, Item, Table, printable
+from bbo.leaderboard.documents.document import LEGEND, Document, Item, Table, printable
 
 STYLES = {"best": "bold", "changed": "bold", "second": "underline", "chance": "dim", "failed": "red"}
 
 
 def show(document: Document, console: Console) -> None:
+    """Print the document; tables wider than the console are split."""
     for table in document.tables:
         console.print(Text(f"\n{table.title}", style="bold"))
         for part in _parts(table, console.width):
@@ -20,8 +21,7 @@ def show(document: Document, console: Console) -> None:
     for letter, text in document.notes:
         console.print(Text(f"[{letter}] {printable(text)}"))
     styles = {style for table in document.tables for row in table.rows for item in row for style in item.styles}
-    names = {"best": "best", "second": "second", "chance": "not significantly different from random at 95%"}
-    legend = [(names[s], STYLES[s]) for s in names if s in styles]
+    legend = [(text, STYLES[s]) for s, text in LEGEND.items() if s in styles]
     if legend:
         console.print(Text.assemble(*(part for text, style in legend for part in ((text, style), "  "))))
     console.print()
@@ -32,7 +32,7 @@ def show(document: Document, console: Console) -> None:
 def _parts(table: Table, width: int) -> list[RichTable]:
     """The table, or as many as are needed to fit `width`, each with the methods in front.
 
-    Names and words that are wider than half of the screen are broken between words, numbers never.
+    Names and texts wider than half of the screen are wrapped between words; numbers are never wrapped.
     """
     rows = [[_text(item) for item in row] for row in (table.header, *table.rows)]
     widest = [max(row[j].cell_len for row in rows) for j in range(len(rows[0]))]

@@ -1,0 +1,170 @@
+"""Several hundred damaged cells: each is one clear line wherever records are read, or does no harm; never a traceback."""
+
+import json
+import math
+import random
+import shutil
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from bbo import record
+from bbo.cli import main
+from bbo.errors import DamagedCell
+from bbo.record import CellSpec, Outcome, Record
+
+SPEC = CellSpec("t", "1", "ab" * 32, "m", "1", {"steps": 3, "rate": 0.5}, 0, 4, 1)
+DONE = Record(
+    SPEC,
+    "done",
+    {"100": 1.0, "80": 1.0, "50": 0.7},
+    {"title": "T", "kind": "sequence", "oracle": "exact", "y_min": 0.0, "y_max": 3.0, "best_visible": 0.4, "visible_rows": 10,
+     "optimum": None, "saturated": False, "note": "", "local": False},
+    {"summary": "M.", "kind": "", "preset": "fast", "privileged": [], "local": False},
+    {"losses": [1.0, 0.5]},
+    None,
+    {"packages": {"numpy": "2.0"}, "commit": "abc", "python": "3.11", "device": "cpu", "threads": 1, "blas": ["a"], "cores": 2},
+    {"wall_seconds": 1.0, "cpu_seconds": 1.0, "peak_memory_mb": 10.0},
+    {"diversity": 0.5, "duplicates": 0.0, "nearest_offline": 0.2, "novel_share": 1.0},
+    ["UserWarning: x"],
+    "said",
+)  # fmt: skip
+OUTCOME = Outcome(np.arange(8).reshape(4, 2), np.arange(4.0), np.arange(4.0) / 3)
+ODD = [
+    None,
+    True,
+    -1,
+    0,
+    3.5,
+    10**400,
+    1e308,
+    math.nan,
+    math.inf,
+    "",
+    "x",
+    "\ud800",
+    "\x1b[2J",
+    "=1+1",
+    [],
+    [1],
+    {},
+    {"a": [{}]},
+    [[[]]],
+]
+
+
+def places(value, path=()):
+    """Every place in a record, as keys from the top."""
+    yield path
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield from places(value[key], (*path, key))
+
+
+def mutations(seed, count):
+    """Records with one place removed or replaced, as texts."""
+    dice, whole = random.Random(seed), json.loads(DONE.to_json())
+    spots = list(places(whole))[1:]
+    for _ in range(count):
+        data = json.loads(json.dumps(whole))
+        *above, last = dice.choice(spots)
+        holder = data
+        for key in above:
+            holder = holder[key]
+        if dice.random() < 0.2:
+            del holder[last]
+        else:
+            holder[last] = dice.choice(ODD)
+        if dice.random() < 0.1 and isinstance(holder, dict):
+            holder[str(dice.choice(ODD[7:]))] = dice.choice(ODD)
+        yield json.dumps(data)
+
+
+@pytest.fixture
+def cell(tmp_path):
+    record.write(tmp_path / "out", DONE, OUTCOME)
+    return record.cell_folder(tmp_path / "out", SPEC.hash)
+
+
+def holds(read):
+    """What is read is as records are to be."""
+    json.loads(read.to_json(), parse_constant=pytest.fail)
+    read.to_json().encode()
+    assert all(isinstance(v, float | int) and math.isfinite(v) for v in [*read.cost.values(), *read.percentiles.values()])
+    assert all(isinstance(text, str) for text in read.warnings)
+    assert "\x1b" not in read.output + "".join(read.warnings)
+
+
+def test_records_with_one_field_damaged(cell):
+    messages = []
+    for text in mutations(0, 600):
+        (cell / "cell.json").write_text(text)
+        try:
+            holds(record.read_cell(cell))
+        except DamagedCell as error:
+            messages.append(str(error))
+    assert [m for m in messages if SPEC.hash not in m or f"remove {cell}" not in m or "\n" in m] == []
+    assert 100 < len(messages) < 600
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "null", "3", '"x"', "[" * 100_000, "{" * 50, '{"schema": []}', '{"schema": 10e999}', "\ud800", "\xff"]
+)
+def test_what_is_no_record(cell, text):
+    (cell / "cell.json").write_bytes(
+        text.encode("latin-1", "surrogatepass") if text == "\xff" else text.encode("utf-8", "surrogatepass")
+    )
+    with pytest.raises(DamagedCell, match="damaged cell"):
+        record.read_cell(cell)
+    with pytest.raises(DamagedCell, match="damaged cell"):
+        record.is_done(cell)
+
+
+ARRAYS = {
+    "missing": lambda a: a.pop("scores"),
+    "too few": lambda a: a.update(designs=a["designs"][:3], scores=a["scores"][:3], normalised=a["normalised"][:3]),
+    "unequal": lambda a: a.update(scores=a["scores"][:3]),
+    "flat": lambda a: a.update(designs=a["designs"][:, 0]),
+    "scalar": lambda a: a.update(designs=np.array(1)),
+    "words": lambda a: a.update(designs=a["designs"].astype(str)),
+    "complex": lambda a: a.update(designs=a["designs"] * 1j),
+    "nan": lambda a: a.update(scores=a["scores"] * np.nan),
+    "infinite": lambda a: a.update(normalised=a["normalised"] + np.inf),
+    "columns": lambda a: a.update(scores=a["scores"][:, None]),
+    "single": lambda a: a.update(scores=a["scores"].astype(np.float32)),
+    "empty": lambda a: a.update(designs=a["designs"][:0], scores=a["scores"][:0], normalised=a["normalised"][:0]),
+}
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_designs_that_do_not_agree_with_their_record(cell, name):
+    arrays = {"designs": OUTCOME.designs, "scores": OUTCOME.scores, "normalised": OUTCOME.normalised}
+    ARRAYS[name](arrays)
+    np.savez(cell / "designs.npz", **arrays)
+    with pytest.raises(DamagedCell, match=r"designs\.npz .* remove .* and run the same command again"):
+        record.read_outcome(cell, SPEC)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"\x93NUMPY", b"x" * 100])
+def test_designs_that_are_no_archive(cell, content):
+    (cell / "designs.npz").write_bytes(content)
+    with pytest.raises(DamagedCell, match="cannot be read"):
+        record.read_outcome(cell, SPEC)
+
+
+def test_commands_say_one_line_and_no_traceback(cell, tmp_path):
+    """Whatever is in a record, a command ends well or with one line."""
+    out = cell.parents[1]
+    other = tmp_path / "other"
+    record.write(other, DONE, OUTCOME)
+    commands: list[list] = [["report", out], ["report", out, "--format", "json"], ["collect", out, "--to", tmp_path / "c.csv"]]
+    commands += [["compare", out, other], ["rescore", out], ["report", out, "--format", "latex"]]
+    failed = 0
+    for i, text in enumerate(mutations(1, 120)):
+        (cell / "cell.json").write_text(text)
+        words = [str(word) for word in commands[i % len(commands)]]
+        result = CliRunner().invoke(main, words)
+        assert result.exception is None or isinstance(result.exception, SystemExit), (words, text, result.exception)
+        failed += result.exit_code == 2
+    assert failed > 20
+    shutil.rmtree(other)

@@ -1,0 +1,124 @@
+"""What becomes of an answer: an oracle that fails, designs that have collapsed, texts that were not meant to be kept or shown."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from bbo import record, text
+from bbo.harness.options import RunOptions
+
+ORACLES = {
+    "Raising": "raise ZeroDivisionError('of designs')",
+    "Nan": "return x.sum(1) * float('nan')",
+    "Short": "return x.sum(1)[:3]",
+    "Words": "return np.array(['a'] * len(x))",
+    "Memory": "raise MemoryError",
+}
+TASKS = """
+
+class {name}(Slope):
+    spec = dataclasses.replace(Slope.spec, id="{lower}")
+
+    def dataset(self):
+        return Slope().dataset()
+
+    def oracle(self, x):
+        if len(x) == 16 and x[0, 0] > 0:
+            {body}
+        return x.astype(float).sum(1)
+"""
+
+
+def test_an_oracle_that_fails_costs_its_cell_with_the_reason(lab):
+    path = lab.folder / "task.py"
+    path.write_text(
+        "import dataclasses\n"
+        + path.read_text()
+        + "".join(TASKS.format(name=n, lower=n.lower(), body=b) for n, b in ORACLES.items())
+    )
+    draws = lab.body("Draws", "return torch.rand(16, 3, generator=problem.generator) * 0.9 + 0.05")
+    low = lab.body("Low", "return -torch.rand(16, 3, generator=problem.generator)")
+    cells = [cell for name in (*ORACLES, "Slope") for cell in lab.plan(draws, low, task=name)]
+    results = lab.run(cells, options=RunOptions("cpu", 1))
+    assert len(results) == len(cells)
+    failed = {r.spec.task: r.error for r in results if not r.done}
+    assert sorted(failed) == sorted(name.lower() for name in ORACLES)
+    for error in failed.values():
+        assert error["reason"] == "oracle"
+        assert "the oracle of" in error["message"]
+    assert "ZeroDivisionError" in failed["raising"]["traceback"]
+    assert all(r.done for r in results if r.spec.method == "Low")
+
+
+def test_collapsed_designs_are_told_in_the_record(lab):
+    same = lab.body("Same", "return problem.x[:1].repeat(16, 1)")
+    most = lab.body("Most", "return torch.cat([problem.x[:4], problem.x[:1].repeat(12, 1)])")
+    some = lab.body("Some", "return torch.cat([problem.x[:14], problem.x[:2]])")
+    found = {r.spec.method: r.warnings for r in lab.run(lab.plan(same, most, some))}
+    assert found == {"Same": ["all designs are equal"], "Most": ["75% of the designs repeat an earlier one"], "Some": []}
+
+
+TEXTS = {
+    "Ansi": "raise ValueError('\\x1b[2J\\x1b[31mPWNED\\x07')",
+    "Surrogate": "raise ValueError('bad name \\udcff here')",
+    "Lines": "raise ValueError('line\\n' * 1000)",
+    "NoText": "class E(Exception):\n    def __str__(self): raise RuntimeError\nraise E()",
+    "Printed": "print('\\x1b[31mred', flush=True)\nraise ValueError('no')",
+    "Name": "raise type('E\\x1b[2J', (Exception,), {})('x')",
+}
+DIRECT = "problem.notes['t'] = torch.tensor(1.0); problem.notes['n'] = float('nan'); problem.notes['s'] = '\\udcff\\x1b'\nreturn problem.x[:16]"
+
+
+def test_texts_are_fit_to_be_kept_and_shown(lab):
+    results = lab.run(lab.plan(*(lab.body(name, body) for name, body in TEXTS.items()), lab.body("Direct", DIRECT)))
+    for result in results:
+        raw = (record.cell_folder(lab.out, result.spec.hash) / "cell.json").read_text()
+        json.loads(raw, parse_constant=pytest.fail)
+        whole = json.dumps(record.Record.from_json(raw).to_json(), ensure_ascii=False)
+        whole.encode()
+        assert "\x1b" not in json.loads(whole) and "\\u001b" not in raw
+    (direct,) = (r for r in results if r.spec.method == "Direct")
+    assert direct.done and direct.notes["n"] is None and direct.notes["s"] == "\\udcff\\x1b"
+    for words in (["status", lab.out], ["report", lab.out], ["status", lab.out, "--json"]):
+        done = subprocess.run([sys.executable, "-m", "bbo.cli", *map(str, words)], capture_output=True, check=True)
+        assert b"\x1b" not in done.stdout + done.stderr
+        assert done.stdout.count(b"\n") < 200
+        done.stdout.decode()
+
+
+def test_notes_that_json_cannot_hold_are_refused_where_they_are_made(lab):
+    bodies = {
+        "Nan": "problem.note(x=float('nan'))",
+        "Inf": "problem.note(a=[1, float('inf')])",
+        "Tensor": "problem.note(x=torch.ones(1))",
+    }
+    for result in lab.run(lab.plan(*(lab.body(name, body) for name, body in bodies.items()))):
+        assert result.error["reason"] == "error"
+        assert "problem.note takes" in result.error["message"]
+
+
+def test_what_a_process_says_of_its_cost_is_not_believed(lab):
+    fake = """
+    from bbo.harness.sandbox import wire
+    time.sleep(0.5)
+    sum(range(3_000_000))
+    channel = problem._privileged._channel
+    channel.send(wire.Answer(None, {}, {"device": "cpu", "threads": 1}, {"cpu_seconds": 0.0, "peak_memory_mb": 0.0}, [], problem.x[:16].numpy()))
+    os.kill(os.getpid(), signal.SIGSTOP)
+    """
+    (result,) = lab.run(lab.plan(lab.body("Fakes", fake)), threads=1)
+    assert 0.4 < result.cost["wall_seconds"] < 60
+    assert result.cost["cpu_seconds"] > 0.01
+    assert result.cost["peak_memory_mb"] > 100
+
+
+def test_text():
+    assert text.clean("a\tb\r\nc\rd\x1b[0m\ud800\u202e") == "a\tb\nc\nd\\x1b[0m\\ud800\\u202e"
+    cut = text.clean("é" * 10**6)
+    assert len(cut.encode()) <= text.LONGEST and cut.endswith("... cut")
+    assert text.line("a\n" * 1000, 20).count("\n") == 0
+    assert text.clean_json({"a": [float("inf"), 1], 3: (True, None), "b": 2**70}) == {"a": [None, 1], "3": [True, None], "b": None}
+    assert len(json.dumps(text.clean_json([list(range(10**5))] * 3))) < 2 * text.LONGEST
+    assert text.bounded_list(["w" * 40_000] * 3) == ["w" * 40_000, "... cut"]
