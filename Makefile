@@ -18,15 +18,15 @@ bench: env
 test: env
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
-# The golden and numerical tests without AVX: other instructions round differently, which stands in for another CPU.
-# Where torch does not heed its variable the first line fails, and where no test is selected pytest does.
+# The golden and numerical tests without AVX: other instructions round differently, as another CPU would.
+# If torch ignores its variable, the first line fails; if no test is selected, pytest does.
 numerics: export ATEN_CPU_CAPABILITY := default
 numerics: export MKL_CBWR := COMPATIBLE
 numerics: env
 	$(BIN)/python -c 'import torch; found = torch.backends.cpu.get_cpu_capability(); assert found == "DEFAULT", found'
 	$(BIN)/python -m pytest -m "numerics and not slow" -n $(JOBS) --dist loadgroup
 
-# Two hundred cells with workers killed and the disk filled; and every method bit for bit under several threads. Some minutes.
+# Two hundred cells with workers killed and the disk filled; and every method bit for bit under several threads. Takes minutes.
 drill: env
 	$(BIN)/python -m pytest -m slow tests/harness -n $(JOBS) --dist loadgroup
 

@@ -34,7 +34,7 @@ def plan(folder, *pairs) -> None:
 
 @pytest.fixture
 def results(store, make):
-    """letters fits t1 only, lazy was run on t1 only, never fits no task."""
+    """Method letters fits t1 only, lazy was run on t1 only, never fits no task."""
     scores = {"random": (0.5, 0.5), "letters": (0.9, None), "lazy": (0.8, None), "all": (0.7, 0.6)}
     cells = [
         make(task, name, seed, score + seed / 100)
