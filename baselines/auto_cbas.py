@@ -45,7 +45,7 @@ class AutoCbAS(CbAS):
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {},
         "paper:tfbind10": {"vae_epochs": 100},
-        "fast": {**FAST, "focus_updates": 40},
+        "fast": {**FAST, "focus_updates": 20},
         "smoke": {**SMOKE, "focus_updates": 3},
     }
 

@@ -86,10 +86,10 @@ class RGD(DiffusionSettings, TrainingSettings, Method):
         # Narrower networks, few batches, a tenth of the sampling steps, and a refinement with 4 labels of 32 designs.
         "fast": {
             "hidden": 256,
-            "max_updates": 400,
+            "max_updates": 300,
             "prior_hidden": 256,
             "prior_batch": 128,
-            "prior_updates": 500,
+            "prior_updates": 400,
             "sampling_steps": 100,
             "adversarial": 32,
             "labels": 4,
@@ -100,8 +100,8 @@ class RGD(DiffusionSettings, TrainingSettings, Method):
         },
         "smoke": {
             "hidden": 32,
-            "max_updates": 5,
-            "epochs": 2,
+            "learning_rate": 3e-3,
+            "max_updates": 20,
             "prior_hidden": 32,
             "prior_updates": 10,
             "sampling_steps": 5,

@@ -210,6 +210,7 @@ class RoMA(TrainingSettings, Method):
             "perturb_steps": 2,
             "adapt_steps": 5,
             "steps": 5,
+            "step_size": 0.3,
         },
     }
 

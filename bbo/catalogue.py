@@ -254,7 +254,7 @@ def _made(cls: type, reference: str) -> Any:
 
 
 def load_method(reference: str) -> LoadedMethod:
-    """The method of an id or of `FILE.py:Class`, or of either with `+REGULARISER` (ignite, ignite2, sam).
+    """The method of an id or of `FILE.py:Class`, or of either with `+REGULARISER` (ignite, ignite2, sam, boss).
 
     Raises:
         UnknownName: no such method, regulariser, file or class.

@@ -148,7 +148,7 @@ def _show_method(method: catalogue.LoadedMethod) -> None:
         "paper": spec.paper,
         "code": spec.code,
         "spaces": ", ".join(spec.spaces),
-        "sharpness regulariser": "with +ignite, +ignite2 or +sam" if spec.composable else "no",
+        "sharpness regulariser": "with +ignite, +ignite2, +sam or +boss" if spec.composable else "no",
         "privileged knowledge": ", ".join(spec.privileged),
         "needs": ", ".join(spec.requires),
     }

@@ -16,6 +16,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from bbo.generative.letters import gumbel
 from bbo.surrogates.losses import weighted_mean
 from bbo.surrogates.networks import Dense
 
@@ -159,10 +160,8 @@ class LetterVAE(VAE):
 
     def draw(self, z: Tensor, generator: Generator) -> Tensor:
         """Letters (n, L), int64, drawn at each position by their probabilities."""
-        # Gumbel's trick: the largest of logits with Gumbel noise is a draw.
         table = self.logits(z)
-        uniform = torch.rand(table.shape, generator=generator, device=table.device).clamp(1e-10, 1 - 1e-7)
-        return (table - torch.log(-torch.log(uniform))).argmax(2)
+        return (table + gumbel(table, generator)).argmax(2)
 
 
 def train(

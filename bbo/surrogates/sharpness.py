@@ -1,4 +1,4 @@
-"""Sharpness regularisers of surrogate training: IGNITE, IGNITE-2 and SAM, for any training loop of any method.
+"""Sharpness regularisers of surrogate training: IGNITE, IGNITE-2, SAM and BOSS, for any training loop of any method.
 
 IGNITE (arXiv 2503.04242) wants a surrogate whose mean prediction G(b) over a batch changes little when its weights b move: it
 minimises the method's own loss subject to rho |grad G(b)| <= epsilon. One batch, with g = grad G(b), as in the authors' code
@@ -11,6 +11,9 @@ minimises the method's own loss subject to rho |grad G(b)| <= epsilon. One batch
 4. lambda <- lambda + eta (rho |g| - epsilon); never projected onto lambda >= 0. IGNITE-2 keeps lambda fixed (eta = 0).
 
 SAM (Foret et al., ICLR 2021) is the classic alternative: the gradient of the loss at b + rho g0/|g0|.
+
+BOSS ("Boosting Offline Optimizers with Surrogate Sensitivity", Dao et al., ICML 2024; see `Boss`) asks that a small random change
+of the weights rarely moves the mean prediction by more than a share of it.
 
 All K members of an ensemble are treated at once, each with its own lambda and norms. Deviation from the authors: where |g| is 0 the
 direction is 0, not NaN.
@@ -36,7 +39,7 @@ Params = dict[str, Tensor]
 VERSION = 1
 
 #: Published settings of each regulariser, as settings of a method: IGNITE's scripts use these for every method and task; SAM's
-#: radius is its paper's.
+#: radius is its paper's. BOSS' scripts use these for every method but COMs, where the deviation starts at 1e-7.
 PUBLISHED: dict[str, dict[str, Any]] = {
     "ignite": {
         "sharpness_lambda": 0.001,
@@ -47,6 +50,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     },
     "ignite2": {"sharpness_lambda": 0.01, "sharpness_rho": 0.2, "sharpness_r": 0.2},
     "sam": {"sharpness_rho": 0.05},
+    "boss": {"sharpness_lambda": 0.001, "sharpness_eta": 0.01, "sharpness_epsilon": 0.1, "sharpness_rho": 0.001},
 }
 
 
@@ -81,16 +85,24 @@ class SharpnessSettings:
 
     sharpness: str = setting("none", "regulariser of the surrogate's training", choices=("none", *PUBLISHED))
     sharpness_lambda: float = setting(0.0, "weight of the penalty; for ignite its start")
-    sharpness_eta: float = setting(0.0, "step of lambda (ignite)", low=0)
-    sharpness_epsilon: float = setting(0.0, "bound on rho |grad G| (ignite)", low=0)
-    sharpness_rho: float = setting(0.0, "radius of the neighbourhood in weight space", low=0)
-    sharpness_r: float = setting(0.0, "length of the finite difference; 0 takes the exact Hessian-vector product", low=0)
+    sharpness_eta: float = setting(0.0, "step of lambda (ignite), or of the perturbation's mean and deviation (boss)", low=0)
+    sharpness_epsilon: float = setting(
+        0.0, "bound on rho |grad G| (ignite), or the change of G that counts, as a share of it (boss)", low=0
+    )
+    sharpness_rho: float = setting(
+        0.0, "radius of the neighbourhood in weight space, or the perturbation's deviation at the start (boss)", low=0
+    )
+    sharpness_r: float = setting(0.0, "length of the finite difference; 0 takes the exact Hessian-vector product (ignite)", low=0)
 
     def __post_init__(self) -> None:
         if self.sharpness != "none" and self.sharpness_rho <= 0:
             raise BBOError(
                 f"{self.sharpness} needs sharpness_rho above 0; got {self.sharpness_rho:g}; "
                 f"METHOD+{self.sharpness} brings the published values"
+            )
+        if self.sharpness == "boss" and self.sharpness_epsilon <= 0:
+            raise BBOError(
+                f"boss needs sharpness_epsilon above 0; got {self.sharpness_epsilon:g}; METHOD+boss brings the published value"
             )
 
     def regulariser(self, members: int, device: torch.device) -> Regulariser:
@@ -99,6 +111,9 @@ class SharpnessSettings:
             return Unregularised()
         if self.sharpness == "sam":
             return SAM(self.sharpness_rho)
+        if self.sharpness == "boss":
+            start = torch.full((members,), self.sharpness_rho, device=device)
+            return Boss(start, self.sharpness_lambda, self.sharpness_epsilon, self.sharpness_eta)
         eta = self.sharpness_eta if self.sharpness == "ignite" else 0.0
         start = torch.full((members,), self.sharpness_lambda, device=device)
         return Ignite(start, eta, self.sharpness_epsilon, self.sharpness_rho, self.sharpness_r)
@@ -193,6 +208,113 @@ class SAM:
         return self.trace.take()
 
 
+#: Perturbations that BOSS weighs in each batch.
+PERTURBATIONS = 100
+#: Steps of Adam, and their size, by which BOSS' small network learns in each batch which perturbations matter.
+FITTING_STEPS, FITTING_RATE = 5, 1e-3
+
+
+class Boss:
+    """BOSS: small perturbations gamma of the weights should rarely move the mean prediction G by more than a share alpha of it.
+
+    As in the authors' code (cuong-dm/BOSS @b8c7cc8, `gradient_ascent_BOSS/trainers.py`), where one number gamma ~ N(mu, sigma)
+    moves all weights alike, so that to first order G moves by gamma S, with S the sum of all entries of grad G. In each batch
+
+    1. the loss gets lambda R, R = mean_k min(1, (gamma_k S / (alpha G))^2) over 100 perturbations;
+    2. a network phi of two hidden units learns by 5 steps of Adam which perturbations move G too far, |gamma_k S| > |alpha G|;
+    3. mu and sigma climb the mean of phi(mu + sigma z), so that the next perturbations are the ones that hurt, within |mu| <= rho
+       and rho / 100 <= sigma <= 10 rho (the published bounds at rho = 1e-3).
+
+    The gradient of R needs no second graph: with q = (S / (alpha G))^2 it is (mean over the gamma_k that are not cut off of
+    gamma_k^2) times grad q = 2 q (H 1 / S - grad G / G), and one pass of forward over reverse mode gives both grad G and the
+    Hessian's row sums H 1.
+
+    Deviations: the perturbations are the midpoints of 100 equal slices of N(mu, sigma) instead of as many draws, which also makes
+    the penalty free of noise. phi reads gamma / rho and starts at sigmoid(|gamma| / rho), with steps of mu and sigma as long as
+    before; in the released code it reads gamma itself and starts at random weights, and its units die, since one step of Adam moves
+    their biases by as much as gamma. Sigma's slope is the mean of products, sum_k phi'(gamma_k) z_k / 100; the released code
+    multiplies two sums, which is not the derivative. Members of an ensemble have a distribution and a phi each. Where G is 0, every
+    change is too large and R has no gradient, not NaN.
+
+    Args:
+        deviation: rho, sigma at the start (K,). weight: lambda. share: alpha. rate: step of mu and sigma.
+    """
+
+    def __init__(self, deviation: Tensor, weight: float, share: float, rate: float) -> None:
+        self.weight, self.share, self.rate, self.bound = weight, share, rate, deviation
+        self.mean, self.deviation = torch.zeros_like(deviation), deviation
+        slices = (torch.arange(PERTURBATIONS, device=deviation.device, dtype=deviation.dtype) + 0.5) / PERTURBATIONS
+        self.normal = torch.special.ndtri(slices)
+        up_down = deviation.new_tensor([1.0, -1.0]).repeat(len(deviation), 1)
+        self.phi = [up_down, torch.zeros_like(up_down), torch.ones_like(up_down), torch.zeros_like(deviation)]
+        self.optimiser = torch.optim.Adam([p.requires_grad_() for p in self.phi], lr=FITTING_RATE, eps=1e-7)
+        self.trace = Trace()
+
+    def gradients(self, objective: Objective, params: Params) -> tuple[Tensor, Params]:
+        """The loss with the sensitivity's penalty (K,), and the gradient of their sum."""
+        loss, level = objective.loss_and_level(params)
+        own = _gradient(loss, params)
+        level = level.detach()
+        slope, bend = hessian_times(objective.level, params, {name: torch.ones_like(p) for name, p in params.items()})
+        total = torch.stack([s.flatten(1).sum(1) for s in slope.values()]).sum(0)
+        gamma = self.mean[:, None] + self.deviation[:, None] * self.normal
+        moved, allowed = (gamma * total[:, None]).abs(), self.share * level.abs()[:, None]
+        inside = moved < allowed
+        ratio = torch.where(inside, moved / _positive(allowed), 1.0)
+        sensitivity = ratio.square().mean(1)
+        # R = c (S / (alpha G))^2 + const with c = mean of the gamma^2 inside, so grad R = 2 c S / (alpha G)^2 (H 1 - S grad G / G).
+        spread = (gamma.square() * inside).mean(1)
+        known = level != 0
+        inverse = torch.where(known, 1 / torch.where(known, level, 1.0), 0.0)
+        factor = self.weight * 2 * spread * total * (inverse / self.share).square()
+        drift = factor * total * inverse
+        gradient = {name: own[name] + _wide(factor, p) * bend[name] - _wide(drift, p) * slope[name] for name, p in params.items()}
+        self.trace.add(sensitivity=sensitivity, gamma_mean=self.mean, gamma_std=self.deviation)
+        self._worsen(gamma, ~inside)
+        return loss.detach() + self.weight * sensitivity, gradient
+
+    def epoch(self) -> dict[str, list[float]]:
+        """Sensitivity, mean and deviation of the perturbations, since the last call."""
+        return self.trace.take()
+
+    def _worsen(self, gamma: Tensor, too_far: Tensor) -> None:
+        """Move mu and sigma towards perturbations gamma (K, k) like those that were too far (K, k)."""
+        relative = gamma / self.bound[:, None]
+        wanted = too_far.to(gamma.dtype)
+        for _ in range(FITTING_STEPS):
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(self._logit(relative), wanted, reduction="none")
+            self.optimiser.zero_grad()
+            loss.mean(1).sum().backward()
+            self.optimiser.step()
+        relative.requires_grad_()
+        (climb,) = torch.autograd.grad(self._logit(relative).sigmoid().sum(), relative)
+        self.mean = torch.clamp(self.mean + self.rate * climb.mean(1), -self.bound, self.bound)
+        deviation = self.deviation + self.rate * (climb * self.normal).mean(1)
+        self.deviation = torch.clamp(deviation, self.bound / 100, 10 * self.bound)
+
+    def _logit(self, relative: Tensor) -> Tensor:
+        """phi before its sigmoid (K, k), at perturbations in units of rho (K, k)."""
+        inner, shift, outer, level = self.phi
+        hidden = torch.relu(relative[..., None] * inner[:, None] + shift[:, None])
+        return (hidden * outer[:, None]).sum(-1) + level[:, None]
+
+
+def hessian_times(level: Callable[[Params], Tensor], params: Params, direction: Params) -> tuple[Params, Params]:
+    """The gradient of G at weights b, and the Hessian of G times a direction, forward over reverse mode.
+
+    Args:
+        level: weights to G (K,). params: weights b, every tensor (K, ...). direction: tensors like b.
+    """
+    here = {name: p.detach() for name, p in params.items()}
+
+    # Members do not share weights, so the Hessian of the sum is block diagonal and serves all K at once.
+    def total(weights: Params) -> Tensor:
+        return level(weights).sum()
+
+    both = torch.func.jvp(torch.func.grad(total), (here,), (direction,))
+    return both[0], both[1]
+
+
 def norm(tensors: Params) -> Tensor:
     """Euclidean norm (K,) of each member's tensors taken together."""
     return torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(t.flatten(1), dim=1) for t in tensors.values()]), dim=0)
@@ -220,13 +342,7 @@ def norm_gradient_exact(level: Callable[[Params], Tensor], params: Params, slope
     """
     size = norm(slope)
     unit = {name: s / _wide(_positive(size), s) for name, s in slope.items()}
-    here = {name: p.detach() for name, p in params.items()}
-
-    # Members do not share weights, so the Hessian of the sum is block diagonal and serves all K at once.
-    def total(weights: Params) -> Tensor:
-        return level(weights).sum()
-
-    return torch.func.jvp(torch.func.grad(total), (here,), (unit,))[1]
+    return hessian_times(level, params, unit)[1]
 
 
 def _gradient(values: Tensor, params: Params, keep_graph: bool = False) -> Params:

@@ -23,7 +23,12 @@ def test_the_methods_of_the_paper_we_have_can_be_composed():
     assert not {"random", "offline-best"} & set(COMPOSABLE)
 
 
-RECORDED = {"ignite": {"lambda", "grad_norm", "slack"}, "ignite2": {"lambda", "grad_norm"}, "sam": {"grad_norm"}}
+RECORDED = {
+    "ignite": {"lambda", "grad_norm", "slack"},
+    "ignite2": {"lambda", "grad_norm"},
+    "sam": {"grad_norm"},
+    "boss": {"sensitivity", "gamma_mean", "gamma_std"},
+}
 #: Every method once, and every regulariser once, on the cheapest method.
 PAIRS = [(name, "ignite") for name in COMPOSABLE] + [("gradient-ascent", name) for name in PUBLISHED if name != "ignite"]
 

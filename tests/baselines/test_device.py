@@ -113,7 +113,7 @@ def names() -> list[str]:
             continue
         found.append(name)
         if spec.composable:
-            found += [f"{name}+{regulariser}" for regulariser in ("ignite", "ignite2", "sam")]
+            found += [f"{name}+{regulariser}" for regulariser in ("ignite", "ignite2", "sam", "boss")]
     return found
 
 

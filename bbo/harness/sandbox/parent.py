@@ -143,7 +143,8 @@ class MethodProcess:
         self.cells += 1
         with contextlib.suppress(OSError):
             os.truncate(self._output, 0)
-        self._longest = wire.TEXTS + job.longest
+        # Settled before the job is sent: the reader waits for a message with the limit that held when it began to wait.
+        self._longest = wire.TEXTS + job.longest + wire.SHARED
         started = time.monotonic()
         try:
             self._send(job)
@@ -196,8 +197,6 @@ class MethodProcess:
     def _handle(self, message: Any, on_message: OnMessage) -> None:
         try:
             if (reply := on_message(message)) is not None:
-                if isinstance(reply, str) and reply == "make":
-                    self._longest = max(self._longest, wire.TEXTS + wire.SHARED)
                 self._send(reply)
         except Lost:
             raise
