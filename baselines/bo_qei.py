@@ -55,9 +55,9 @@ class BOqEI(GaussianEnsemble, Method):
         },
         "smoke": {
             **SMOKE,
-            "points": 16,
+            "points": 4,
             "rounds": 1,
-            "batch": 4,
+            "batch": 8,
             "samples": 8,
             "restarts": 1,
             "raw": 4,

@@ -56,8 +56,8 @@ class ManGO(Method):
         "paper:superconductor": {"epochs": 1000, "sampling_steps": 5, "guidance": 10.0},
         "paper:tfbind8": {"epochs": 800, "sampling_steps": 100, "guidance": 10.0},
         "paper:tfbind10": {"epochs": 800, "sampling_steps": 50},
-        # An eighth of the width, at most 800 batches with larger steps, a tenth of the sampling steps, 8 candidates.
-        "fast": {"hidden": 256, "max_updates": 800, "learning_rate": 1e-3, "sampling_steps": 50, "candidates": 8},
+        # An eighth of the width, at most 500 batches with larger steps, a tenth of the sampling steps, 8 candidates.
+        "fast": {"hidden": 256, "max_updates": 500, "learning_rate": 1e-3, "sampling_steps": 50, "candidates": 8},
         "smoke": {"hidden": 32, "max_updates": 15, "learning_rate": 1e-3, "sampling_steps": 5, "candidates": 2},
     }
 

@@ -20,7 +20,7 @@ def ascend(
     rate: float,
     on_step: Callable[[int, Tensor], None] | None = None,
 ) -> Tensor:
-    """Adam's steps up `gradient`, put back into the box after each; the last iterates (n, d).
+    """Adam's steps up `gradient`, clamped to the box after each; the last iterates (n, d).
 
     Args:
         gradient: designs (n, d) to gradients (n, d) of what is maximised.

@@ -10,8 +10,8 @@ from botorch.acquisition import AcquisitionFunction
 from botorch.acquisition.logei import qLogExpectedImprovement
 from botorch.acquisition.monte_carlo import qExpectedImprovement
 from botorch.exceptions import BadInitialCandidatesWarning, InputDataWarning, OptimizationWarning
-from botorch.exceptions.warnings import NumericsWarning
 from botorch.exceptions.errors import ModelFittingError
+from botorch.exceptions.warnings import NumericsWarning
 from botorch.fit import fit_gpytorch_mll
 from botorch.models import SingleTaskGP
 from botorch.models.model import Model
