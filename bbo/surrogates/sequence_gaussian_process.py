@@ -25,7 +25,7 @@ VERSION = 1
 LARGEST_TABLE = 2**21
 #: Positions are transformed in groups of up to this many combinations of letters.
 GROUP = 64
-TOLERANCE = 1e-5
+TOLERANCE = 1e-4
 MOST_ITERATIONS = 2000
 #: Iterations between two looks at the residual, which each wait for the device.
 LOOK = 20
@@ -142,8 +142,10 @@ def table(space: Sequence, designs: Tensor, y: Tensor, kernel: TwoScales) -> Ten
     direction, rho = z, residual @ z
     limit = TOLERANCE**2 * (target @ target)
     for iteration in range(MOST_ITERATIONS):
-        if iteration % LOOK == 0 and on_host(residual @ residual <= limit, "whether the conjugate gradients have converged"):
-            return filtered(coef, spectrum)
+        if iteration % LOOK == 0:
+            converged = residual @ residual <= limit
+            if on_host(converged, "whether the conjugate gradients have converged, every so many iterations", often=True):
+                return filtered(coef, spectrum)
         image = filtered(direction, spectrum)[cells] + noise * direction
         step = _ratio(rho, direction @ image)
         coef = coef + step * direction

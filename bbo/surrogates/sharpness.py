@@ -10,7 +10,7 @@ minimises the method's own loss subject to rho |grad G(b)| <= epsilon. One batch
 3. The optimizer steps along g0 + lambda * penalty.
 4. lambda <- lambda + eta (rho |g| - epsilon); never projected onto lambda >= 0. IGNITE-2 keeps lambda fixed (eta = 0).
 
-SAM (Foret et al., ICLR 2021) is the classic alternative: the gradient of the loss at b + rho g0/|g0|.
+SAM (Foret et al., arXiv 2010.01412, equations 2 and 3) is the classic alternative: the gradient of the loss at b + rho g0/|g0|.
 
 BOSS ("Boosting Offline Optimizers with Surrogate Sensitivity", Dao et al., ICML 2024; see `Boss`) asks that a small random change
 of the weights rarely moves the mean prediction by more than a share of it.

@@ -39,9 +39,15 @@ class TwoScales:
         return RBF(self.long, self.share, 0.0), RBF(self.short, 1 - self.share, 0.0)
 
     def matrix(self, a: Tensor, b: Tensor) -> Tensor:
-        """Kernel matrix (n, m) between a (n, d) and b (m, d), in their type."""
-        long, short = self.parts
-        return long.matrix(a, b).add_(short.matrix(a, b))
+        """Kernel matrix (n, m) between a (n, d) and b (m, d), float64.
+
+        Distances keep the type of a and b: in float32 they are off by some 1e-6, far below the noise. What is done with the
+        matrix needs float64.
+        """
+        half_squares = a @ b.T
+        half_squares.sub_(0.5 * a.square().sum(1, keepdim=True)).sub_(0.5 * b.square().sum(1)).clamp_(max=0)
+        long = (half_squares.double() / self.long**2).exp_().mul_(self.share)
+        return long.add_((half_squares.double() / self.short**2).exp_(), alpha=1 - self.share)
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ def fit(x: Tensor, y: Tensor, kernel: TwoScales) -> TwoScalePosterior:
     Raises:
         NumericalError: the kernel matrix has no Cholesky factor.
     """
-    matrix = kernel.matrix(x.double(), x.double())
+    matrix = kernel.matrix(x, x)
     matrix.diagonal().add_(kernel.noise)
     coef = torch.cholesky_solve(y.double()[:, None], _factor(matrix))[:, 0]
     return TwoScalePosterior.of(kernel, x, coef.to(x.dtype))
@@ -86,13 +92,12 @@ def fit_inducing(x: Tensor, y: Tensor, kernel: TwoScales, inducing: Tensor) -> T
     Raises:
         NumericalError: a matrix has no Cholesky factor.
     """
-    z = inducing.double()
-    own = kernel.matrix(z, z)
+    own = kernel.matrix(inducing, inducing)
     own.diagonal().add_(JITTER)
     factor = _factor(own)
     gram, target = torch.zeros_like(own), torch.zeros_like(own[0])
     for rows, scores in zip(x.split(BLOCK), y.split(BLOCK), strict=True):
-        v = torch.linalg.solve_triangular(factor, kernel.matrix(z, rows.double()), upper=False)
+        v = torch.linalg.solve_triangular(factor, kernel.matrix(inducing, rows), upper=False)
         gram.addmm_(v, v.T)
         target.addmv_(v, scores.double())
     gram.diagonal().add_(kernel.noise)

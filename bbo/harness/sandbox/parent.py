@@ -143,8 +143,7 @@ class MethodProcess:
         self.cells += 1
         with contextlib.suppress(OSError):
             os.truncate(self._output, 0)
-        # Settled before the job is sent: the reader waits for a message with the limit that held when it began to wait.
-        self._longest = wire.TEXTS + job.longest + wire.SHARED
+        self._longest = wire.TEXTS + job.longest
         started = time.monotonic()
         try:
             self._send(job)
@@ -197,7 +196,11 @@ class MethodProcess:
     def _handle(self, message: Any, on_message: OnMessage) -> None:
         try:
             if (reply := on_message(message)) is not None:
+                if isinstance(reply, str) and reply == "make":
+                    self._longest += wire.SHARED
                 self._send(reply)
+            if isinstance(message, wire.Keep):
+                self._longest = max(self._longest - wire.SHARED, wire.TEXTS)
         except Lost:
             raise
         except Exception as error:  # any exception here was caused by this message
@@ -298,7 +301,7 @@ class MethodProcess:
         while not isinstance(message, str) or not message:
             ticket = ""
             try:
-                ticket, message = wire.decode(self._pipe.recv_bytes(self._longest))
+                ticket, message = wire.decode(self._pipe.recv_bytes(_Limit(self)))  # type: ignore[arg-type]
             except (EOFError, ConnectionError):
                 message = self._how_it_ended()
             except Exception as error:  # not a message, or too many bytes: nothing after it can be decoded
@@ -395,6 +398,19 @@ def _peak_memory_mb(pid: int) -> float | None:
     with contextlib.suppress(OSError, StopIteration), open(f"/proc/{pid}/status") as file:
         return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) / 1024
     return None
+
+
+class _Limit:
+    """The longest message that a process may send, as it stands when a message arrives.
+
+    The reader waits in `recv_bytes`, perhaps since before the limit changed, and that compares lengths with what it was given.
+    """
+
+    def __init__(self, process: MethodProcess) -> None:
+        self._process = process
+
+    def __lt__(self, length: int) -> bool:
+        return self._process._longest < length
 
 
 class _Memory:
