@@ -75,6 +75,7 @@ class EnergyLoss:
     step_size: float
 
     def __call__(self, predict: Predict, batch: Batch) -> BatchLoss:
+        """Return the loss (K,) of a batch, with fresh noisy ascent steps to the negatives."""
         self.network.keep_all()
         gradient = gradient_of(lambda x: predict(x)[..., 0])
         x = batch.x
