@@ -53,7 +53,7 @@ class TwoHeads(nn.Module):
         return torch.cat([outer(F.relu(inner(shared) * keep) + shared) for inner, outer, keep in heads], dim=1)
 
     def drop(self, rows: int, generator: Generator) -> None:
-        """Draw what is kept for a batch of so many rows."""
+        """Draw what is kept for a batch of this many rows."""
         draw = torch.rand(3, rows, self.hidden, generator=generator, device=generator.device)
         self.kept = (draw >= DROPPED) / (1 - DROPPED)
 
