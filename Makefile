@@ -1,12 +1,13 @@
 # make bench: from a fresh clone to a leaderboard.  make test: the tests.  make check: tests and the quality gate.
 # make drill: the slow tests of the harness.  make numerics: the numerical tests as on another CPU.
+# make lowest: the core tests and one small run with the lowest versions that pyproject.toml allows.
 PYTHON ?= python3
 JOBS ?= 2
 OUT ?= runs/quick
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: bench test numerics drill lint check env clean
+.PHONY: bench test numerics drill lowest lint check env clean
 
 bench: env
 	$(BIN)/bbo run --suite quick --jobs $(JOBS) --out $(OUT)
@@ -18,17 +19,30 @@ bench: env
 test: env
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
-# The golden and numerical tests without AVX: other instructions round differently, which stands in for another CPU.
-# Where torch does not heed its variable the first line fails, and where no test is selected pytest does.
+# The golden and numerical tests without AVX: other instructions round differently, as another CPU would.
+# If torch ignores its variable, the first line fails; if no test is selected, pytest does.
 numerics: export ATEN_CPU_CAPABILITY := default
 numerics: export MKL_CBWR := COMPATIBLE
 numerics: env
 	$(BIN)/python -c 'import torch; found = torch.backends.cpu.get_cpu_capability(); assert found == "DEFAULT", found'
 	$(BIN)/python -m pytest -m "numerics and not slow" -n $(JOBS) --dist loadgroup
 
-# Two hundred cells with workers killed and the disk filled; and every method bit for bit under several threads. Some minutes.
+# Two hundred cells with workers killed and the disk filled; and every method bit for bit under several threads. Takes minutes.
 drill: env
 	$(BIN)/python -m pytest -m slow tests/harness -n $(JOBS) --dist loadgroup
+
+# Its environment, .venv-lowest, is made from constraints-lowest.txt; torch is the tested one, as that file explains.
+lowest: .venv-lowest/.ready
+	.venv-lowest/bin/python -m pytest -q tests/core -n $(JOBS)
+	rm -rf build/lowest && .venv-lowest/bin/bbo run -t thin-film -b random -b gp-ascent -b gradient-ascent -b root --preset smoke \
+	  --seeds 0 --jobs 1 --out build/lowest
+	.venv-lowest/bin/bbo report build/lowest --format html --out build/lowest/leaderboard.html
+
+.venv-lowest/.ready: pyproject.toml constraints-lowest.txt
+	rm -rf .venv-lowest && $(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install -q --disable-pip-version-check -c constraints-lowest.txt -e . \
+	  hypothesis pytest pytest-timeout pytest-xdist
+	@touch $@
 
 # import-linter looks at packages as they are installed: tasks/ and baselines/ are bbo.tasks and bbo.baselines only there.
 lint: env
@@ -54,6 +68,6 @@ $(READY): pyproject.toml constraints.txt
 	@touch $(READY)
 
 clean:
-	rm -rf .venv build runs
+	rm -rf .venv .venv-lowest build runs
 
 SHELL := /bin/bash

@@ -20,16 +20,16 @@ from bbo.surrogates.training import Batch, Fitted, adam, objective, step
 
 @dataclass(frozen=True)
 class AutoCbAS(CbAS):
-    """CbAS whose ensemble is trained on, after each round, with the visible rows that the adapted autoencoder would draw.
+    """CbAS that continues the ensemble's training after each round, weighting rows by how likely the adapted autoencoder draws them.
 
     arXiv 2006.08052; brandontrabucco/design-baselines @785dbcf, `autofocused_cbas`. After each round of `cbas` the ensemble sees the
     visible rows for 10 more epochs, each row weighted by q(x) / p(x), so that it becomes accurate where q now draws.
 
     What the authors' code got wrong, and what is done here: it compares q(x | z) and p(x | z) at codes z drawn from N(0, I), which have
     nothing to do with x, so that the weights are noise. Here z is drawn from p's encoder at x (`codes=encoded`); `codes=prior` is
-    theirs. Weights are kept as logarithms and scaled, as in `cbas`; they multiply no bootstrap counts in these epochs.
+    the released behaviour. Weights are kept as logarithms and scaled, as in `cbas`; they multiply no bootstrap counts in these epochs.
 
-    `+ignite` and its like regularise these epochs as well; the record shows the first training.
+    `+ignite`, `+ignite2` and `+sam` regularise these epochs as well; the record shows the first training.
     """
 
     spec = MethodSpec(
@@ -45,7 +45,7 @@ class AutoCbAS(CbAS):
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {},
         "paper:tfbind10": {"vae_epochs": 100},
-        "fast": {**FAST, "focus_updates": 40},
+        "fast": {**FAST, "focus_updates": 20},
         "smoke": {**SMOKE, "focus_updates": 3},
     }
 
@@ -58,7 +58,7 @@ class AutoCbAS(CbAS):
     focus_updates: int = setting(0, "no more batches than this after each round; 0 for no cap", low=0)
 
     def refocus(self, problem: Problem, fitted: Fitted) -> Refocus:
-        """The ensemble is trained on with the rows' new weights; one optimiser and one regulariser serve all rounds."""
+        """Continue the ensemble's training with the rows' new weights; all rounds share one optimizer and one regulariser."""
         x, y, generator = self.designs(problem), problem.encoded().y, problem.generator
         params = {name: p.clone().requires_grad_() for name, p in fitted.ensemble.params.items()}
         optimiser, regulariser = adam(params, self.learning_rate), self.regulariser(self.members, problem.device)

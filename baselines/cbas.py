@@ -22,7 +22,7 @@ from bbo.surrogates.diagnostics import Surrogate, mixture
 from bbo.surrogates.networks import MLP, Embedded, Ensemble, spawn
 from bbo.surrogates.training import Fitted, TrainingSettings, fit
 
-#: From the model of the data and the adapted one to the ensemble that judges the next round.
+#: Maps the model of the data and the adapted one to the ensemble for the next round.
 Refocus = Callable[[VAE, VAE], Ensemble]
 
 FAST: dict[str, Any] = {
@@ -58,14 +58,14 @@ class CbAS(TrainingSettings, Method):
     arXiv 1901.10060; brandontrabucco/design-baselines @785dbcf, `cbas`. p is a VAE of the visible designs, q starts as its copy. A
     round draws z from N(0, I) and x from q(x | z), weighs each by p(x | z) / q(x | z) * P(y >= gamma), where gamma is the 80th
     percentile of the round's predicted means and P that of the ensemble's mixture, and trains q on the weighted draws. At the end
-    `budget` designs are drawn from q, with their noise. Gamma is found anew each round, as in the authors' code; the paper lets it
-    only rise. x and y are z-scored on a box; sequences enter as letters, through an embedding.
+    `budget` designs are drawn from q, with their noise. Gamma is computed again each round, as in the authors' code; in the paper it
+    only rises. x and y are z-scored on a box; sequences enter as letters, through an embedding.
 
     Reorganised with the same result: the ensemble's members are one batched model; a round's draws are one batch, not ten.
 
     Deviations: weights are kept as logarithms and scaled so that the largest is 1; the training divides by their sum, so nothing
-    changes but that ratios over many letters do not overflow. Each round trains on all its draws (theirs sets 200 of 1000 aside and
-    uses them for nothing). Positions may have different numbers of letters.
+    changes but that ratios over many letters do not overflow. Each round trains on all its draws (the authors' code sets 200 of 1000
+    aside and does not use them). Positions may have different numbers of letters.
     """
 
     spec = MethodSpec(
@@ -138,7 +138,7 @@ class CbAS(TrainingSettings, Method):
         return x, scaled(log_ratio(p, q, x, z) + log_exceedance(outputs, threshold)), threshold
 
     def refocus(self, problem: Problem, fitted: Fitted) -> Refocus:
-        """What becomes of the ensemble after a round: it stays as it is."""
+        """The ensemble for the next round: unchanged."""
         return lambda p, q: fitted.ensemble
 
     def surrogate(self, problem: Problem) -> Surrogate:
@@ -148,7 +148,7 @@ class CbAS(TrainingSettings, Method):
         return Surrogate(lambda x: mixture(fitted.ensemble(data.decode(x) if letters else x)), fitted.history.facts())
 
     def train_ensemble(self, problem: Problem) -> Fitted:
-        """The ensemble that judges designs."""
+        """The ensemble that predicts scores."""
         data, letters = problem.encoded(), self._letters(problem)
         network: Callable[[torch.Generator], nn.Module] = partial(MLP, data.dim, self.widths, gaussian=True)
         if letters:

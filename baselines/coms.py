@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from bbo.encoding import Encoded
 from bbo.method import Method, MethodSpec, setting
 from bbo.problem import Problem, on_host
-from bbo.search.ascent import ascend, gradient_of
+from bbo.search.ascent import ascend, from_best, gradient_of
 from bbo.surrogates import losses
 from bbo.surrogates.diagnostics import Surrogate
 from bbo.surrogates.networks import MLP, spawn
@@ -75,7 +76,7 @@ class COMs(TrainingSettings, Method):
 
     spec = MethodSpec(
         id="coms",
-        version=1,
+        version=2,
         kind="surrogate",
         title="Conservative objective models",
         paper="arXiv 2107.06882",
@@ -108,40 +109,36 @@ class COMs(TrainingSettings, Method):
 
     def propose(self, problem: Problem) -> Tensor:
         """Return `budget` designs: the best visible ones, moved up the conservative model."""
-        data = problem.encoded()
+        data = self.view(problem)
         fitted, loss = self.train(problem)
-        scale, shift = self._frame(problem)
         weight, excess = on_host(torch.stack(loss.trace)[:, :, 0].T, "the path of the penalty, for the record, once")
-        fitted.warn_if_useless(data.x * scale + shift, data.y)
         every = max(1, len(weight) // 100)
         problem.note(**fitted.history.facts(), penalty_weight=weight[::every], overestimation=excess[::every])
-        start = problem.starts()
-        found = ascend(
-            gradient_of(lambda x: fitted.ensemble.mean(x)[0]),
-            data.x[start] * scale + shift,
-            self.steps,
-            loss.step_size,
-            lambda step, x: problem.progress(step, self.steps, lambda: data.decode((x - shift) / scale)),
-        )
-        return data.decode((found - shift) / scale)
+        fitted.warn_if_useless(data.x, data.y)
+        gradient = gradient_of(lambda x: fitted.ensemble.mean(x)[0])
+        return from_best(problem, gradient, self.steps, loss.step_size, data)
 
     def surrogate(self, problem: Problem) -> Surrogate:
         """The trained conservative model, for `bbo diagnose`; it predicts no standard deviation."""
         fitted, _ = self.train(problem)
-        scale, shift = self._frame(problem)
-        return Surrogate(lambda x: (fitted.ensemble.mean(x * scale + shift)[0], None), fitted.history.facts())
+        seen, z = self.view(problem), problem.encoded()
+        same = seen is z
+        return Surrogate(lambda x: (fitted.ensemble.mean(x if same else x * z.x_std + z.x_mean)[0], None), fitted.history.facts())
+
+    def view(self, problem: Problem) -> Encoded:
+        """The table as the network sees it: z-scored on a box, raw logits for sequences; y is z-scored."""
+        return problem.encoded(standardise=problem.space.kind == "continuous")
 
     def train(self, problem: Problem) -> tuple[Fitted, ConservativeLoss]:
         """The trained model, and its loss with the path of the penalty's weight."""
-        data = problem.encoded()
-        scale, shift = self._frame(problem)
+        data = self.view(problem)
         box = problem.space.kind == "continuous"
         size = (self.step_size_box if box else self.step_size_sequence) * math.sqrt(data.dim)
         start = torch.full((1,), math.log(self.penalty), device=problem.device)
         loss = ConservativeLoss(self.steps, size, self.limit_box if box else self.limit_sequence, start, self.penalty_rate)
         fitted = fit(
             partial(MLP, data.dim, self.widths, activation="relu"),
-            data.x * scale + shift,
+            data.x,
             data.y,
             self.plan(),
             loss,
@@ -151,10 +148,3 @@ class COMs(TrainingSettings, Method):
             progress=problem.progress,
         )
         return fitted, loss
-
-    def _frame(self, problem: Problem) -> tuple[Tensor, Tensor]:
-        """Scale and shift (d,) from z-scored designs to what the network sees."""
-        data = problem.encoded()
-        if problem.space.kind == "continuous":
-            return torch.ones_like(data.x_std), torch.zeros_like(data.x_mean)
-        return data.x_std, data.x_mean

@@ -28,8 +28,9 @@ class DDOM(DiffusionSettings, Method):
     What the authors' code got wrong, and what is done here:
     - `np.random.shuffle` returns None, so rows are never shuffled and the held-out tenth is the last in file order. Here rows are
       shuffled; `shuffle=false` with `held_out=0.1` is the released behaviour.
-    - Their "Heun" sampler computes the second drift, drops it and adds some noise. Here it is used; `sampler=released` is theirs.
-    - They draw 512 designs; here as many as the budget.
+    - Their "Heun" sampler computes the second drift, drops it and adds some noise. Here it is used; `sampler=released` is
+      the released behaviour.
+    - They draw 512 designs; we draw as many as the budget.
     - On sequences of TFBind10 their evaluation standardises with other rows than the training. Here there is one table.
     x is z-scored, as in `score_diffusion.cfg`; `simple_conditional_diffusion.cfg` leaves it as it is. N(0, I) is not the density at
     time 1, where 60% of a design is left; we follow the authors. The last epoch's weights are used, as by their script.

@@ -34,8 +34,8 @@ class DEMO(DiffusionSettings, TrainingSettings, Method):
     - It ascends from every visible design, one by one, and uses the first 256. Here only those that are used ascend, as one batch:
       Adam works element by element, so the result is the same and the work N / 256 of theirs.
     - One proxy and one diffusion serve all its seeds, which redraw the editing noise. Here everything is trained for each seed.
-    - Its "Heun" step drops the second drift; `sampler=released` is theirs.
-    - A slip in a task's name trains TFBind10's proxy on all rows, hidden ones too. Not here.
+    - Its "Heun" step drops the second drift; `sampler=released` is the released behaviour.
+    - A wrong task name trains TFBind10's proxy on all rows, including hidden ones. Ours sees the visible rows only.
 
     Deviations: the proxy keeps its last epoch at a constant step size (theirs the epoch with the best training correlation, along a
     cosine); steps and step sizes of the ascent are those its comments recommend for boxes and sequences.

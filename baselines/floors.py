@@ -21,7 +21,7 @@ class Random(Method):
     def propose(self, problem: Problem) -> Tensor:
         """Return `budget` designs, uniform and independent; duplicates may occur in small spaces."""
         u = torch.rand(problem.budget, *problem.space.shape, generator=problem.generator, device=problem.device)
-        numbers = array_on_host(u, "the space maps numbers in NumPy: it is used by tasks too, which do not know torch")
+        numbers = array_on_host(u, "the space works in NumPy, since tasks use it too, without torch")
         return torch.as_tensor(problem.space.from_unit(numbers), device=problem.device)
 
 
@@ -32,5 +32,5 @@ class OfflineBest(Method):
     spec = MethodSpec(id="offline-best", version=1, kind="floor", title="The best visible designs")
 
     def propose(self, problem: Problem) -> Tensor:
-        """Return the `budget` best visible designs, best first; where there are fewer, they are repeated in order."""
+        """Return the `budget` best visible designs, best first; if there are fewer, they are repeated in order."""
         return problem.x[problem.starts()]

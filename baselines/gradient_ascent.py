@@ -1,4 +1,4 @@
-"""Gradient ascent on a neural surrogate, alone or as an ensemble of five."""
+"""Gradient ascent on a neural surrogate: a single network or an ensemble of five."""
 
 from __future__ import annotations
 

@@ -57,8 +57,8 @@ class RGD(DiffusionSettings, TrainingSettings, Method):
 
     What the authors' code got wrong, and what is done here:
     - The clean design is estimated with the time that has passed where the time that is left is meant, so the proxy sees raw noise at
-      the start and designs divided by 0.6 at the end. Here the right time; `reversed_time=true` is theirs.
-    - The final command of their README leaves the refined proxy out. Here it is used, as in the paper; `refine=false` is theirs.
+      the start and designs divided by 0.6 at the end. Here the time is right; `reversed_time=true` is the released behaviour.
+    - The final command of their README leaves the refined proxy out. Here it is used, as in the paper; `refine=false` is the released behaviour.
     - One diffusion serves all their "seeds", which are 50 draws of noise. Here everything is trained for each seed.
 
     Reorganised with the same result: all designs of a draw are one batch, since strengths and proxy work row by row; log p(x) does
@@ -86,10 +86,10 @@ class RGD(DiffusionSettings, TrainingSettings, Method):
         # Narrower networks, few batches, a tenth of the sampling steps, and a refinement with 4 labels of 32 designs.
         "fast": {
             "hidden": 256,
-            "max_updates": 400,
+            "max_updates": 300,
             "prior_hidden": 256,
             "prior_batch": 128,
-            "prior_updates": 500,
+            "prior_updates": 400,
             "sampling_steps": 100,
             "adversarial": 32,
             "labels": 4,
@@ -100,8 +100,8 @@ class RGD(DiffusionSettings, TrainingSettings, Method):
         },
         "smoke": {
             "hidden": 32,
-            "max_updates": 5,
-            "epochs": 2,
+            "learning_rate": 3e-3,
+            "max_updates": 20,
             "prior_hidden": 32,
             "prior_updates": 10,
             "sampling_steps": 5,
@@ -303,7 +303,7 @@ def disagreement(outputs: Tensor, adversarial: Adversarial) -> Tensor:
 def log_density(sample: Tensor, y: Tensor, most: int = 4096) -> Tensor:
     """Log of a Gaussian kernel density of `sample` (N,) at y (...), plus 1e-9 inside the logarithm; Scott's bandwidth.
 
-    Of a larger sample, `most` of its order statistics stand for it.
+    A larger sample is represented by `most` of its order statistics.
     """
     width = sample.std() * len(sample) ** -0.2
     kept = min(most, len(sample))

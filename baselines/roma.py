@@ -28,8 +28,8 @@ class AdversarialWeights:
     """Gradients at the worst weights near by: `inner`'s gradients after `steps` steps that raise the loss, each layer clipped.
 
     A step moves each tensor w by rate/steps * |w0| * g/|g|, where w0 are the weights before the first step and g is the gradient of
-    the loss. Tensors with one entry along their first axis, such as the bounds of the log deviation, stay. The optimiser then moves
-    w0, which is the same as moving the perturbed weights and taking the perturbation back.
+    the loss. Tensors with one entry along their first axis, such as the bounds of the log deviation, stay. The optimizer then moves
+    w0, which is the same as moving the perturbed weights and reverting the perturbation.
     """
 
     inner: Regulariser
@@ -92,7 +92,7 @@ class NoisyLikelihood:
 
 @dataclass
 class Adaptation:
-    """The gradient of RoMA's search: at each call the trained network is adapted anew to the designs, then asked.
+    """The gradient of RoMA's search: at each call the trained network is adapted to the designs again, then evaluated.
 
     Attributes:
         ensemble: the trained network, K = 1.
@@ -206,10 +206,11 @@ class RoMA(TrainingSettings, Method):
             "hidden": 16,
             "batch_size": 256,
             "learning_rate": 3e-3,
-            "max_updates": 10,
+            "max_updates": 40,
             "perturb_steps": 2,
             "adapt_steps": 5,
             "steps": 5,
+            "step_size": 0.3,
         },
     }
 

@@ -17,7 +17,7 @@ from bbo.method import Method, MethodSpec, setting
 from bbo.problem import Problem, on_host
 from bbo.surrogates.gp_family import VisibleTable
 
-#: A target this many standard deviations above the best visible score is warned of: hardly a table's own best lies so far from its mean.
+#: A target this many standard deviations above the best visible score gives a warning: few tables have a best score so far from the mean.
 FAR = 10.0
 
 
@@ -42,15 +42,15 @@ class Root(FunctionSettings, BridgeTraining, Method):
     Deviations from the authors' code:
     - Posterior means and gradients are in closed form, solved in float64 (theirs: autograd, float32); on small sequence spaces by
       conjugate gradients on the Kronecker structure (`bbo.surrogates.grid_gaussian_process`), the same posterior.
-    - Seeds are independent. Theirs share noise, masks and GP draws between seeds; `reference_seeding` does that too.
-    - `centre` "likelihood" or "distance" moves the family to the data at hand: the published TFBind8 family (lengthscale
+    - Seeds are independent. In the authors' code seeds share noise, masks and GP draws; `reference_seeding` does so too.
+    - `centre` "likelihood" or "distance" moves the family to the given data: the published TFBind8 family (lengthscale
       6.25 +- 0.25, step 0.05) is scaled by s = lengthscale / 6.25, its width by s and its step by s^2, so that a walk covers
       the same share of a lengthscale. "published" keeps the numbers as they are; they belong to the paper's four tasks.
     - Outside the paper's four tasks `paper` fits at most 10000 rows (`dense_points`, about the size of the published tables) where the
       space is no small grid, evenly spaced by score; on a small grid it fits all rows. `fast` and `smoke` are smaller throughout.
-    - A run in which no pair survives is an error that says so; theirs trains on nothing.
+    - If no pair survives, this raises an error; the authors' code trains on nothing.
     - Where all functions are fitted on the same rows, walks are made on a few functions of the family and interpolated for the others
-      (`bbo.generative.walk_family`), within `walk_tolerance` of a walk's length. That part is the same for every seed and shared by them.
+      (`bbo.generative.walk_family`), within `walk_tolerance` of a walk's length. This part is the same for every seed and is computed once.
     - Where the budget exceeds the visible rows, starts are repeated.
     """
 

@@ -21,9 +21,9 @@ class RootCorrected(Root):
     - `time_scale` brings the step number, raw 0 .. 999 in the authors' code beside z-scored inputs, to 0 .. 100.
     - `target` is the best visible score, not a share of the oracle's y_max, and `alpha` is 1: it is asked for as it is.
 
-    The numbers were chosen by an ablation on four tasks, which also has each correction alone and each taken back:
-    `results/ablations/root.md`. Two of its findings: scaling the time to 0 .. 1 lowers the scores, and so does asking for what the
-    synthetic functions reach, since their high ends lie far beyond any visible score.
+    The numbers were chosen by an ablation on four tasks, which also tests each correction alone and each one reverted:
+    `results/ablations/root.md`. Two of its findings: scaling the time to 0 .. 1 lowers the scores, and so does a target at the level
+    of the synthetic functions' high ends, which are far beyond any visible score.
 
     """
 

@@ -1,4 +1,4 @@
-"""Offline black-box optimisation: tasks, surrogates, solvers, a harness and a leaderboard. We maximise everywhere."""
+"""Offline black-box optimization: tasks, surrogates, optimizers, a harness and a leaderboard. We maximise everywhere."""
 
 from importlib.metadata import PackageNotFoundError, version
 

@@ -1,7 +1,6 @@
 """Finds tasks and methods: ours by their folders, other packages' by entry points, single files as `./mine.py:MyClass`.
 
-What can be said without running a method's module (its docstring and its spec) is read off its source, so that listing never imports
-torch.
+A method's docstring and spec are read from its source, without running its module, so that listing never imports torch.
 """
 
 from __future__ import annotations
@@ -30,10 +29,10 @@ TASKS, METHODS = "bbo.tasks", "bbo.baselines"
 
 @dataclass(frozen=True)
 class ListedMethod:
-    """What is known of an installed method without importing it.
+    """The facts of an installed method, known without importing it.
 
     Args:
-        spec: its facts.
+        spec: the facts that the class declares.
         summary: first line of its docstring.
         module, attribute: where its class is.
         unavailable: why it cannot be used here, with the command that fixes it; empty if it can.
@@ -56,7 +55,7 @@ class LoadedMethod:
             of the versions of its bases and of what it shares with other methods.
         base: the id without a regulariser.
         regulariser: name of the sharpness regulariser, or empty.
-        extra: settings that come with a composed name, between the preset's and the user's own.
+        extra: settings implied by a composed name; they override the preset's and are overridden by the user's.
     """
 
     id: str
@@ -71,12 +70,15 @@ class LoadedMethod:
 
     @property
     def summary(self) -> str:
+        """First line of the class's docstring, or the id."""
         return next(iter((self.cls.__doc__ or "").strip().splitlines()), "") or self.id
 
     def settings(self) -> dict[str, Setting]:
+        """Its settings by name (see `bbo.settings`)."""
         return declared(self.cls, self.id)
 
     def presets(self) -> dict[str, dict[str, Any]]:
+        """Its presets: settings by preset name, values by setting name."""
         return presets_of(self.cls, self.id)
 
     def config(self, preset: str, task: str, overrides: Mapping[str, str]) -> Preset:
@@ -84,7 +86,7 @@ class LoadedMethod:
         return resolve(self.cls, self.id, preset, task, overrides, self.extra)
 
     def unsuitable(self, space: Space, rows: int) -> str:
-        """Why it does not fit a space or a table of so many rows; empty if it does."""
+        """Why the method does not fit a space, or a table with this many rows; empty if it does."""
         return self.cls.unsuitable(space, rows) if issubclass(self.cls, Method) else ""
 
 
@@ -118,10 +120,10 @@ def _classes(path: Path) -> list[ast.ClassDef]:
 
 
 def _spec(node: ast.ClassDef) -> MethodSpec | None:
-    """The spec of a class, read off its source; None if it has none of its own.
+    """The spec of a class, read from its source; None if the class itself has none.
 
     Raises:
-        ValueError: an argument is no literal, so that it cannot be read without running the module.
+        ValueError: an argument is not a literal, so it cannot be read without running the module.
     """
     for line in node.body:
         if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "spec" and isinstance(line.value, ast.Call):
@@ -135,7 +137,7 @@ def _card(spec: MethodSpec, node: ast.ClassDef, module: str) -> ListedMethod:
 
 
 def _foreign(point: EntryPoint) -> ListedMethod:
-    """The card of another package's method, which may be a plain class; a broken package must not break the list."""
+    """The card of another package's method, which may be a plain class; a broken package does not break the list."""
     try:
         found = importlib.util.find_spec(point.module)
         if found is None or found.origin is None:
@@ -198,7 +200,7 @@ def expand_tasks(reference: str) -> list[str]:
 
 
 def expand_methods(reference: str) -> list[str]:
-    """Ids that a reference stands for: "all", a pattern such as `gradient-*`, or the reference itself; composed names are never meant.
+    """Ids that a reference stands for: "all", a pattern such as `gradient-*`, or the reference itself; never composed names.
 
     Raises:
         UnknownName: nothing matches the pattern.
@@ -257,7 +259,7 @@ def load_method(reference: str) -> LoadedMethod:
     Raises:
         UnknownName: no such method, regulariser, file or class.
         Unavailable: known, but a package it needs is missing.
-        BBOError: a regulariser for a method that takes none; a class that is no method, or declares what cannot be.
+        BBOError: a regulariser for a method that takes none; a class that is not a method, or whose declarations are invalid.
     """
     method, regulariser = _parts(reference)
     if regulariser:
@@ -312,7 +314,7 @@ def _check_class(cls: Any, reference: str) -> None:
 
 
 def _version(cls: type, own: str, source: str) -> str:
-    """`own`, and after a dot the sum of the versions of the class's bases and of all that they and `source` share with others."""
+    """`own`, a dot, and the sum of the versions of the class's bases and of all modules that these and `source` share with others."""
     bases = [base for base in cls.__mro__[1:] if isinstance(vars(base).get("spec"), MethodSpec)]
     sources = [source, *(Path(inspect.getfile(base)).read_text(encoding="utf-8") for base in bases)]
     total = versions.shared(*map(ast.parse, sources)) + sum(base.spec.version for base in bases)  # type: ignore[attr-defined]
@@ -328,7 +330,7 @@ def _composed(method: LoadedMethod, regulariser: str) -> LoadedMethod:
     if not method.spec.composable:
         able = ", ".join(name for name, card in _listed().items() if card.spec.composable)
         raise BBOError(
-            f"'{method.id}' takes no sharpness regulariser, since it trains no surrogate that could; those that do: {able}"
+            f"'{method.id}' takes no sharpness regulariser, since it trains no surrogate that could use one; methods that do: {able}"
         )
     return replace(
         method,

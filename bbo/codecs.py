@@ -39,12 +39,15 @@ class Identity:
 
     @classmethod
     def of(cls, low: Sequence[float], high: Sequence[float], device: torch.device) -> Identity:
+        """Build it from d lower and d upper bounds."""
         return cls(*torch.tensor([low, high], dtype=torch.float32, device=device))
 
     def encode(self, x: Tensor) -> Tensor:
+        """Return designs (n, d) unchanged."""
         return x
 
     def decode(self, z: Tensor) -> Tensor:
+        """Clip vectors (n, d) to the box."""
         return z.clamp(self.low, self.high)
 
 
@@ -52,7 +55,7 @@ class Identity:
 class Logits:
     """The codec of a sequence space with letters[p] letters at position p.
 
-    `position` and `letter` (d,) say which letter of which position each number stands for; letter 0 has none.
+    `position` and `letter` (d,) say which letter of which position each number represents; letter 0 has none.
     """
 
     letters: tuple[int, ...]
@@ -62,6 +65,7 @@ class Logits:
 
     @classmethod
     def of(cls, letters: tuple[int, ...], device: torch.device) -> Logits:
+        """Build it from the number of letters at each position."""
         columns = [(p, c) for p, count in enumerate(letters) for c in range(1, count)]
         deltas = [math.log((KEEP + (1 - KEEP) / letters[p]) / ((1 - KEEP) / letters[p])) for p, _ in columns]
         position, letter = torch.tensor(columns, device=device).T

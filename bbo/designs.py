@@ -1,6 +1,6 @@
 """How a set of designs is spread, relative to its space and the visible table: spread, repeats, distance, novelty. NumPy only.
 
-Distances are the space's own (`Space.distances`): in [0, 1], and they mean the same in every space of a kind.
+Distances are the space's own (`Space.distances`): in [0, 1], with the same meaning in every space of a kind.
 """
 
 from __future__ import annotations

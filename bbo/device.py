@@ -1,7 +1,7 @@
 """The one way by which numbers leave the device, with the reason why they must.
 
-On a GPU a transfer waits for everything before it, so it belongs outside inner loops. A test watches over methods for transfers that do
-not go through here, and for those that come often.
+On a GPU a transfer waits for all work queued before it, so it belongs outside inner loops. A test finds methods that move numbers in
+another way, or too often.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ def on_host(tensor: Tensor, why: str, often: bool = False) -> Any:
     """A tensor's numbers as plain Python (a number, or lists of them).
 
     Args:
+        tensor: any shape, on any device.
         why: why the numbers must leave the device.
-        often: it is meant to be called more than a few dozen times a run, and `why` says why it must.
+        often: the call is meant to happen more than a few dozen times a run; `why` says why.
     """
     return array_on_host(tensor, why, often).tolist()
 

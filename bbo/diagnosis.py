@@ -1,4 +1,4 @@
-"""How far a method's surrogate can be trusted on a task: it is trained on the visible table and tried on designs it has not seen."""
+"""How accurate a method's surrogate is on a task: it is trained on the visible table and tested on designs it has not seen."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def able() -> list[str]:
 
 
 def split(task: Task, count: int, seed: int) -> tuple[Dataset, list[Rows]]:
-    """The visible rows to train on, and sets of at most `count` rows to try a surrogate on; the same for every method.
+    """The visible rows to train on, and sets of at most `count` rows to test a surrogate on; the same for every method.
 
     Raises:
         Unavailable, DamagedFile: the task's data are missing or wrong.
@@ -70,7 +70,7 @@ def split(task: Task, count: int, seed: int) -> tuple[Dataset, list[Rows]]:
 def accuracies(
     task: Task, known: Dataset, probes: Sequence[Rows], method: LoadedMethod, config: Mapping[str, Any], seed: int, device: str
 ) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    """How close a surrogate comes on each set of rows, and the history of its training.
+    """The accuracy of a surrogate on each set of rows, and the history of its training.
 
     Returns:
         By the name of the rows: n, and rmse, nll, spearman and bias in standard deviations of the visible scores; None where there are

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 #: Of up to this many names all are listed, of more only the nearest.
 FEW = 12
 NEAREST = 5
-#: Names at least this similar (0 to 1) are probably meant.
+#: Names at least this similar (0 to 1) are suggested.
 SIMILAR = 0.6
 
 
@@ -26,7 +26,7 @@ class DesignError(BBOError, ValueError):
 
 
 class Unavailable(BBOError):
-    """Something known that cannot be used here: a data file or an optional package is missing."""
+    """A known task or method that cannot be used here: a data file or an optional package is missing."""
 
 
 class DamagedFile(BBOError):
@@ -38,11 +38,11 @@ class DamagedCell(BBOError):
 
 
 class NumericalError(BBOError):
-    """A computation that cannot go on; the message has the numbers that say why."""
+    """A computation that cannot continue; the message gives the numbers that explain it."""
 
 
 def unknown(kind: str, name: str, known: Iterable[str], hint: str = "") -> UnknownName:
-    """Build the error for an unknown `name`: the names that are probably meant, and the others where they are few."""
+    """Build the error for an unknown `name`: the most similar names, and the others if there are few."""
     known = sorted(set(known))
     likeness = {other: _similarity(name, other) for other in known}
     nearest = sorted(known, key=lambda other: -likeness[other])[:NEAREST]

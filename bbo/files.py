@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all: under a temporary name beside it, which is then renamed."""
+"""Atomic writes: a file is written under a temporary name beside its place, then renamed."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from bbo.errors import BBOError
 
 
 def temporary(path: Path) -> Path:
-    """A name beside `path` for what is not whole yet, like no other's: hidden, and with `.tmp-` in front."""
+    """A unique temporary name beside `path`: hidden, and with the prefix `.tmp-`."""
     return path.with_name(f".tmp-{path.name}-{uuid.uuid4().hex[:8]}")
 
 
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[IO[bytes]]:
-    """A binary file to be written in a `with` block, which is at `path` when the block ends well, and leaves nothing otherwise.
+    """A binary file to write in a `with` block: at `path` if the block succeeds, and no file at all otherwise.
 
     Raises:
         OSError: it cannot be written there.
@@ -36,7 +36,7 @@ def whole(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Write a file, its folder included, whole or not at all.
+    """Write a file atomically; its folder is made if needed.
 
     Raises:
         BBOError: it cannot be written there.

@@ -1,7 +1,7 @@
 """Single files with a user's own task or method: `./mine.py:MyClass`.
 
-The version of such a class is a hash of what it needs: its own definition and whatever of its file that refers to, without comments
-and docstrings. A second class or a comment in the file changes nothing.
+The version of such a class is a hash of the code it needs: its own definition and everything in its file that this refers to,
+without comments and docstrings. A second class or a comment in the file changes nothing.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def load(reference: str) -> type:
 
     Raises:
         UnknownName: no such file, or no such class in it.
-        BBOError: the file cannot be imported, or the name is no class.
+        BBOError: the file cannot be imported, or the name is not a class.
     """
     path, name = _split(reference)
     text = path.read_bytes()
@@ -50,7 +50,9 @@ def load(reference: str) -> type:
         raise unknown(f"class in {path}", name, _classes(text))
     found = getattr(module, name)
     if not isinstance(found, type):
-        raise BBOError(f"{reference} is no class; name a class: {path}:NAME with NAME one of {', '.join(_classes(text)) or 'none'}")
+        raise BBOError(
+            f"{reference} is not a class; name a class: {path}:NAME with NAME one of {', '.join(_classes(text)) or 'none'}"
+        )
     return found
 
 
@@ -88,7 +90,7 @@ def _needed(tree: ast.Module, name: str) -> list[str]:
     defines = {node: set(_defined(node)) for node in tree.body}
     wanted, needed = {name}, set[ast.stmt]()
     while True:
-        # What defines nothing (a call, a condition) may change anything, so it always counts.
+        # A statement that defines nothing (a call, a condition) may change anything, so it always counts.
         more = {node for node, names in defines.items() if node not in needed and (names & wanted or not names)}
         if not more:
             break

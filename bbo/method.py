@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Method", "MethodSpec", "setting"]
 
-#: What a method may be, for tables: a floor (no method at all), a search on a surrogate, a search without one, a model that
+#: Kinds of methods, for tables: a floor (what you get with no method), a search on a surrogate, a search without one, a model that
 #: makes designs, a sequence model over trajectories.
 KINDS = ("floor", "surrogate", "search", "generative", "trajectory")
 
 
 @dataclass(frozen=True)
 class MethodSpec:
-    """The facts of a method, as literals, so that they can be read off the source without importing it.
+    """The facts of a method, as literals, so that they can be read from the source without importing it.
 
     Args:
         id: lower-case name with dashes.
         version: raised whenever the method's own code could change a score (`bbo.versions` adds what it shares with others); results
             of different versions are never mixed.
-        kind: one of `KINDS`; empty where it is not said.
+        kind: one of `KINDS`; empty if not stated.
         title: one line for tables and pages.
         paper: arXiv number or a short reference; empty where there is none.
         code: the authors' repository and the commit that was followed.
@@ -42,7 +42,7 @@ class MethodSpec:
         requires: optional packages needed, import names.
         extra: the extra of this distribution that brings `requires` (`pip install "offline-bbo[EXTRA]"`).
         privileged: knowledge beyond the visible table that it may ask for, such as "y_max".
-        composable: it trains a surrogate that takes a sharpness regulariser, so `ID+ignite` and its like can be asked for.
+        composable: it trains a surrogate that takes a sharpness regulariser, so `ID+ignite`, `ID+ignite2` and `ID+sam` can be run.
     """
 
     id: str
@@ -68,7 +68,7 @@ class MethodSpec:
 class Method(ABC):
     """Base of all methods: a frozen dataclass whose fields, made by `setting`, are the settings.
 
-    A subclass sets `spec` and `presets` and writes `propose`. Outside this repository a class with `propose` alone is a method too.
+    A subclass sets `spec` and `presets` and writes `propose`. Outside this repository a class with only `propose` is a method too.
     """
 
     spec: ClassVar[MethodSpec]
@@ -76,9 +76,9 @@ class Method(ABC):
 
     @classmethod
     def unsuitable(cls, space: Space, rows: int) -> str:
-        """Why this method does not fit a space, or a visible table of so many rows; empty if it does.
+        """Why this method does not fit a space, or a visible table with this many rows; empty if it does.
 
-        Such a pair is not run; tables show it as not applicable, which is no failure.
+        Such a pair is not run; tables show it as not applicable, which is not a failure.
         """
         if space.kind in cls.spec.spaces:
             return ""

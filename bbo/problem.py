@@ -17,17 +17,17 @@ from bbo.space import Space
 
 __all__ = ["Problem", "ProgressListener", "Shelf", "on_host"]
 
-#: Designs as they stand, or a function that makes them, which is called only if somebody looks.
+#: Current designs, or a function that returns them, which is called only if a trace is recorded.
 Designs = Tensor | Callable[[], Tensor] | None
 #: Called with (step, total, designs) as a method makes progress.
 ProgressListener = Callable[[int, int, Designs], None]
 
 
 class Shelf(Protocol):
-    """Where tensors that seeds share are kept; `Problem.shared` says what may lie there."""
+    """Storage for tensors that seeds share; see `Problem.shared`."""
 
     def fetch(self, key: str, make: Callable[[], np.ndarray]) -> tuple[np.ndarray, bool]:
-        """The array of this key, from `make` where there is none yet; and whether it was there."""
+        """The array of this key, computed by `make` if it is not stored yet; and whether it was stored."""
         ...
 
 
@@ -56,7 +56,7 @@ class Problem:
     ) -> None:
         self.x, self.y, self.space, self.budget, self.generator = x, y, space, budget, generator
         self.device = x.device
-        self._privileged = privileged or {}  # not copied: the harness answers, and writes down, each look-up
+        self._privileged = privileged or {}  # not copied: the harness answers and records every look-up
         self._listener = listener
         self._shelf = shelf
         self.privileged_used: list[str] = []
@@ -67,7 +67,7 @@ class Problem:
         """The visible table as vectors in R^d, with `decode` for the way back; y is z-scored.
 
         Args:
-            standardise: z-score x too; otherwise logits stay as they are, and numbers in their own units.
+            standardise: z-score x too; otherwise x keeps its own units (for sequences, the logits).
         """
         if standardise not in self._encoded:
             self._encoded[standardise] = Encoded.of(self.space, self.x, self.y, standardise)
@@ -76,7 +76,7 @@ class Problem:
     def limited_to(self, rows: Tensor) -> Problem:
         """The same problem with only some rows (n,) of the visible table; notes and uses of privileged knowledge stay common.
 
-        Nothing is shared with other seeds from there on, since their rows may be others.
+        The result shares nothing with other seeds, since their rows may differ.
         """
         part = Problem(self.x[rows], self.y[rows], self.space, self.budget, self.generator, self._privileged, self._listener)
         part.notes, part.privileged_used = self.notes, self.privileged_used
@@ -87,7 +87,7 @@ class Problem:
         return torch.argsort(self.y, descending=True, stable=True)[:n]
 
     def starts(self) -> Tensor:
-        """Row numbers (budget,) of the best visible designs, best first; where there are fewer rows, they repeat in order."""
+        """Row numbers (budget,) of the best visible designs, best first; if there are fewer rows, they repeat in order."""
         rows = self.best(self.budget)
         return rows[torch.arange(self.budget, device=self.device) % len(rows)]
 
@@ -95,10 +95,12 @@ class Problem:
         """Report that `step` of `total` steps are done.
 
         Args:
-            designs: the proposals as they stand (n, *shape), or a function that makes them, which is called only if they are traced.
+            step: steps done, from 0.
+            total: steps in all.
+            designs: the current proposals (n, *shape), or a function that returns them, which is called only if they are traced.
 
         Raises:
-            ValueError: `step` or `total` is no whole number from 0 to 2^63 - 1.
+            ValueError: `step` or `total` is not a whole number from 0 to 2^63 - 1.
             TypeError: `designs` are neither a tensor nor a function.
         """
         for name, value in (("step", step), ("total", total)):
@@ -127,23 +129,23 @@ class Problem:
         self.notes.update(facts)
 
     def shared(self, name: str, settings: Mapping[str, Any], make: Callable[[], Tensor]) -> Tensor:
-        """A tensor that depends only on the visible table and `settings`: made by `make` once, then shared by the seeds of a run.
+        """A tensor that depends only on the visible table and `settings`: `make` computes it once, and the seeds of a run share it.
 
         For expensive results that are the same for every seed, such as a surrogate's solves. Without a shelf (a problem built by
-        hand) it is computed again. The record's notes say what was found and what was made.
+        hand) it is computed again. The record's notes say what was reused and what was computed.
 
         Args:
             name: what it is, with a version that changes when `make` does.
             settings: everything but the visible table that `make` depends on, as JSON can write it.
-            make: called without arguments; must draw nothing from `generator`.
+            make: called without arguments; must not draw from `generator`.
 
         Raises:
-            RuntimeError: `make` drew from the generator, so that what it made belongs to this seed.
+            RuntimeError: `make` drew from the generator, so its result depends on this seed.
         """
 
         def guarded() -> np.ndarray:
             before = self.generator.get_state()
-            made = array_on_host(make(), "what seeds share lies with the host, once")
+            made = array_on_host(make(), "the host stores what seeds share, once")
             if not torch.equal(before, self.generator.get_state()):
                 raise RuntimeError(f"'{name}' is shared by all seeds, so computing it must not draw from problem.generator")
             return made

@@ -1,9 +1,9 @@
-"""The record of one cell: what was asked, what came out, and on what stack. The only thing harness and leaderboard share.
+"""The record of one cell: the request, the result, and the software and machine. The only code that harness and leaderboard share.
 
 A cell lives in `DIR/cells/HASH/` as `cell.json` and, when it is done, `designs.npz` (arrays `designs` (n, *shape), `scores` (n,) raw
 float64, `normalised` (n,) float64); where a trace was asked for, `trace.npz` too (`steps` (k,), `normalised` (k, n)). The folder is
-written under a temporary name and renamed, so it is there whole or not at all; two writers of the same cell cannot mix, the
-second leaves the first one's result standing.
+written under a temporary name and renamed, so it is never incomplete. If two writers finish the same cell, their files cannot mix:
+the first result is kept.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NAMES = {old: new for new, old in SCHEMA_1.items()}
 
 @dataclass(frozen=True)
 class CellSpec:
-    """What decides a cell's result, and nothing else: its hash names the cell.
+    """Everything that decides a cell's result, and nothing else: its hash names the cell.
 
     Args:
         task, task_version, data_hash: the task, and the sha256 of its visible table.
@@ -64,6 +64,7 @@ class CellSpec:
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
     def label(self) -> str:
+        """Task, method and seed, for messages."""
         return f"{self.task} / {self.method} / seed {self.seed}"
 
 
@@ -78,7 +79,7 @@ class Record:
         task: facts of the task for tables: title, kind, oracle, y_min, y_max, best_visible (normalised), visible_rows,
             optimum, saturated, note, local.
         method: facts of the method: summary, preset, privileged (list of names used), local.
-        notes: what the method wrote down about this run.
+        notes: facts about this run that the method recorded.
         error: for failed cells: reason (error, invalid designs, timeout, memory, crash, violation, oracle), type, message,
             traceback.
         provenance: packages, commit, machine, threads, BLAS, device, time.
@@ -105,9 +106,11 @@ class Record:
 
     @property
     def done(self) -> bool:
+        """Whether the cell has scores."""
         return self.status == "done"
 
     def to_json(self) -> str:
+        """The record as stored in `cell.json`; `from_json` is the inverse."""
         return json.dumps({"hash": self.spec.hash, **asdict(self)}, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
     @classmethod
@@ -145,20 +148,21 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Trace:
-    """Scores along the way: `steps` (k,) of the method, `normalised` (k, n) of the designs as they stood."""
+    """Scores along the way: `steps` (k,) of the method, `normalised` (k, n) of the designs at these steps."""
 
     steps: np.ndarray
     normalised: np.ndarray
 
 
 def cell_folder(out: Path, cell_hash: str) -> Path:
+    """Folder of one cell below a results folder."""
     return out / "cells" / cell_hash
 
 
 def write(out: Path, record: Record, outcome: Outcome | None, trace: Trace | None = None, *, replace_failed: bool = False) -> None:
     """Store one cell, whole or not at all.
 
-    Where the cell is there already it stays as it is, but a failed one gives way if `replace_failed`.
+    An existing cell is kept; a failed one is replaced if `replace_failed`.
     """
     target = cell_folder(out, record.spec.hash)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -220,10 +224,10 @@ def read_cell(folder: Path) -> Record:
 
 
 def is_done(folder: Path) -> bool:
-    """Whether a cell is done (or else failed), without building its record: resuming asks this of every cell.
+    """Whether a cell is done (or else failed), without building its record, since resuming checks every cell.
 
     Raises:
-        DamagedCell: as `read_cell` does; only a spec that does not agree with its hash is not noticed here.
+        DamagedCell: as `read_cell` does; only a spec that does not agree with its hash is not detected here.
     """
     try:
         data = json.loads((folder / "cell.json").read_bytes())

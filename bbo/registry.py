@@ -1,4 +1,4 @@
-"""Our own tasks, found by walking the folder `bbo.tasks`: a new task is a new file there, and nothing else to edit.
+"""Our own tasks, found by searching the folder `bbo.tasks`: a new task is a new file there, and nothing else needs editing.
 
 Task modules import NumPy and no torch, so that all of them can be imported to be listed. Third parties use entry points instead
 (`bbo.catalogue`).
@@ -19,7 +19,7 @@ PACKAGE = "bbo.tasks"
 
 @cache
 def modules() -> tuple[str, ...]:
-    """Names of the modules of the folder, those that hold no task of their own too; sorted."""
+    """Names of the folder's modules, including those that define no task; sorted."""
     package = importlib.import_module(PACKAGE)
     return tuple(sorted(module.name for module in pkgutil.walk_packages(package.__path__, f"{PACKAGE}.")))
 
@@ -28,7 +28,7 @@ def modules() -> tuple[str, ...]:
 def own_tasks() -> dict[str, type[Task]]:
     """The class of every task id, variants not expanded; sorted by id.
 
-    A class is a task if it has a `spec`, or is a family that names its `variants`; what is without is a base class.
+    A class is a task if it has a `spec`, or is a family that names its `variants`; other classes are base classes.
 
     Raises:
         ValueError: two classes have the same id.

@@ -1,4 +1,4 @@
-"""What a stored record looks like, checked at the one place where records are read, so that nothing after it has to ask."""
+"""The schema of a stored record, checked where records are read, so that later code can rely on it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _LARGEST = 1e100
 
 
 def check(data: Any) -> None:
-    """Look at a record as it was parsed, its spec under the present names.
+    """Check a parsed record, its spec under the present names.
 
     Raises:
         ValueError: a field is missing, unknown or not of its type; the message names it and what was expected.
     """
     if not isinstance(data, dict):
-        raise ValueError("it holds no object")
+        raise ValueError("it is not a JSON object")
     for name in data:
         if name not in _FIELDS:
             raise ValueError(f"unknown field '{clean(str(name), 100)}'")
@@ -120,7 +120,8 @@ _FIELDS: Mapping[str, tuple[str, Check]] = {
 }
 _FACTS: Mapping[str, Mapping[str, tuple[str, Check]]] = {
     "spec": {
-        **dict.fromkeys(("task", "task_version", "data_hash", "method", "method_version"), _NAME),
+        # Any text may be a name: what prints one makes it harmless (`bbo.text`, `bbo.leaderboard.formats`).
+        **dict.fromkeys(("task", "task_version", "data_hash", "method", "method_version"), _TEXT),
         "config": ("an object of settings", lambda value: isinstance(value, dict) and _plain(value)),
         "seed": ("a whole number from 0 on", _whole(0)),
         "budget": _COUNT,

@@ -1,4 +1,4 @@
-"""Settings of a method: declared once with their words and allowed values, then resolved from presets and `--set` overrides."""
+"""Settings of a method: declared once with description and allowed values, then resolved from presets and `--set` overrides."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Setting:
 
     Args:
         name, default: as the method's class has them; the default's type is the setting's type.
-        words: what it is, for people; empty where the class does not say.
+        words: a description; empty if the class has none.
         unit: unit of a number ("z-scored units", "batches"); may be empty.
         choices: the only values allowed; empty for any.
         low, high: smallest and largest number allowed.
@@ -84,7 +84,7 @@ def setting(
 ) -> Any:
     """Declare a setting as a field of a method's dataclass; arguments as in `Setting`.
 
-    A subclass that only changes the default writes a plain value and keeps words and allowed values.
+    A subclass that only changes the default writes a plain value and keeps the description and allowed values.
     """
     facts = {"words": words, "unit": unit, "choices": choices, "low": low, "high": high, "above": above}
     return field(default=default, metadata={KEY: facts})
@@ -115,7 +115,7 @@ def declared(cls: type, method: str) -> dict[str, Setting]:
 
 
 def _facts(cls: type, own: dataclasses.Field[Any]) -> dict[str, Any]:
-    """What `setting` said of a field, in this class or in the nearest base that says anything."""
+    """The arguments of `setting` for a field, from this class or the nearest base class that declares it."""
     if KEY in own.metadata:
         return dict(own.metadata[KEY])
     for base in cls.__mro__[1:]:

@@ -1,4 +1,4 @@
-"""Design spaces: what a design looks like, the checks that every set of designs must pass, and all that depends on the kind of space.
+"""Design spaces: what a design looks like, the checks that every set of designs must pass, and everything that depends on the kind of space.
 
 NumPy only, so that a task can be listed and scored without importing torch. The way to vectors of real numbers, which needs torch,
 is imported when a codec is asked for (`bbo.codecs`).
@@ -28,7 +28,7 @@ LARGEST_KEY = 2**63 - 1
 
 
 class Space(ABC):
-    """What every kind of space can do. Nothing outside this module asks of what kind a space is."""
+    """What every kind of space can do. No code outside this module asks for the kind of a space."""
 
     kind: ClassVar[str]
     dtype: ClassVar[np.dtype]
@@ -70,7 +70,7 @@ class Space(ABC):
 
     @abstractmethod
     def distances(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """Distances (len(a), len(b)), float64 in [0, 1], between two sets of designs; exactly 0 for equal designs, and for no others."""
+        """Distances (len(a), len(b)), float64 in [0, 1], between two sets of designs; exactly 0 for equal designs only."""
 
     @abstractmethod
     def codec(self, device: torch.device) -> Codec:
@@ -81,8 +81,10 @@ class Space(ABC):
         """Sets of designs that `check` must refuse, by what is wrong with them."""
 
     def corners(self, count: int = 8) -> np.ndarray:
-        """Designs (count, *shape) at the ends of every coordinate: all low, all high, then low and high in runs of 1, 2, 4, ..
-        coordinates, each pattern followed by its opposite."""
+        """Designs (count, *shape) with every coordinate at one of its two ends.
+
+        All low, all high, then low and high in runs of 1, 2, 4, .. coordinates, each pattern followed by its opposite.
+        """
         (length,) = self.shape
         place, high = np.arange(length), np.zeros((count, length), bool)
         for row in range(1, count):
@@ -108,7 +110,7 @@ class Space(ABC):
         """The designs (n, *shape) of some keys (n,).
 
         Raises:
-            ValueError: the space has more designs than int64 has numbers, or a key is not one of its own.
+            ValueError: the space has more designs than int64 has numbers, or a key is out of range.
         """
         raise ValueError(f"a space of {self.describe()} has no keys: it has more designs than there are 64-bit numbers")
 
@@ -153,9 +155,11 @@ class Continuous(Space):
 
     @property
     def size(self) -> float:
+        """Infinite."""
         return math.inf
 
     def describe(self) -> str:
+        """The space in a few words: "60 numbers in [-1, 1]"."""
         lows, highs = sorted(set(self.low)), sorted(set(self.high))
         bounds = f"[{lows[0]:g}, {highs[-1]:g}]" if len(lows) == len(highs) == 1 else "a box"
         return f"{self.dim} numbers in {bounds}"
@@ -168,7 +172,7 @@ class Continuous(Space):
         """Return `x` as float32 (n, d), or raise.
 
         Float32 is the type in which designs are stored and scored; bounds are compared in it too. A bound may be rounded outwards, so
-        a design can lie beyond its float64 bound by a rounding error: an oracle that minds must clip.
+        a design can lie beyond its float64 bound by a rounding error; an oracle with strict bounds must clip.
 
         Raises:
             DesignError: wrong shape, not numbers, NaN or infinite, or outside the box.
@@ -205,11 +209,13 @@ class Continuous(Space):
         return np.sqrt(total / self.dim)
 
     def codec(self, device: torch.device) -> Codec:
+        """The identity, with clipping to the box on the way back."""
         from bbo.codecs import Identity
 
         return Identity.of(self.low, self.high, device)
 
     def misfits(self) -> dict[str, np.ndarray]:
+        """Arrays that `check` must refuse, by what is wrong with them: values outside the box, NaN, wrong shapes."""
         low, high = self.low[0], self.high[0]
         good = self.corners(4)
         return _misshapen(good) | {
@@ -236,7 +242,7 @@ class Sequence(Space):
 
     letters: tuple[int, ...]
     alphabet: str = ""
-    # What is only shown is no part of the representation, which names shared work (`Problem.shared`).
+    # Names for display are left out of the representation, which is part of the key of shared work (`Problem.shared`).
     positions: tuple[str, ...] = field(default=(), repr=False)
     names: tuple[tuple[str, ...], ...] = field(default=(), repr=False)
 
@@ -278,9 +284,11 @@ class Sequence(Space):
 
     @property
     def size(self) -> int:
+        """Number of designs: the product of the letters."""
         return math.prod(self.letters)
 
     def describe(self) -> str:
+        """The space in a few words: "8 positions of 4 letters (ACGT)"."""
         kinds = sorted(set(self.letters))
         letters = f"{kinds[0]} letters" if len(kinds) == 1 else f"{kinds[0]} to {kinds[-1]} letters"
         shown = self.alphabet or ", ".join(self._shortened(self.positions))
@@ -334,11 +342,13 @@ class Sequence(Space):
         return differing / len(a)
 
     def codec(self, device: torch.device) -> Codec:
+        """The codec of Design-Bench's logits (see `bbo.codecs`)."""
         from bbo.codecs import Logits
 
         return Logits.of(self.letters, device)
 
     def misfits(self) -> dict[str, np.ndarray]:
+        """Arrays that `check` must refuse, by what is wrong with them: letters out of range, wrong shapes."""
         good = self.corners(4)
         return _misshapen(good) | {
             "a negative letter": _with(good, -1),
@@ -348,16 +358,18 @@ class Sequence(Space):
         }
 
     def key(self, x: Array) -> Array:
+        """The number of each design (n,), int64; see `Space.key`."""
         if self.size > LARGEST_KEY:
             return super().key(x)
         number: Any = 0
         for position, count in enumerate(self.letters):
             column = x[:, position]
-            # A table of letters may be packed in small integers, in which a key has no room.
+            # A table of letters may be stored in small integers, which are too small for a key.
             number = number * count + (column.astype(np.int64) if isinstance(column, np.ndarray) else column)
         return number
 
     def from_key(self, keys: np.ndarray) -> np.ndarray:
+        """The designs (n, L) of some keys (n,); see `Space.from_key`."""
         if self.size > LARGEST_KEY:
             return super().from_key(keys)
         return np.stack(np.unravel_index(keys, self.letters), axis=1)

@@ -63,7 +63,7 @@ class TaskSpec:
         extra: the extra of this distribution that brings `requires` (`pip install "offline-bbo[EXTRA]"`).
         seconds: about how long scoring 128 designs takes on one core, once the data are loaded.
         saturated: 128 uniformly random designs reach 0.9 or more on average at the 100th percentile (results/tasks.md), so the task
-            is read by its median.
+            is judged by its median.
         note: what a reader of scores must know (saturation, mislabelled data, ...).
     """
 
@@ -93,7 +93,7 @@ class Task(ABC):
 
     Everybody else calls `visible` and `score`, which check first that the task can be used here.
 
-    A family of tasks takes the text after the colon of an id as the argument of `__init__` and names all of them in `variants`.
+    A family of tasks takes the text after the colon of an id as the argument of `__init__`, and lists all such texts in `variants`.
     """
 
     spec: TaskSpec
@@ -112,7 +112,7 @@ class Task(ABC):
         return ()
 
     def unavailable(self) -> str:
-        """Why this task cannot be used here, with the one command that helps; empty if it can. Never raises."""
+        """Why this task cannot be used here, with the command that fixes it; empty if it can. Never raises."""
         lacking = [name for name in self.spec.requires if importlib.util.find_spec(name) is None]
         if lacking:
             package = f'"offline-bbo[{self.spec.extra}]"' if self.spec.extra else " ".join(lacking)
@@ -123,7 +123,7 @@ class Task(ABC):
         """Raise if the task cannot be used here.
 
         Raises:
-            Unavailable: with the reason and the command that helps.
+            Unavailable: with the reason and the command that fixes it.
         """
         if reason := self.unavailable():
             raise Unavailable(f"task '{self.spec.id}' is not available: {reason}")
@@ -137,15 +137,15 @@ class Task(ABC):
         """True raw scores (n,), float64, of checked designs (n, *shape); larger is better. Called by `score`."""
 
     def hidden(self) -> Dataset | None:
-        """Rows that methods do not see, for diagnosing surrogates; None (the default) where the task keeps no such table."""
+        """Rows that methods do not see, for diagnosing surrogates; None (the default) if the task has no such table."""
         return None
 
     def visible(self) -> Dataset:
-        """The visible table, once it is certain that the task can be used here.
+        """The visible table, after checking that the task can be used here.
 
         Raises:
             Unavailable: a data file or package is missing (`unavailable` says which).
-            DamagedFile: a data file is not the right one.
+            DamagedFile: a data file is not the one of the manifest.
         """
         self.require()
         return self.dataset()
@@ -164,12 +164,12 @@ class Task(ABC):
         return scores
 
     def normalise(self, y: np.ndarray) -> np.ndarray:
-        """(y - y_min) / (y_max - y_min); not clipped, so below 0 and above 1 happen."""
+        """(y - y_min) / (y_max - y_min); not clipped, so values below 0 and above 1 occur."""
         return (np.asarray(y, np.float64) - self.spec.y_min) / (self.spec.y_max - self.spec.y_min)
 
 
 class TableTask(Task):
-    """Base of tasks with one score for every design of a sequence space: a subclass writes `table`, and `listed` if need be."""
+    """Base of tasks with one score for every design of a sequence space: a subclass writes `table`, and `listed` if needed."""
 
     @abstractmethod
     def table(self) -> np.ndarray:
@@ -183,8 +183,10 @@ class TableTask(Task):
         return np.arange(len(self.table()))
 
     def dataset(self) -> Dataset:
+        """The listed designs whose score is at most `spec.best_visible`."""
         keys = self.listed()
         return Dataset.up_to(self.spec.space.from_key(keys), self.table()[keys], self.spec.best_visible)
 
     def oracle(self, x: np.ndarray) -> np.ndarray:
+        """Look up raw scores (n,), float64, of designs (n, L)."""
         return self.table()[self.spec.space.key(x)].astype(np.float64)

@@ -1,4 +1,4 @@
-"""Text and facts that others wrote, made fit to be kept and shown: bounded, valid UTF-8, valid JSON, no control characters."""
+"""Makes text and facts from plugins safe to store and show: bounded, valid UTF-8, valid JSON, no control characters."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 #: Longest text that is kept, in bytes of UTF-8.
 LONGEST = 64 * 1024
 CUT = "... cut"
-#: What may change a terminal, reorder a line or cannot be written as UTF-8. Line feeds and tabs stay.
+#: Characters that may change a terminal, reorder a line or cannot be written as UTF-8. Line feeds and tabs are kept.
 _UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _DEEPEST = 20
 
 
 def clean(text: str, longest: int = LONGEST) -> str:
-    """The text with unfit characters escaped (ESC becomes `\\x1b`), cut to `longest` bytes."""
+    r"""The text with unfit characters escaped (ESC becomes `\x1b`), cut to `longest` bytes."""
     whole = len(text) <= longest
     text = text[:longest].replace("\r\n", "\n").replace("\r", "\n")
     data = _UNFIT.sub(_escaped, text).encode()

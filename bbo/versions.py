@@ -1,8 +1,8 @@
-"""Versions of methods: what a method imports from the shared rooms is part of what decides its scores.
+"""Versions of methods: a method's scores also depend on the shared modules it imports, so these are part of its version.
 
-Every module below `bbo.surrogates`, `bbo.generative` and `bbo.search`, and `bbo.encoding`, has a VERSION, raised whenever it could move a
-score. A method's version is "OWN.SHARED": its own, and the sum of the versions of its bases and of every such module that its file
-reaches by imports. Each only ever rises, so a sum never comes back. Nothing is imported to find out.
+Every module below `bbo.surrogates`, `bbo.generative` and `bbo.search`, and `bbo.encoding`, has a VERSION, raised whenever a change could
+alter a score. A method's version is "OWN.SHARED": its own, and the sum of the versions of its bases and of every such module that its
+file imports, directly or not. Versions only increase, so a sum never repeats. Sources are parsed, not imported.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from bbo.errors import BBOError
 
 ROOMS = ("bbo.surrogates.", "bbo.generative.", "bbo.search.")
-#: What every method reaches through its problem.
+#: Modules that every method uses through its problem.
 ALWAYS = ("bbo.encoding",)
 
 

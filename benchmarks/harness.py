@@ -4,7 +4,7 @@
 
 Goals: planning or resuming 100,000 cells under 20 s and 1 GB; under 50 ms a cell beyond process start. A stored cell is a real
 one (the first that was run) under other names: its files are written by `bbo.record`, its scores are copies. Each phase is
-measured in a process of its own, so that peaks of memory do not mix.
+measured in a process of its own, so that each has its own peak of memory.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from bbo.harness.run import run_cells
 
 
 def make(cells: int) -> Plan:
-    """A plan of so many cells: one task, two floors."""
+    """A plan with this many cells: one task, two floors."""
     return plan.make(Request(("tfbind8",), ("random", "offline-best"), tuple(range(cells // 2))))
 
 

@@ -1,5 +1,6 @@
-"""Speed of surrogate training, as ratios: an ensemble of 5 as one batched model against a loop of 5, and a step with a sharpness
-regulariser against a plain one.
+"""Speed of surrogate training, as ratios.
+
+An ensemble of 5 as one batched model against a loop over 5 networks, and a step with a sharpness regulariser against a plain one:
 
     python -m benchmarks.surrogates [--json] [--hidden 2048] [--threads 2] [--updates 20] [--repeats 5]
 
@@ -25,7 +26,7 @@ DIM = 24
 
 
 def training(members: int, hidden: int, batch_size: int, updates: int, kind: str = "none") -> Callable[[], None]:
-    """A function that trains `members` networks together for so many batches."""
+    """A function that trains `members` networks together for this many batches."""
     x = torch.randn(updates * batch_size, DIM, generator=torch.Generator().manual_seed(0))
     y = torch.sin(x.sum(1) / math.sqrt(DIM))
     settings = SharpnessSettings(kind, **PUBLISHED.get(kind, {}))

@@ -1,8 +1,7 @@
-"""Controls: classical test functions of botorch with known optima, negated so that larger is better. Cheap, smooth, well
-known.
+"""Controls: classical test functions of botorch with known optima, negated so that larger is better.
 
-Each visible table is the lower half of 5000 uniform designs of a fixed stream. The scores of the pool are stored; designs are
-made again from the stream.
+They are cheap, smooth and well known. Each visible table is the lower half of 5000 uniform designs drawn from a fixed random stream.
+The scores of these designs are stored; the designs are drawn again from the stream.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ def pool(space: Space) -> np.ndarray:
 
 @cache
 def function(name: str, dim: int) -> Any:
-    """botorch's test function, negated (it minimises), in float64."""
+    """The test function of botorch, negated (it minimises), in float64."""
     import torch  # slow to import, and only needed to score
     from botorch.test_functions import synthetic
 
@@ -42,6 +41,7 @@ def function(name: str, dim: int) -> Any:
 def control_spec(
     name: str, space: Continuous, best_visible: float, y_min: float, optimum: float, note: str = "", saturated: bool = False
 ) -> TaskSpec:
+    """The facts of one control; normalisers in the function's own unit, negated."""
     return TaskSpec(
         id=name,
         version="1",
@@ -80,7 +80,7 @@ class Control(Task):
         import torch
 
         exact = function(self.botorch, x.shape[1])
-        # A bound rounded to float32 may lie beyond the float64 bound, where botorch refuses.
+        # A bound rounded to float32 may be beyond the float64 bound, and botorch refuses such designs.
         return exact(torch.as_tensor(x, dtype=torch.float64).clamp(*exact.bounds)).numpy()
 
 

@@ -52,6 +52,7 @@ def optimal_sequence(length: int, motifs: np.ndarray, offsets: np.ndarray) -> np
 
 
 def ehrlich_spec(length: int, letters: int, motifs: int, best_visible: float) -> TaskSpec:
+    """The facts of one instance, from its sizes and its best visible score."""
     return TaskSpec(
         id=f"ehrlich-{length}",
         version="1",
@@ -84,7 +85,7 @@ class Ehrlich(Task):
         return f"{cls.spec.id.replace('-', '_')}.npz"
 
     def _arrays(self) -> dict[str, np.ndarray]:
-        """x (10000, L), y (10000,), allowed (v, v), motifs (c, k), offsets (c, k)."""
+        """The file's arrays: x (10000, L), y (10000,), allowed (v, v), motifs (c, k), offsets (c, k)."""
         return data.load(self._file())
 
     def dataset(self) -> Dataset:

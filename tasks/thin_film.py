@@ -19,7 +19,7 @@ from bbo.task import Dataset, Task, TaskSpec
 
 LAYERS = 60
 FILE = "thin_film.npz"
-#: Thickness in nm at design values -1 and 1. Quarter waves at 600 nm, 62.5 and 102.7 nm, lie well inside.
+#: Thickness in nm at design values -1 and 1. Quarter waves at 600 nm, 62.5 and 102.7 nm, are well inside.
 THINNEST, THICKEST = 10.0, 160.0
 AIR, TITANIA, SILICA, GLASS = 1.0, 2.40, 1.46, 1.52
 INDICES = np.tile([TITANIA, SILICA], LAYERS // 2)

@@ -5,6 +5,8 @@ from bbo.testing import portable
 # Before torch and NumPy load. Where the caller has chosen other kernels (make numerics), they stay.
 portable.choose()
 
+from collections import Counter
+
 import hypothesis
 import pytest
 import torch
@@ -20,3 +22,21 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+#: Files shown in the list of where the time of a run of many files went.
+SLOWEST = 20
+
+
+def pytest_terminal_summary(terminalreporter):
+    """The share of each test file in the seconds of all tests, over all of pytest's workers, where many files ran."""
+    seconds: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            seconds[getattr(report, "nodeid", "").partition("::")[0]] += getattr(report, "duration", 0.0)
+    total = seconds.total()
+    if len(seconds) < SLOWEST or not total:
+        return
+    terminalreporter.section(f"{total:.0f} s in tests, by file")
+    for path, taken in seconds.most_common(SLOWEST):
+        terminalreporter.write_line(f"{taken:8.1f} s  {taken / total:5.1%}  {path}")

@@ -3,8 +3,8 @@
     bbo run results/ablations/ignite.toml --out runs/ignite
     python tools/ablation.py runs/ignite --out results/ablations/ignite.md
 
-A method with and without a regulariser starts from the same random numbers, so the difference of one seed is the regulariser's
-doing. Shown are mean differences of normalised scores with a 95% bootstrap interval: over seeds for one task, over the seeds of
+A method with and without a regulariser starts from the same random numbers, so the difference of one seed is the effect of the
+regulariser. Shown are mean differences of normalised scores with a 95% bootstrap interval: over seeds for one task, over the seeds of
 every task for all of them together.
 """
 
@@ -95,7 +95,7 @@ def table(scores: Scores, generator: np.random.Generator) -> tuple[list[str], in
         if ours:
             level = np.mean([y.mean() for y in theirs])
             overall = paired_difference(ours, theirs, generator)
-            share = overall.value / level if level > 0 else np.nan  # a share of nothing, or of less, says nothing
+            share = overall.value / level if level > 0 else np.nan  # a share of zero or of a negative number has no meaning
             best = np.fmax(best, share)
             # One seed has no spread, so the interval would look exact.
             text = show(overall) if min(map(len, ours)) > 1 else f"{overall.value:+.3f}"

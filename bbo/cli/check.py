@@ -17,7 +17,7 @@ from bbo.testing import Checks, verdicts
 @click.argument("reference", metavar="ID|FILE.py:Class")
 @click.option("--traceback", "tracebacks", is_flag=True, help="Also print the traceback of each failure.")
 def command(reference: str, tracebacks: bool) -> None:
-    """Check that a task or a method keeps its promises.
+    """Check that a task or a method meets the interface's requirements.
 
     Exit code 1 if it does not.
     """
@@ -25,7 +25,7 @@ def command(reference: str, tracebacks: bool) -> None:
     found = verdicts({name: _kept(name, check, traces) for name, check in _checks(reference).items()})
     for verdict in found:
         console.say(f"FAILED  {verdict.check}: {verdict.failure}" if verdict.failure else f"ok      {verdict.check}")
-        # A failure that was told before only names the check where it was.
+        # A failure that was reported before only names the check that reported it.
         if tracebacks and verdict.failure and not verdict.failure.startswith("the same as"):
             console.say("\n".join(f"    {line}" for line in traces[verdict.check].splitlines()))
     failed = sum(bool(v.failure) for v in found)
@@ -48,7 +48,7 @@ def _checks(reference: str) -> Checks:
 
 
 def _kept(name: str, check: Callable[[], None], traces: dict[str, str]) -> Callable[[], None]:
-    """The same check, which leaves the traceback of a failure in `traces`."""
+    """The same check; the traceback of a failure goes into `traces`."""
 
     def run() -> None:
         try:

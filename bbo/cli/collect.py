@@ -21,9 +21,9 @@ from bbo.record import Outcome, Record
 @click.argument("paths", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--to", required=True, type=click.Path(path_type=Path), metavar="FILE", help="A file ending in .parquet or .csv.")
 def command(paths: tuple[Path, ...], to: Path) -> None:
-    """Put all cells into one table, a row a cell.
+    """Write all cells into one table, one row per cell.
 
-    FILE.parquet gets the cells, and FILE.designs.parquet beside it a row a design. FILE.csv gets the cells, and FILE.md
+    FILE.parquet holds the cells, and FILE.designs.parquet beside it one row per design. FILE.csv holds the cells, and FILE.md
     beside it their leaderboard: the form in which leaderboards are committed. bbo report and bbo compare read all of them.
     """
     if to.suffix not in (".csv", ".parquet"):
@@ -39,7 +39,7 @@ def command(paths: tuple[Path, ...], to: Path) -> None:
         arrays = results.outcome(record)
         if arrays is None:
             raise BBOError(
-                f"no designs at hand for {record.spec.label()}: collect from results folders, tables do not hold designs"
+                f"no designs found for {record.spec.label()}: collect from results folders, since tables hold no designs"
             )
         return arrays
 
@@ -48,7 +48,7 @@ def command(paths: tuple[Path, ...], to: Path) -> None:
 
 
 def committed_markdown(path: Path) -> str:
-    """The leaderboard of a committed CSV, as it must stand in the Markdown file beside it."""
+    """The leaderboard of a committed CSV, which the Markdown file beside it must equal."""
     results = sources.load([path])
     found = board(results.records, results.unsuitable)
     return markdown.render(leaderboard.document(found, None, f"bbo report {path.name}", np.random.default_rng(SEED)))

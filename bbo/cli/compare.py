@@ -43,7 +43,7 @@ def command(
     form: str | None,
     out: Path | None,
 ) -> None:
-    """Say what changed from A to B, by how much, and whether beyond noise.
+    """Show what changed from A to B, by how much, and whether it is more than noise.
 
     A and B are results folders, or tables made by bbo collect (such as the committed leaderboards in results/). With --against METHOD
     there is no B: every row of A is compared with that one, paired by task and seed.

@@ -1,4 +1,4 @@
-"""What the commands share in talking to a person: tables and progress, plain where no terminal listens."""
+"""Output that the commands share: tables and progress, in plain text if the output is not a terminal."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ITEM = re.compile(r"[-*] |\d+\. ")
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table; tab-separated where the output is not a terminal.
 
-    Where the screen is too narrow, the widest columns are taken out, and a row's words for them stand below it, a line each.
+    If the screen is too narrow, the widest columns are removed and their texts printed below each row, one per line.
     """
     if not sys.stdout.isatty():
         for row in [columns, *rows]:
@@ -60,7 +60,7 @@ def columns() -> int:
 
 
 def prose(words: str) -> None:
-    """Print a docstring, its paragraphs and list items wrapped to the screen; indented blocks and tables stay as they are."""
+    """Print a docstring, its paragraphs and list items wrapped to the screen; indented blocks and tables are left as they are."""
     for block in re.split(r"\n\s*\n", text.clean(words)):
         for item in _items(block.rstrip()):
             literal = item.startswith(("    ", "|"))
@@ -131,6 +131,7 @@ class Progress(AbstractContextManager["Progress"]):
             self.bars.stop()
 
     def listener(self) -> Listener:
+        """The callbacks that a run needs to move these bars."""
         return Listener(self._begin, self._step, self._end)
 
     def _begin(self, cell: PlannedCell) -> None:
@@ -164,14 +165,14 @@ class Progress(AbstractContextManager["Progress"]):
 
 @dataclass(frozen=True)
 class Phase:
-    """How far a cell is: a method may go through several phases, such as training and then ascent, each with steps of its own."""
+    """Progress of a cell: a method may have several phases, such as training and then ascent, each with its own count of steps."""
 
     number: int = 1
     step: int = 0
     total: int = 0
 
     def after(self, step: int, total: int) -> Phase:
-        """What a report of progress leads to; steps that begin again are a new phase."""
+        """The phase after a report of progress; a step count that starts over begins a new phase."""
         begun = self.total and (step < self.step or total != self.total)
         return Phase(self.number + 1 if begun else self.number, step, total)
 

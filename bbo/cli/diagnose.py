@@ -1,4 +1,4 @@
-"""`bbo diagnose`: how far a method's surrogate can be trusted, and how its training went."""
+"""`bbo diagnose`: how accurate a method's surrogate is, and how its training went."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What failed cells say of themselves: the message, and the file and line where it happened."""
+"""What is known about failed cells: the message, and the file and line of the failure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bbo import text
 from bbo.record import Record
 
 FRAME = re.compile(r'File "(.+?)", line (\d+), in (\S+)')
-#: Folders whose code is rarely where the fault is: this package, installed ones and Python's own.
+#: Folders whose code rarely has the fault: this package, installed packages and Python itself.
 FOREIGN = (str(Path(bbo.__file__).parent), "site-packages", "/lib/python3")
 
 
@@ -39,9 +39,10 @@ def told(record: Record) -> str:
 
 
 def lines(failed: Iterable[Record], tracebacks: bool = False) -> Iterator[str]:
-    """A line for each failed cell; a failure that several share is told in full once.
+    """A line for each failed cell; a failure shared by several cells is printed in full only once.
 
     Args:
+        failed: records of failed cells.
         tracebacks: print below each failure the traceback that the record holds, and the end of the method's output.
     """
     first: dict[str, str] = {}

@@ -19,7 +19,7 @@ from bbo.leaderboard.storage.latest import newest
 def command(folder: Path, dry_run: bool, yes: bool) -> None:
     """Remove the cells of older versions from DIR.
 
-    These are the cells that bbo report --latest leaves out. Of each task, the version with the most recently finished cell stays; of
+    These are the cells that bbo report --latest leaves out. Of each task, the version with the most recently finished cell is kept; of
     its cells, for each method and its settings, the version of the method with the most recently finished cell. Nothing is removed
     without --yes.
     """

@@ -34,14 +34,14 @@ SEED = 0
 @click.option("--format", "form", type=click.Choice(FORMATS), help="Default: a table on a terminal, else md.")
 @click.option("--percentile", type=int, help="100, 80 or 50; default: the 100th and the 50th, all three in csv and json.")
 @click.option(
-    "--metric", default="score", help=f"What is tabled: {', '.join(METRICS)}. csv and json hold them all.", show_default=True
+    "--metric", default="score", help=f"What the tables show: {', '.join(METRICS)}. csv and json hold them all.", show_default=True
 )
 @click.option("--test", type=click.Choice(TESTS), default="nemenyi", help="Post-hoc test that makes the groups.", show_default=True)
-@click.option("--published", is_flag=True, help="Our cells beside published scores: agree, differ or not comparable.")
+@click.option("--published", is_flag=True, help="Compare with published scores: agree, differ or not comparable.")
 @click.option(
     "--latest",
     is_flag=True,
-    help="Of several versions of a task or a method, only the one finished last; the footer says what is left.",
+    help="Of several versions of a task or a method, only the one finished last; the footer lists the others.",
 )
 @click.option(
     "--figures", type=click.Path(path_type=Path), metavar="DIR", help="Also write every figure there, as PDF, PNG and SVG."

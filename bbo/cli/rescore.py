@@ -14,7 +14,7 @@ from bbo.harness import again
 @click.command("rescore")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 def command(folder: Path) -> None:
-    """Score the stored designs of DIR again and compare with the stored scores.
+    """Score the stored designs of DIR again and compare the scores with the stored ones.
 
     Exit code 1 if a stored score does not match.
     """

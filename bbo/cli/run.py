@@ -73,8 +73,8 @@ def _shard(context: click.Context, option: click.Parameter, text: str | None) ->
     show_default=True,
     help="Cells after which a method's process is replaced.",
 )
-@click.option("--tf32", is_flag=True, help="Let a GPU round float32 products to TF32: faster, less exact.")
-@click.option("--trace", is_flag=True, help="Also score and store the designs that methods report on the way.")
+@click.option("--tf32", is_flag=True, help="Let a GPU round float32 products to TF32: faster, but less exact.")
+@click.option("--trace", is_flag=True, help="Also score and store intermediate designs that methods report.")
 @click.option("--retry", type=click.Choice(["failed"]), help="Run failed cells again.")
 @click.option("--traceback", is_flag=True, help="Print the tracebacks of failed cells at the end.")
 @click.option("--shard", callback=_shard, metavar="I/N", help="Run only part I of N of the cells.")
@@ -151,7 +151,7 @@ def _pair(pair: dict[str, str]) -> str:
 
 
 def _interrupt(number: int, frame: Any) -> None:
-    """SIGTERM, as schedulers send it, stops a run like Ctrl-C does."""
+    """SIGTERM, which schedulers send, stops a run as Ctrl-C does."""
     raise KeyboardInterrupt
 
 
@@ -176,7 +176,7 @@ def _say_what_would_run(cells: list[plan.PlannedCell], out: Path, jobs: int) -> 
     found = estimate.estimate(cells, past)
     if found.unknown < len(cells):
         text = f"about {estimate.duration(found.seconds / jobs)} with --jobs {jobs}, going by {len(past)} cells in {out}"
-        rest = f"; {found.unknown} cells have no past there and are not counted" if found.unknown else ""
+        rest = f"; {found.unknown} cells have no earlier times there and are not counted" if found.unknown else ""
         click.echo(f"estimate: {text}{rest}", err=True)
     elif cells:
         click.echo(f"estimate: unknown, {out} holds no finished cell of these methods and presets", err=True)

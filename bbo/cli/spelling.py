@@ -1,4 +1,4 @@
-"""A command as the user would type it, from what click understood: for footers that say how a file was made."""
+"""The command line that click parsed, as the user would type it; footers use it to say how a file was made."""
 
 from __future__ import annotations
 

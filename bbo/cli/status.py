@@ -17,9 +17,9 @@ from bbo.harness.plan import describe
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="An object with the cells that are done, failed and missing.")
 @click.option("--commands", is_flag=True, help="Print a shell command for each missing or failed cell, for any scheduler.")
-@click.option("--traceback", is_flag=True, help="Also print the tracebacks of failed cells and the end of what they printed.")
+@click.option("--traceback", is_flag=True, help="Also print the traceback and the last output of each failed cell.")
 def command(folder: Path, as_json: bool, commands: bool, traceback: bool) -> None:
-    """Say which planned cells of DIR are done, failed or missing."""
+    """List which planned cells of DIR are done, failed or missing."""
     status = status_of_plans(folder)
     if commands:
         for spec in status.missing:

@@ -1,4 +1,4 @@
-"""Data files of tasks: where they are found (`files`), what they are made from (`sources`), how they are downloaded (`fetch`).
+"""Data files of tasks: finding and checking them (`files`), the original data (`sources`), downloads (`fetch`).
 
 Nothing but `fetch` touches the network.
 """

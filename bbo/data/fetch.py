@@ -33,6 +33,7 @@ class ResumingDownload:
         self.part, self.size, self.listener, self.timeout = part, size, listener, timeout
 
     def __call__(self, url: str, output: Any, _pooch: Any) -> None:
+        """Download `url` to `output`, in the form that pooch expects of a downloader."""
         have = self.part.stat().st_size if self.part.is_file() else 0
         if have >= self.size:  # from an interrupted run, or a wrong file: only the hash can tell, and it is cheap to start again
             have = 0
@@ -67,12 +68,15 @@ def fetch(
         name: a data set, by the name of its source, or the data file made of it.
         sources: the known sources; those with shards can be fetched.
         mirrors: base addresses to use instead of the source's own, tried in order.
+        listener: called with (file, bytes so far, bytes expected).
+        timeout: seconds to wait for a connection, and for the next bytes.
+        attempts: how often a file is tried at one mirror.
 
     Raises:
         UnknownName: no such data set.
         Unavailable: no mirror has it.
-        DamagedFile: what every mirror sent is not the file.
-        BBOError: there is no room or no right to write.
+        DamagedFile: every mirror sent something else than the file.
+        BBOError: it cannot be written, for lack of space or permission.
     """
     fetched = [source for source in sources if isinstance(source, Shards)]
     source = next((source for source in fetched if name in (source.name, source.files[0])), None)

@@ -1,4 +1,4 @@
-"""Data files: where they are found, and the proof that they are the right ones.
+"""Data files: where they are found, and how they are checked.
 
 Every file has an entry in the manifest (`tasks/data/manifest.json`, written by `tools/build_manifest.py`). A file is looked for
 below the folder named by the environment variable BBO_DATA_DIR, in the package, and in the user's cache, in this order; the first
@@ -29,9 +29,9 @@ class DataFile:
     Args:
         name: path below a data folder, with forward slashes.
         sha256: of the file as we packed it.
-        content: sha256 of its arrays (`content_hash`). It decides: packing the same arrays with another compressor is harmless.
+        content: sha256 of its arrays (`content_hash`). This hash decides: the same arrays packed with another compressor are accepted.
         size: bytes of the file as we packed it.
-        licence, origin, mirrors, get: as the file's source says (`bbo.data.Source`).
+        licence, origin, mirrors, get: as in the file's source (`bbo.data.Source`).
         source: the short name of that source; may be empty.
     """
 
@@ -101,7 +101,7 @@ def _hint(absent: list[str]) -> str:
     own = os.environ.get("BBO_DATA_DIR", "")
     folder = Path(own).expanduser()
     if own and not folder.is_dir():
-        return f"; BBO_DATA_DIR is {own}, which is no folder"
+        return f"; BBO_DATA_DIR is {own}, which is not a folder"
     for name in absent if own else ():
         inside, _, file = name.rpartition("/")
         if folder.resolve().name == inside and (folder / file).is_file():
@@ -123,7 +123,7 @@ def load(name: str) -> dict[str, np.ndarray]:
     return dict(_load(name, path, stat.st_mtime_ns, stat.st_size))
 
 
-# A task asks for its file again at every call; a table read and checked once in a process stays (read-only).
+# A task asks for its file at every call; a process reads and checks each table once and keeps it (read-only).
 @cache
 def _load(name: str, path: Path, mtime: int, size: int) -> dict[str, np.ndarray]:
     arrays = check(name, path)

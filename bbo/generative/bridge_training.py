@@ -22,7 +22,7 @@ from bbo.settings import setting
 VERSION = 1
 
 
-#: Of the rule that halves the learning rate: updates without a lower loss, as many to rest afterwards, and its least value.
+#: The rule that halves the learning rate: updates without a lower loss, as many updates of cooldown, and the smallest rate.
 PATIENCE, MIN_LEARNING_RATE = 200, 5e-7
 
 
@@ -33,7 +33,7 @@ class BridgeTraining:
     learning_rate: float = setting(1e-3, "step size of Adam at the start; halved when the loss of a batch stops falling", above=0)
     batch: int = setting(64, "pairs per batch", low=1)
     accumulate: int = setting(2, "batches whose gradients are summed for one update", low=1)
-    passes: int = setting(1, "times an epoch's pairs are seen, each time in another order with other noise", low=1)
+    passes: int = setting(1, "passes over each epoch's pairs, each in a new order and with new noise", low=1)
     hide: float = setting(0.15, "probability that a pair's scores enter as 0", low=0, high=1)
     ema_decay: float = setting(0.995, "decay of the average of weights that sampling uses", low=0, high=1)
     ema_every: int = setting(16, "batches between two updates of that average", low=1)

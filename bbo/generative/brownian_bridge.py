@@ -67,7 +67,7 @@ class BridgeNetwork(nn.Module):
         self.main = nn.Sequential(*layers[:-1])
 
     def forward(self, x: Tensor, t: Tensor, y_first: Tensor, y_second: Tensor) -> Tensor:
-        """x (n, d), t (n,) step numbers, y_first and y_second (n,): x_t - x_high (n, d)."""
+        """Predict x_t - x_high (n, d) from x = x_t (n, d), step numbers t (n,), y_first (n,) and y_second (n,)."""
         columns = torch.stack([t.to(x.dtype) * self.time_scale, y_first, y_second], dim=1)
         return self.main(torch.cat([x, columns], dim=1))
 
@@ -104,7 +104,11 @@ def sample(
     """Walk from x_low (n, d) to high designs (n, d).
 
     Args:
-        y_first, y_second: (n,), handed to the network in this order.
+        network: as `BridgeNetwork`.
+        schedule: noise levels and the steps to visit.
+        x_low: starts (n, d), z-scored.
+        y_first: (n,), the first of the two scores that the network is conditioned on, z-scored.
+        y_second: (n,), the second.
         guidance: w of (1 + w) network(conditions) - w network(0, 0).
         eta: scales the added noise, not the posterior's mean.
         noise: gives standard normal numbers (n, d) for the i-th step; not called for the last.

@@ -22,7 +22,7 @@ def histogram_weights(y: Tensor, temperature: float | Tensor, bins: int = 20, ra
     A bin's target mass is softmax(right edge / temperature) * h / (h + rarity), scaled to sum to 1, with h the share of rows in it.
 
     Args:
-        temperature: in units of y, above 0; the smaller, the more weight lies on the best rows.
+        temperature: in units of y, above 0; the smaller it is, the more weight the best rows get.
         bins: of equal width between the least and the largest score.
         rarity: share of rows below which a bin is played down.
         limit: largest weight.

@@ -23,7 +23,7 @@ from bbo.surrogates.gp_family import Fit, KernelBox, VisibleTable
 #: Raised whenever a change here could move a score (see `bbo.versions`).
 VERSION = 1
 
-#: Rows that the centre of the family is found on: the likelihood's cost is cubic, the distances' quadratic, and few numbers are sought.
+#: Rows used to find the family's centre: the likelihood's cost is cubic, the distances' quadratic, and only few numbers are fitted.
 LIKELIHOOD_ROWS, DISTANCE_ROWS = 512, 1000
 
 #: Makes a tensor that depends on the visible table and settings only, or finds what another seed made (`Problem.shared`).
@@ -100,7 +100,7 @@ class FunctionSettings:
     spread: float = setting(0.25, "half width of both uniform draws", low=0)
     noise: float = setting(0.01, "noise variance of the GP", unit="z-scored units", above=0)
     gp_points: int = setting(
-        0, "visible rows each epoch's functions are fitted on, drawn anew each epoch; 0 for the same rows always", low=0
+        0, "visible rows each epoch's functions are fitted on, drawn again for each epoch; 0 for the same rows in all epochs", low=0
     )
     dense_points: int = setting(
         10000,

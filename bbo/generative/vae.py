@@ -16,6 +16,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from bbo.generative.letters import gumbel
 from bbo.surrogates.losses import weighted_mean
 from bbo.surrogates.networks import Dense
 
@@ -108,6 +109,7 @@ class VectorVAE(VAE):
         self.decoder, self.decoder_bounds = Stack([latent, *hidden, 2 * dim], generator), Bounds(generator.device)
 
     def features(self, x: Tensor) -> Tensor:
+        """Designs (n, d), unchanged."""
         return x
 
     def _moments(self, z: Tensor) -> tuple[Tensor, Tensor]:
@@ -115,10 +117,12 @@ class VectorVAE(VAE):
         return mean, self.decoder_bounds(log_std)
 
     def log_prob(self, x: Tensor, z: Tensor) -> Tensor:
+        """Gaussian log p(x | z) (n,), summed over the d coordinates."""
         mean, log_std = self._moments(z)
         return -(0.5 * ((x - mean) * torch.exp(-log_std)).square() + log_std + 0.5 * math.log(2 * math.pi)).sum(1)
 
     def draw(self, z: Tensor, generator: Generator) -> Tensor:
+        """Vectors (n, d) from N(mean(z), std(z)^2)."""
         mean, log_std = self._moments(z)
         return mean + log_std.exp() * torch.randn(mean.shape, generator=generator, device=mean.device)
 
@@ -142,6 +146,7 @@ class LetterVAE(VAE):
         self.register_buffer("absent", torch.arange(most, device=device) >= counts[:, None])
 
     def features(self, x: Tensor) -> Tensor:
+        """The letters' vectors (n, L * width), side by side."""
         return self.vectors[x].flatten(1)
 
     def logits(self, z: Tensor) -> Tensor:
@@ -150,13 +155,13 @@ class LetterVAE(VAE):
         return table.masked_fill(self.absent, -math.inf).log_softmax(2)
 
     def log_prob(self, x: Tensor, z: Tensor) -> Tensor:
+        """Log probability (n,) of the letters x (n, L), summed over positions."""
         return self.logits(z).gather(2, x[..., None])[..., 0].sum(1)
 
     def draw(self, z: Tensor, generator: Generator) -> Tensor:
-        # Gumbel's trick: the largest of logits with Gumbel noise is a draw.
+        """Letters (n, L), int64, drawn at each position by their probabilities."""
         table = self.logits(z)
-        uniform = torch.rand(table.shape, generator=generator, device=table.device).clamp(1e-10, 1 - 1e-7)
-        return (table - torch.log(-torch.log(uniform))).argmax(2)
+        return (table + gumbel(table, generator)).argmax(2)
 
 
 def train(
@@ -172,7 +177,7 @@ def train(
 
     Args:
         x: designs (N, ...). weight: of rows (N,); scaled within each batch, so only ratios matter.
-        optimiser: of the VAE's parameters, so that its state outlives a call.
+        optimiser: optimizer of the VAE's parameters, so that its state outlives a call.
     """
     losses = []
     for rows in batches:

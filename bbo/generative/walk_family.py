@@ -30,7 +30,7 @@ Place = tuple[float, float]
 #: Walks on the functions at k places: ends (k, 2, n, d + 1), low first, coordinates and value.
 Walks = Callable[[list[Place]], Tensor]
 
-#: Nodes of the first and the second number that are tried. The second, a GP's variance, moves a posterior mean much less.
+#: Orders that are tried: nodes of the first and of the second number. The second, a GP's variance, changes a posterior mean much less.
 ORDERS = ((4, 2), (6, 3), (9, 4))
 #: Where the error is measured: no node of any order, one of them near the rim.
 CHECKS: list[Place] = [(0.36, -0.81), (-0.93, 0.44)]

@@ -1,1 +1,1 @@
-"""Runs cells: plans, seeds, worker processes, records."""
+"""Runs cells: plans, seeds, worker processes and records."""

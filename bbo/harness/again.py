@@ -1,4 +1,4 @@
-"""Doing finished work again to see that it stands: run cells once more, score stored designs once more."""
+"""Checks finished work by repeating it: runs cells again, or scores stored designs again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Repeated:
 
     Args:
         record: the stored cell.
-        equal: whether all is as it was, bit for bit when run again, within the task's tolerance when scored again.
+        equal: whether the result is the same: bit for bit when run again, within the task's tolerance when scored again.
         text: what differs and how far, or why it could not be done again; empty if equal.
         stack: what differs in the stack, name to (then, now).
     """

@@ -13,7 +13,7 @@ from bbo.record import Record
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds of the cells whose time is known from past ones, and how many cells have no past."""
+    """Seconds for the cells whose time can be estimated from past cells, and how many cells cannot be estimated."""
 
     seconds: float
     unknown: int
@@ -41,7 +41,7 @@ def _family(preset: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time to be read: 40 s, 12 min, 3.5 h, 2.1 days."""
+    """A duration in words: 40 s, 12 min, 3.5 h, 2.1 days."""
     for unit, size, below in (("s", 1, 100), ("min", 60, 100 * 60), ("h", 3600, 48 * 3600)):
         if seconds < below:
             return f"{seconds / size:.0f} {unit}" if unit != "h" else f"{seconds / size:.1f} h"

@@ -1,4 +1,4 @@
-"""The state of a results folder: which cells it holds, which are still to be run, and whether it can be written."""
+"""The state of a results folder: which cells it holds, which remain to be run, and whether it is writable."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _present(out: Path) -> set[str]:
 
 
 def shard(cells: list[PlannedCell], i: int, n: int) -> list[PlannedCell]:
-    """Share `i` of `n` (1 to n): disjoint, together all, of equal size to one, tasks and methods mixed. Depends on the cells alone."""
+    """Part `i` of `n` (1 to n): parts are disjoint, cover all cells, differ in size by at most one, and mix tasks and methods."""
     return sorted(cells, key=lambda cell: cell.spec.hash)[i - 1 :: n]
 
 

@@ -1,4 +1,4 @@
-"""Runs cells one after another: hands each to a method process, has what comes back judged, writes the record.
+"""Runs cells one after another: sends each to a method process, has the answer judged, and writes the record.
 
 The host holds the oracle; the method process does not. A method process that crashes costs its cell, not the run.
 """
@@ -31,11 +31,11 @@ MOST_POINTS = 4 * TRACE_POINTS
 
 @dataclass
 class Host:
-    """One method process at a time: started when first needed, again after a failure, after a cell that left it changed, and
-    after `cells_per_process` cells.
+    """Runs cells in one method process at a time.
 
-    `stop` may be set from another thread; the running cell is then given up without a record. Without `share` every cell makes
-    for itself what seeds share.
+    The process is started when it is first needed, and replaced after a failure, after a cell that left it changed, and after
+    `cells_per_process` cells. `stop` may be set from another thread; the running cell is then given up without a record. Without
+    `share` every cell computes for itself what seeds could share.
     """
 
     out: Path
@@ -48,7 +48,7 @@ class Host:
     _hidden_tasks: frozenset[str] = frozenset()
 
     def run(self, cell: PlannedCell) -> Record | None:
-        """Run one cell and store it; None if it was given up because `stop` was set.
+        """Run one cell and store it; None if it was abandoned because `stop` was set.
 
         A cell that another runner has finished in the meantime is not run again.
         """
@@ -68,7 +68,7 @@ class Host:
         while True:
             try:
                 return self._try(cell)
-            except Stale:  # nothing of this cell's own: again, in a fresh process
+            except Stale:  # not this cell's fault: run it again in a fresh process
                 self.close()
 
     def _try(self, cell: PlannedCell) -> tuple[Record, Outcome | None, Trace | None] | None:

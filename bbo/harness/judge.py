@@ -1,4 +1,4 @@
-"""From a method's answer to a cell's record: checks the designs, scores them with the true function, collects the facts."""
+"""Turns a method's answer into a cell's record: checks the designs, scores them with the true function, collects the facts."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ MANY_DUPLICATES = 0.5
 
 
 class OracleError(Exception):
-    """The true function failed on designs that are as they should be."""
+    """The true function failed on valid designs."""
 
 
 @dataclass
 class Answer:
-    """What came back from a method process.
+    """The answer of a method process.
 
     Args:
-        designs: (budget, *shape) if all is well, or anything else a method returned; None if it failed.
+        designs: (budget, *shape) if valid, or whatever else the method returned; None if it failed.
         error: reason, type, message and traceback if it failed.
         points: intermediate designs by step, where a trace was asked for.
         output: the end of what the method printed.
@@ -48,8 +48,10 @@ class Answer:
 
 
 def judge(cell: PlannedCell, answer: Answer) -> tuple[Record, Outcome | None, Trace | None]:
-    """Check and score an answer; a trace that cannot be scored costs a warning, not the cell, and an oracle that fails costs the cell,
-    not the run."""
+    """Check and score an answer.
+
+    A trace that cannot be scored costs a warning, not the cell; an oracle that fails costs the cell, not the run.
+    """
     task, spec, error = cell.task.task, cell.task.task.spec, answer.error
     outcome = None
     if error is None:
@@ -104,7 +106,7 @@ def judge(cell: PlannedCell, answer: Answer) -> tuple[Record, Outcome | None, Tr
 
 
 def _absurd(facts: dict[str, float]) -> list[str]:
-    """What a reader of scores should know of a set of designs that has collapsed."""
+    """Warnings about a set of designs that has collapsed."""
     share = facts["duplicates"]
     if facts["diversity"] == 0 and share > 0:
         return ["all designs are equal"]

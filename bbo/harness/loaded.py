@@ -1,4 +1,4 @@
-"""Tasks in memory, as the harness holds them: with their visible tables, and the version that their cells carry."""
+"""Tasks as the harness holds them: with their visible tables and the version that their cells record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How cells are run and what a run tells; nothing of it is part of a cell's identity."""
+"""How cells are run, and the callbacks of a run; none of this is part of a cell's identity."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """Where cells are run; an engine takes what concerns it.
+    """Where cells are run; each engine uses its own part.
 
     Args:
         jobs: local: cells side by side; slurm: jobs of the array.

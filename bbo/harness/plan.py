@@ -60,6 +60,7 @@ class PlannedCell:
     overrides: dict[str, Any] = field(default_factory=dict)
 
     def order(self) -> Order:
+        """The cell by name, for a worker elsewhere or a saved plan."""
         return Order(self.spec, self.task.reference, self.method.reference, self.preset, self.overrides)
 
 
@@ -77,7 +78,7 @@ class Plan:
     skipped: dict[str, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[PlannedCell]:
-        """All cells, seeds outermost, so that an unfinished run has whole columns to show."""
+        """All cells, seeds outermost, so that an unfinished run already has complete columns."""
         for seed, task, planned in itertools.product(self.seeds, self.tasks, self.methods):
             id, method = task.task.spec.id, planned.method
             if id in planned.unsuitable:
@@ -105,6 +106,7 @@ class Plan:
         ]
 
     def to_json(self) -> str:
+        """The plan as it is saved; the same request gives the same text."""
         tasks = [
             {"id": t.task.spec.id, "version": t.version, "data_hash": t.data_hash, "reference": t.reference} for t in self.tasks
         ]
@@ -161,7 +163,7 @@ def orders(plan: Mapping[str, Any]) -> Iterator[Order]:
         preset = method["presets"].get(task["id"])
         if preset is None:
             continue
-        if isinstance(preset, str):  # a plan of before records had overrides
+        if isinstance(preset, str):  # a plan from before records had overrides
             preset = {"name": preset, "config": method["configs"][task["id"]], "overrides": {}}
         versions = (task["id"], task["version"], task["data_hash"], method["id"], method["version"])
         spec = CellSpec(*versions, preset["config"], seed, plan["budget"], plan["protocol"])
@@ -195,7 +197,7 @@ def make(request: Request) -> Plan:
     """Look up and resolve a request.
 
     Raises:
-        BBOError: unknown names, settings or values, unavailable tasks or methods, an empty axis, two things of one name.
+        BBOError: unknown names, settings or values, unavailable tasks or methods, no tasks, methods or seeds, or two of one name.
     """
     for axis in ("tasks", "methods", "seeds"):
         if not getattr(request, axis):
@@ -267,7 +269,7 @@ def _refuse_shared_files(tasks: list[LoadedTask], methods: list[LoadedMethod]) -
     for method in methods:
         if method.local and local.file_of(method.reference.partition("+")[0]) in of_tasks:
             raise BBOError(
-                f"{method.reference} is in the file of a task, which methods must not read; put it into a file of its own"
+                f"{method.reference} is in the same file as a task, which methods must not read; move it to a file of its own"
             )
 
 

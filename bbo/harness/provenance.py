@@ -1,4 +1,4 @@
-"""On what a cell was computed: packages, commit, machine. Collected once a process."""
+"""What a cell was computed with: packages, commit, machine. Collected once per process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import bbo
 from bbo.harness.plan import PlannedCell
 
 PACKAGES = ("offline-bbo", "torch", "gpytorch", "botorch", "linear-operator", "numpy", "scipy", "scikit-learn", "pandas", "psutil")
-#: What of the checkout decides results; a results folder or notes in it do not make it dirty.
+#: The parts of the checkout that affect results; a results folder or notes do not make it dirty.
 CODE = ("bbo", "tasks", "baselines", "pyproject.toml")
 
 

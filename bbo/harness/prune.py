@@ -15,14 +15,14 @@ from bbo.errors import BBOError
 from bbo.harness.plan import orders
 from bbo.record import Record
 
-#: How the name of a folder ends that is being removed.
+#: Suffix of a folder that is being removed.
 PRUNED = "-pruned"
 
 
 def prune(out: Path, gone: Collection[Record]) -> None:
     """Remove cells, and from every plan the pairs of task and method they belong to.
 
-    Plans change first: what is stopped on the way leaves cells without a plan, which the same call removes.
+    Plans are changed first: an interrupted call leaves cells without a plan, which the next call removes.
 
     Raises:
         BBOError: a plan cannot be read, or something cannot be removed; what was removed before stays removed.

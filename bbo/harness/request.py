@@ -12,9 +12,9 @@ from typing import Any
 from bbo import protocol
 from bbo.errors import BBOError, unknown
 
-#: More seeds than this are a slip of the pen, and would fill the memory with cells.
+#: More seeds than this are surely a typing error, and would fill the memory with cells.
 MOST_SEEDS = 100_000
-#: More designs in a cell than this are a slip of the pen, too.
+#: More designs in a cell than this are surely a typing error, too.
 MOST_DESIGNS = 100_000
 
 
@@ -26,8 +26,8 @@ class Request:
         tasks, methods: ids, patterns such as `rna-*`, "all", or `FILE.py:Class`.
         seeds: seed numbers.
         preset: name of the preset for every method.
-        overrides: `METHOD.KEY` to the value's text. A method's settings reach its composed forms too (`coms.steps` also
-            `coms+ignite`); those of a composed form (`coms+ignite.steps`) reach it alone, and win.
+        overrides: `METHOD.KEY` to the value's text. A method's settings also apply to its composed forms (`coms.steps` to
+            `coms+ignite`); those of a composed form (`coms+ignite.steps`) apply to it alone, and take precedence.
         budget: designs per cell.
         skip_missing: leave out tasks and methods whose data or packages are not here, instead of refusing the plan.
     """

@@ -1,4 +1,4 @@
-"""The way in: run a request, or the cells of a plan, into a results folder. The same call again resumes."""
+"""Entry point: run a request, or the cells of a plan, into a results folder. Repeating the call resumes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def run_plan(
     listener: Listener = Listener(),
     retry_failed: bool = False,
 ) -> Status:
-    """Run what a request asks for and the folder does not hold yet; the state of its cells afterwards.
+    """Run the cells of a request that the folder does not hold yet; return the state of its cells afterwards.
 
     Raises:
         BBOError: the request cannot be planned, the folder cannot be written, or cells were lost.
@@ -50,7 +50,7 @@ def run_cells(
     listener: Listener = Listener(),
     retry_failed: bool = False,
 ) -> Status:
-    """Run those of the cells that the folder does not hold yet; the state of all of them afterwards.
+    """Run the cells that the folder does not hold yet; return the state of all of them afterwards.
 
     Raises:
         BBOError: cells could not be run or were lost.

@@ -1,7 +1,7 @@
-"""Arrays that the cells of a results folder share, whatever their seed: `DIR/shared/`, kept by hosts on behalf of their methods.
+"""Arrays that the cells of a results folder share across seeds: `DIR/shared/`, stored by hosts on behalf of their methods.
 
-An array is written whole or not at all, and made by one cell at a time: others that ask for it meanwhile wait. If the
-maker dies, its lock is released. The folder is a cache: it can be removed at any time, and results do not change.
+Writes are atomic, and one cell at a time computes an array; others that need it wait. If that cell
+dies, its lock is released. The folder is a cache: it can be removed at any time, and results do not change.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class SharedArrays:
         self._making: dict[str, FileLock] = {}
 
     def fetch(self, key: str) -> np.ndarray | Literal["make", "wait"]:
-        """The array of a key; or "make" if it is for the asking cell to make and `keep`, "wait" if another cell is making it."""
+        """The array of a key; or "make" if the asking cell must compute and `keep` it, or "wait" if another cell is computing it."""
         path = self._path(key)
         found = _read(path)
         if found is not None or key in self._making:
@@ -36,9 +36,9 @@ class SharedArrays:
             lock.acquire(blocking=False)
         except Timeout:
             return "wait"
-        except (OSError, NotImplementedError):  # no room, or no locks on this file system: then it may be made twice
+        except (OSError, NotImplementedError):  # no space, or no locks on this file system: it may be computed twice
             return "make"
-        found = _read(path)  # it may have come while we asked for the lock
+        found = _read(path)  # it may have been stored while we waited for the lock
         if found is not None:
             lock.release()
             return found
@@ -46,15 +46,15 @@ class SharedArrays:
         return "make"
 
     def keep(self, key: str, array: np.ndarray) -> None:
-        """Store what "make" asked for."""
+        """Store an array that `fetch` answered with "make"."""
         path = self._path(key)
-        with contextlib.suppress(OSError), files.whole(path) as file:  # without room nothing is shared; the cell has its array
+        with contextlib.suppress(OSError), files.whole(path) as file:  # without space nothing is shared; the cell has its array
             np.save(file, array, allow_pickle=False)
         if lock := self._making.pop(key, None):
             lock.release()
 
     def let_go(self) -> None:
-        """Leave to others what was asked for and not made."""
+        """Release the locks on arrays that were requested and not computed."""
         while self._making:
             self._making.popitem()[1].release()
 
@@ -65,5 +65,5 @@ class SharedArrays:
 def _read(path: Path) -> np.ndarray | None:
     try:
         return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):  # not there, or damaged: it is made again
+    except (OSError, ValueError, EOFError):  # missing or damaged: it is computed again
         return None

@@ -1,1 +1,1 @@
-"""Turns records into tables, figures and pages. Knows neither tasks nor methods."""
+"""Turns records into tables, figures and pages. Imports neither tasks nor methods."""

@@ -24,7 +24,7 @@ def adam_ascend(
     """Steps of Adam (betas 0.9 and 0.999) up a gradient.
 
     Adam works on every number by itself, so a batch of starts takes the same steps as one start after the other, each with an
-    optimiser of its own.
+    optimizer of its own.
 
     Args:
         gradient: designs (n, d) to gradients (n, d) of what is maximised; called once a step.

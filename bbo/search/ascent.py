@@ -64,8 +64,10 @@ def from_best(
     """Designs (budget, *shape): the best visible ones, moved up by plain gradient ascent; the last iterates, decoded.
 
     Args:
+        problem: the visible table, and where progress is reported.
         gradient: encoded designs (n, d) to gradients (n, d) of what is maximised.
-        steps, step_size: as in `ascend`.
+        steps: number of steps.
+        step_size: length factor of a step.
         encoded: the view of the table that `gradient` takes; by default z-scored.
     """
     data = encoded or problem.encoded()

@@ -1,4 +1,4 @@
-"""How good a fitted surrogate is on designs whose scores are known."""
+"""The accuracy of a fitted surrogate on designs whose scores are known."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class TwoHeads(nn.Module):
         return torch.cat([outer(F.relu(inner(shared) * keep) + shared) for inner, outer, keep in heads], dim=1)
 
     def drop(self, rows: int, generator: Generator) -> None:
-        """Draw what is kept for a batch of so many rows."""
+        """Draw what is kept for a batch of this many rows."""
         draw = torch.rand(3, rows, self.hidden, generator=generator, device=generator.device)
         self.kept = (draw >= DROPPED) / (1 - DROPPED)
 
@@ -75,6 +75,7 @@ class EnergyLoss:
     step_size: float
 
     def __call__(self, predict: Predict, batch: Batch) -> BatchLoss:
+        """Return the loss (K,) of a batch, with fresh noisy ascent steps to the negatives."""
         self.network.keep_all()
         gradient = gradient_of(lambda x: predict(x)[..., 0])
         x = batch.x

@@ -3,7 +3,7 @@
 k(a, b) = variance * exp(-|a - b|^2 / (2 lengthscale^2)), prior mean 0, independent noise; equations are numbered as in Rasmussen and
 Williams, "Gaussian Processes for Machine Learning" (2006). Inputs and scores are expected z-scored.
 The factorisation is done in float64 (with noise 0.01 beside a variance of 6 and 10^4 rows the condition number passes what
-float32 can carry); everything after it is float32, where a mean of 10^4 terms keeps five digits.
+float32 can represent); everything after it is float32, where a mean of 10^4 terms keeps five digits.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def fit(x: Tensor, y: Tensor, kernel: RBF) -> Posterior:
     """Condition the prior on x (N, d) and y (N,).
 
     Raises:
-        NumericalError: the kernel matrix has no Cholesky factor; no jitter is added in silence.
+        NumericalError: the kernel matrix has no Cholesky factor; no jitter is added silently.
     """
     coef = torch.cholesky_solve(y.double()[:, None], _factor(x, kernel))[:, 0]
     return Posterior.of(kernel, x, coef.to(x.dtype))

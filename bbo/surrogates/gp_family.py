@@ -1,4 +1,4 @@
-"""Posteriors of a family of GPs on one visible table, by the exact method that suits its space.
+"""Posteriors of a family of GPs on one visible table, by the exact algorithm that suits its space.
 
 Small sequence spaces go through `grid_gaussian_process` (Kronecker structure, conjugate gradients), all others through
 `gaussian_process` (Cholesky). Both are the same posterior; only cost and rounding differ.

@@ -48,6 +48,7 @@ class Dense(nn.Module):
         nn.init.xavier_uniform_(self.weight, generator=generator)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Inputs (n, inputs) to outputs (n, outputs)."""
         return torch.addmm(self.bias, x, self.weight)
 
 

@@ -71,7 +71,7 @@ def rank_cosine(f: Tensor, y: Tensor) -> Tensor:
 
 
 def softmax(f: Tensor, y: Tensor) -> Tensor:
-    """-sum y log softmax(f), with z-scored y as weights. Listwise."""
+    """Cross entropy of the z-scored y, as weights, and the softmax of f. Listwise."""
     return -(y * torch.log(f.softmax(-1) + TINY)).sum(-1).mean()
 
 

@@ -166,6 +166,7 @@ class SpadeLoss:
     support: Support
 
     def __call__(self, predict: Predict, batch: Batch) -> BatchLoss:
+        """The loss (K,) of a batch, with fresh steps, noise and pairs."""
         y, near, log_r = batch.y.unbind(-1)
         g, device = self.generator, y.device
         self.network.starts = torch.randn(self.network.starts.shape, generator=g, device=device)

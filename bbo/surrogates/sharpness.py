@@ -7,10 +7,10 @@ minimises the method's own loss subject to rho |grad G(b)| <= epsilon. One batch
 1. g0 = gradient of the method's loss at b.
 2. penalty = rho (grad G(b + r g/|g|) - g) / r, a finite difference of the gradient of rho |grad G|. With r = 0 the limit, the exact
    Hessian-vector product, is taken instead.
-3. The optimiser steps along g0 + lambda * penalty.
+3. The optimizer steps along g0 + lambda * penalty.
 4. lambda <- lambda + eta (rho |g| - epsilon); never projected onto lambda >= 0. IGNITE-2 keeps lambda fixed (eta = 0).
 
-SAM (Foret et al., ICLR 2021) is the classic alternative: the gradient of the loss at b + rho g0/|g0|.
+SAM (Foret et al., arXiv 2010.01412, equations 2 and 3) is the classic alternative: the gradient of the loss at b + rho g0/|g0|.
 
 BOSS ("Boosting Offline Optimizers with Surrogate Sensitivity", Dao et al., ICML 2024; see `Boss`) asks that a small random change
 of the weights rarely moves the mean prediction by more than a share of it.
@@ -127,11 +127,13 @@ class Trace:
         self.count = 0
 
     def add(self, **values: Tensor) -> None:
+        """Add one batch's values, each (K,)."""
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0) + value.detach()
         self.count += 1
 
     def take(self) -> dict[str, list[float]]:
+        """The means since the last call, K numbers for each name; starts again from zero."""
         if not self.sums:
             return {}
         means = torch.stack([total / self.count for total in self.sums.values()])
@@ -144,10 +146,12 @@ class Unregularised:
     """Plain training: the gradient of the loss, nothing recorded."""
 
     def gradients(self, objective: Objective, params: Params) -> tuple[Tensor, Params]:
+        """Loss (K,) and its gradient."""
         loss, _ = objective.loss_and_level(params)
         return loss.detach(), _gradient(loss, params)
 
     def epoch(self) -> dict[str, list[float]]:
+        """Nothing is recorded."""
         return {}
 
 
@@ -159,6 +163,7 @@ class Ignite:
         self.trace = Trace()
 
     def gradients(self, objective: Objective, params: Params) -> tuple[Tensor, Params]:
+        """Loss (K,) and steps 1 to 4 of the module's docstring: the gradient plus lambda times the penalty."""
         loss, level = objective.loss_and_level(params)
         own = _gradient(loss, params, keep_graph=True)
         slope = _gradient(level, params)
@@ -177,6 +182,7 @@ class Ignite:
         return loss.detach(), total
 
     def epoch(self) -> dict[str, list[float]]:
+        """Means of lambda, |grad G| and slack over the epoch's batches."""
         return self.trace.take()
 
 
@@ -188,6 +194,7 @@ class SAM:
         self.trace = Trace()
 
     def gradients(self, objective: Objective, params: Params) -> tuple[Tensor, Params]:
+        """Loss (K,) and its gradient at b + rho g0/|g0|."""
         loss, _ = objective.loss_and_level(params)
         own = _gradient(loss, params)
         size = norm(own)
@@ -197,6 +204,7 @@ class SAM:
         return loss.detach(), _gradient(worst, moved)
 
     def epoch(self) -> dict[str, list[float]]:
+        """Means over the epoch's batches."""
         return self.trace.take()
 
 
@@ -243,6 +251,7 @@ class Boss:
         self.trace = Trace()
 
     def gradients(self, objective: Objective, params: Params) -> tuple[Tensor, Params]:
+        """The loss with the sensitivity's penalty (K,), and the gradient of their sum."""
         loss, level = objective.loss_and_level(params)
         own = _gradient(loss, params)
         level = level.detach()
@@ -265,6 +274,7 @@ class Boss:
         return loss.detach() + self.weight * sensitivity, gradient
 
     def epoch(self) -> dict[str, list[float]]:
+        """Sensitivity, mean and deviation of the perturbations, since the last call."""
         return self.trace.take()
 
     def _worsen(self, gamma: Tensor, too_far: Tensor) -> None:
@@ -301,8 +311,8 @@ def hessian_times(level: Callable[[Params], Tensor], params: Params, direction: 
     def total(weights: Params) -> Tensor:
         return level(weights).sum()
 
-    found = torch.func.jvp(torch.func.grad(total), (here,), (direction,))
-    return found[0], found[1]
+    both = torch.func.jvp(torch.func.grad(total), (here,), (direction,))
+    return both[0], both[1]
 
 
 def norm(tensors: Params) -> Tensor:

@@ -47,7 +47,7 @@ Order = Callable[[Tensor, Sequence[Generator]], Sequence[Tensor]]
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and on what a surrogate is trained.
+    """How long, and on which rows, a surrogate is trained.
 
     Args:
         epochs: passes over the training rows.
@@ -155,8 +155,11 @@ def fit(
 
     Args:
         network: makes a freshly initialised network.
-        x: designs (N, d). y: scores (N,), usually z-scored.
+        x: designs (N, d).
+        y: scores (N,), usually z-scored.
+        plan: how long and on which rows.
         loss: what is minimised, see `Loss`.
+        generators: one for each member.
         regulariser: see `bbo.surrogates.sharpness`; none by default.
         criterion: the loss on validation rows, where it is not `loss`.
         progress: called with (batches done, batches in all).

@@ -1,6 +1,6 @@
 """Checks that any task (`bbo.testing.tasks`) or method (`bbo.testing.methods`), ours or a third party's, must pass.
 
-A check is a function without arguments that returns if all is well and raises otherwise; its message is for the plugin's author.
+A check is a function without arguments that raises if it fails; its message is for the plugin's author.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ INSTALLED = "site-packages"
 
 @dataclass(frozen=True)
 class Verdict:
-    """Outcome of one check: what it says, and why it failed (empty if it passed)."""
+    """Outcome of one check: what it checks, and why it failed (empty if it passed)."""
 
     check: str
     failure: str
 
 
 def verdicts(checks: Checks) -> list[Verdict]:
-    """Run every check; a failing one does not stop the others. An exception that ends several checks is told once."""
+    """Run every check; a failing one does not stop the others. An exception that ends several checks is reported once."""
     found: list[Verdict] = []
     told: dict[str, str] = {}
     for name, check in checks.items():
@@ -42,7 +42,7 @@ def verdicts(checks: Checks) -> list[Verdict]:
 
 
 def _failure(error: Exception) -> str:
-    """What a check's exception says; its type and place too, unless it is an assertion with words of its own."""
+    """The message of a check's exception; its type and place too, unless it is an assertion with its own message."""
     text = str(error).strip()
     if isinstance(error, AssertionError) and text:
         return text
@@ -54,7 +54,7 @@ def _failure(error: Exception) -> str:
 
 
 def _frame(error: Exception) -> traceback.FrameSummary | None:
-    """The innermost line of the plugin's own code in a traceback, or of any code where it has none."""
+    """The innermost line of the plugin's own code in a traceback, or of any code if there is none of its own."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if not f.filename.startswith(PACKAGE) and INSTALLED not in f.filename and Path(f.filename).is_file()]
     return next(reversed(own or frames), None)

@@ -1,4 +1,4 @@
-"""Committed digests of what every method returns, so that bits do not move without a new version.
+"""Committed digests of every method's designs, so that results do not change without a new version.
 
 `tests/golden/methods.json` has for each method its composed version and, for each made-up space, the digest of its designs under the
 `smoke` preset (budget 8, seed 0, portable numerics mode, pinned packages). `tools/golden_digests.py` writes it.
@@ -19,17 +19,17 @@ Entry = Mapping[str, str]
 
 
 def runs(method: LoadedMethod) -> dict[str, Runs]:
-    """The runs of a method on every made-up space that it fits; none is made yet."""
+    """The runs of a method on every made-up space that it fits; each is run when first asked for."""
     return {name: Runs(method, space) for name, space in spaces(method).items()}
 
 
 def entry(method: LoadedMethod, made: Mapping[str, Runs]) -> dict[str, str]:
-    """What belongs into the file for a method."""
+    """The file's entry for a method."""
     return {"version": method.version, **{name: digest(run().designs) for name, run in made.items()}}
 
 
 def moved(method: LoadedMethod, old: Entry | None, new: Entry) -> str:
-    """What to do where the file's entry `old` is not the present one; empty if it is."""
+    """What to do if the file's entry `old` differs from the present one; empty if it does not."""
     then = f"run: python tools/golden_digests.py {method.id}"
     if old is None:
         return f"{method.id} has no digests yet; {then}"
@@ -38,8 +38,8 @@ def moved(method: LoadedMethod, old: Entry | None, new: Entry) -> str:
     if changed := [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]:
         return (
             f"{method.id} returns other designs than before on: {', '.join(changed)}; but its version is still {new['version']}. "
-            f"If that is not meant, something that it uses has changed: undo that. If it is meant, raise the version in its MethodSpec, or "
-            f"VERSION in the shared module that changed, then {then}; a before/after table of scores goes into the commit message."
+            "If this is not intended, something that it uses has changed: undo that change. If it is intended, raise the version in its "
+            f"MethodSpec, or VERSION in the shared module that changed, then {then}; put a before/after table of scores into the commit message."
         )
     return ""
 
@@ -50,7 +50,7 @@ def read(path: Path) -> dict[str, dict[str, str]]:
 
 
 def write(path: Path, entries: Mapping[str, Entry]) -> None:
-    """Write a file, one line a method, so that changes of different methods do not conflict."""
+    """Write a file, one line per method, so that changes of different methods do not conflict."""
     lines = [f"{json.dumps(name)}: {json.dumps(entries[name])}" for name in sorted(entries)]
     path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""What every method must do, tried on small made-up problems: a box, and sequences with unequal letters."""
+"""What every method must do, tested on small made-up problems: a box, and sequences with unequal numbers of letters."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SPACES: dict[str, Space] = {
     "box": Continuous((-1.0, 0.0, -2.0, 0.0), (1.0, 5.0, 2.0, 1.0)),
     "sequence": Sequence((4, 2, 3, 4, 4, 5)),
 }
-#: For methods that want the same letters in every position.
+#: For methods that need the same letters in every position.
 EVEN: dict[str, Space] = {"even sequence": Sequence.uniform(6, 4, "ACGT")}
 #: Visible rows of a made-up problem, nine tenths of those drawn.
 ROWS = 270
@@ -45,7 +45,7 @@ def make_problem(space: Space, budget: int, rows: int = 300, seed: int = 0) -> P
 
 
 def spaces(method: LoadedMethod) -> dict[str, Space]:
-    """The made-up spaces that a method fits; the even sequences only where it refuses the uneven ones."""
+    """The made-up spaces that a method fits; the even sequences only if it refuses the uneven ones."""
     found = {name: space for name, space in SPACES.items() if not method.unsuitable(space, ROWS)}
     return found | ({} if "sequence" in found else {n: s for n, s in EVEN.items() if not method.unsuitable(s, ROWS)})
 
@@ -58,7 +58,7 @@ def smoke(method: LoadedMethod) -> Any:
 
 @dataclass(frozen=True)
 class Run:
-    """One call of `propose`: the problem with its notes, a copy of its table from before, the designs, global generators touched."""
+    """One call of `propose`: the problem with its notes, a copy of its table from before, the designs, and the global generators used."""
 
     problem: Problem
     x: Tensor
@@ -75,7 +75,7 @@ class Runs:
         self._made: dict[tuple[int, int], Run] = {}
 
     def __call__(self, budget: int = 8, repeat: int = 0) -> Run:
-        """The run with this budget; another `repeat` is another run of the same."""
+        """The run with this budget; another `repeat` is a second run with the same inputs."""
         if (budget, repeat) not in self._made:
             problem = make_problem(self.space, budget)
             x, y = problem.x.clone(), problem.y.clone()
@@ -95,7 +95,8 @@ def checks(method: LoadedMethod, made: Mapping[str, Runs] | None = None) -> Chec
     """All checks of one method, under its `smoke` preset where it has one.
 
     Args:
-        made: its runs by space, where other checks share them.
+        method: a loaded method.
+        made: its runs by space, if other checks share them.
     """
     found: Checks = {
         "has a docstring": lambda: _docstring(method),
@@ -119,7 +120,7 @@ def _bind(check: Callable[..., None], *arguments: Any) -> Callable[[], None]:
 
 @contextmanager
 def _watched() -> Iterator[list[str]]:
-    """Names of the global generators that are used meanwhile."""
+    """Names of the global generators used inside the `with` block."""
     touched: list[str] = []
     states = (torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate())  # type: ignore[index]  # noqa: NPY002
     yield touched

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-#: Which kernels torch, MKL and OpenBLAS take.
+#: Which kernels torch, MKL and OpenBLAS use.
 VARIABLES = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2", "OPENBLAS_CORETYPE": "Haswell"}
 
 

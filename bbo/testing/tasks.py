@@ -1,4 +1,4 @@
-"""What every task must do, tried on its own data and oracle. Needs the task to be available."""
+"""What every task must do, tested on its own data and oracle. The task must be available."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def _normalisers(task: Task) -> None:
     assert best <= np.float32(spec.y_max), f"a visible score is {best!r}, above spec.y_max {spec.y_max!r}"
     if spec.optimum is not None:
         assert spec.optimum >= np.float32(spec.best_visible), (
-            f"spec.optimum {spec.optimum!r} lies below spec.best_visible {spec.best_visible!r}"
+            f"spec.optimum {spec.optimum!r} is below spec.best_visible {spec.best_visible!r}"
         )
         reached = float(task.score(uniform_designs(task, 128)).max())
         assert reached <= np.float32(spec.optimum) or np.isclose(reached, spec.optimum), (
@@ -178,7 +178,7 @@ def _oracle_agrees(task: Task) -> None:
 
 
 def _corners(task: Task) -> None:
-    """Methods that climb end in corners, where a bound rounded to float32 may lie beyond the oracle's own."""
+    """Methods that ascend often end in corners, where a bound rounded to float32 may be beyond the oracle's own."""
     space = task.spec.space
     for design in space.corners(16):
         scores = task.score(design[None])

@@ -30,7 +30,7 @@ corrected 0.5 visible 0.01
 corrected 0.5 synthetic 0.01
 corrected 1.5 visible 0.1
 
-# one correction taken back
+# one correction reverted
 corrected 0.5 visible 1.0
 corrected -1.5 visible 0.1
 corrected 0.5 visible 0.1 --set $c.swap_conditions=true

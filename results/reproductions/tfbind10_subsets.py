@@ -1,5 +1,6 @@
-"""TFBind10 with other random 10000 rows, one task for each: ROOT's authors draw them anew for every seed, Design-Bench's registered
-subset is one of them (`tfbind10`, seed 0).
+"""TFBind10 on eight other random subsets of 10000 rows, one task for each.
+
+ROOT's authors draw a new subset for every seed; Design-Bench's registered subset (`tfbind10`) is the one of seed 0.
 
     bbo run -t results/reproductions/tfbind10_subsets.py:Subset1 ... -b root --preset paper:tfbind10 --seeds 0 --out DIR
 """

@@ -2,8 +2,8 @@
 
 One-hot letters (n, C, L) -> convolutions of odd width with ReLU, same length -> all positions flattened -> one dense ReLU layer
 -> a number z. The score is y_mean + y_std z, or, of a bounded network, y_low + (y_high - y_low) sigmoid(z) with the lowest and
-highest measured score: for data that cover a small part of the space, where an optimiser would find scores far beyond any that
-was measured. Evaluated in float64 on the CPU, so that threads and machines change no digit that matters. Trained by
+highest measured score: for data that cover a small part of the space, where an optimizer would find scores far beyond any that
+was measured. Evaluated in float64 on the CPU, so that threads and machines do not change significant digits. Trained by
 tools/train_oracle.py.
 """
 
@@ -19,7 +19,7 @@ def predict(weights: dict[str, np.ndarray], x: np.ndarray, batch: int = 1024) ->
     dense.bias (H,); head.weight (1, H) and head.bias (1,); y_low and y_high (), or y_mean and y_std (). Stored
     as float32 or float16.
     """
-    import torch  # only scoring needs it: a list of tasks must not wait for torch
+    import torch  # imported only for scoring: listing tasks must not wait for torch
     from torch.nn.functional import conv1d, linear, one_hot
 
     w = {key: torch.as_tensor(np.array(value, np.float64)) for key, value in weights.items()}

@@ -23,7 +23,7 @@ def uniform_rows(count: int, size: int) -> np.ndarray:
 
 
 def shards(name: str, folder: str, file: str, origin: str, pack: Callable[[np.ndarray, np.ndarray], data.Arrays]) -> data.Shards:
-    """The source of a data file that is packed from one folder of Design-Bench, under the name that `bbo data fetch` takes."""
+    """The source of a data file packed from one folder of Design-Bench, under the name for `bbo data fetch`."""
     return data.Shards(
         files=(file,),
         licence=LICENCE,

@@ -1,4 +1,4 @@
-"""What a reader must be told of a learned oracle: its measured quality; and where its file comes from."""
+"""Facts about a learned oracle: its measured quality, and where its file comes from."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def note(name: str) -> str:
     """One sentence for the task's page: held-out quality, and how far oracle and visible labels differ."""
     facts = report(name)
     held, visible = facts["held_out"], facts["visible"]
-    # Where designs repeat with other labels, a random split is easier than new designs are.
+    # If designs repeat with other labels, a random split is easier than truly new designs.
     new = f" (R2 {facts['held_out_new_designs']['r2']:.3f} on new designs)" if "held_out_new_designs" in facts else ""
     return (
         f"learned oracle, trained on all rows; a twin trained without a random 10 % reached Spearman {held['spearman']:.3f} "

@@ -60,10 +60,19 @@ def test_sequences_enter_as_raw_logits_and_boxes_as_z_scores():
     method = COMs(**COMs.presets["smoke"])
     for name, raw in (("sequence", True), ("box", False)):
         problem = make_problem(SPACES[name], 8)
-        data = problem.encoded()
-        scale, shift = method._frame(problem)
-        seen = data.x * scale + shift
-        assert_close(seen, data.codec.encode(problem.x) if raw else data.x, rtol=1e-4, atol=1e-5)
+        seen = method.view(problem)
+        assert torch.equal(seen.x, problem.space.codec(problem.device).encode(problem.x) if raw else problem.encoded().x)
+        assert torch.equal(seen.y, problem.encoded().y)
+
+
+def test_its_surrogate_predicts_z_scored_sequences_as_the_network_sees_them(monkeypatch):
+    """`bbo diagnose` asks with z-scored designs, the network reads logits."""
+    problem = make_problem(SPACES["sequence"], 8)
+    method = COMs(**COMs.presets["smoke"])
+    fitted, _ = method.train(problem)
+    monkeypatch.setattr(COMs, "train", lambda self, problem: (fitted, None))
+    predicted, _ = method.surrogate(problem).predict(problem.encoded().x)
+    assert_close(predicted, fitted.ensemble.mean(method.view(problem).x)[0], rtol=1e-4, atol=1e-5)
 
 
 def test_training_holds_the_overestimation_near_its_limit():

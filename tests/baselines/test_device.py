@@ -127,6 +127,8 @@ def watched(propose, problem):
 @pytest.mark.parametrize("name", names())
 def test_tensors_have_a_device_and_stay_there(name, space):
     method = catalogue.load_method(name)
+    if reason := method.unsuitable(space, ROWS):
+        pytest.skip(reason)
     preset = "smoke" if "smoke" in method.presets() else "default"
     method = method.cls(**method.config(preset, "", {}).config)
     watch = watched(method.propose, make_problem(space, 8, rows=ROWS))

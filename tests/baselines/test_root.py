@@ -140,7 +140,7 @@ def test_corrected_uses_no_privilege():
 
 
 def test_published_settings_are_the_papers():
-    """methods' published configs (cuong-dm/ROOT @d23f14f, configs/*.yaml)."""
+    """The published configs (cuong-dm/ROOT @d23f14f, configs/*.yaml)."""
     wanted = {
         "paper:tfbind8": (6.25, 6.25, 0.05, 15000),
         "paper:tfbind10": (6.25, 6.25, 0.05, 0),

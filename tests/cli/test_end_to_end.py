@@ -134,7 +134,7 @@ PROPOSE = "    def propose(self, problem):\n        return problem.x[:problem.bu
 DATACLASS = "from dataclasses import dataclass\n@dataclass(frozen=True)\nclass A:\n"
 PLUGINS = {
     "no class": ("a = 1\n", "mine.py 'A': known: none"),
-    "an instance": (f"class B:\n{PROPOSE}\nA = B()\n", "is no class"),
+    "an instance": (f"class B:\n{PROPOSE}\nA = B()\n", "is not a class"),
     "no propose": ("class A:\n    pass\n", "needs a method propose(self, problem)"),
     "a setting without a default": (f"{DATACLASS}    rate: float\n{PROPOSE}", "setting A.rate needs a default value"),
     "arguments": (f"class A:\n    def __init__(self, rate):\n        pass\n{PROPOSE}", "missing 1 required positional argument"),

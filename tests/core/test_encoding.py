@@ -31,7 +31,7 @@ def test_decode_undoes_encode(letters, rows, seed):
 
 
 def test_logits_follow_the_definition():
-    """log p_c - log p_0 with p = 0.6 onehot + 0.4 / C, computed the long way."""
+    """The logit log p_c - log p_0 with p = 0.6 onehot + 0.4 / C, computed the long way."""
     space = Sequence((4, 2, 3))
     x = torch.tensor([[0, 0, 0], [1, 1, 1], [3, 0, 2]])
     wanted = []

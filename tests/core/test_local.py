@@ -72,5 +72,5 @@ def test_a_file_without_a_class_name_lists_its_classes(tmp_path):
 
 def test_something_that_is_no_class_is_refused(tmp_path):
     (tmp_path / "mine.py").write_text("class A:\n    pass\n\na = A()\n")
-    with pytest.raises(BBOError, match="is no class"):
+    with pytest.raises(BBOError, match="is not a class"):
         local.load(f"{tmp_path}/mine.py:a")

@@ -231,7 +231,7 @@ def test_the_folder_itself_as_data_dir_gets_a_hint(tmp_path, monkeypatch):
     monkeypatch.setenv("BBO_DATA_DIR", str(tmp_path))
     assert TFBind8("PAX7_REF_R1").unavailable() == ""
     monkeypatch.setenv("BBO_DATA_DIR", str(tmp_path / "gone"))
-    assert f"BBO_DATA_DIR is {tmp_path / 'gone'}, which is no folder" in TFBind8("PAX7_REF_R1").unavailable()
+    assert f"BBO_DATA_DIR is {tmp_path / 'gone'}, which is not a folder" in TFBind8("PAX7_REF_R1").unavailable()
 
 
 def test_import_on_a_full_disk_is_one_clear_line(tmp_path):

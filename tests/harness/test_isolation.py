@@ -144,7 +144,7 @@ def test_a_task_and_a_method_in_one_file_are_refused(lab):
     reference = lab.body("Both", "return problem.x[:problem.budget]")
     text = (lab.folder / "both.py").read_text()
     (lab.folder / "task.py").write_text((lab.folder / "task.py").read_text() + text)
-    with pytest.raises(BBOError, match="in the file of a task"):
+    with pytest.raises(BBOError, match="in the same file as a task"):
         lab.plan(reference.replace("both.py", "task.py"))
 
 

@@ -130,7 +130,9 @@ QUICK = ("UnknownKind", "StackIsText", "TwoAnswers", "Bytes")
 def test_what_was_not_agreed_costs_its_cell_alone(lab, expected, names):
     found = beside_an_honest_method(lab, {name: HOSTILE[name] for name in names}, expected)
     reasons = {name: (r.error or {}).get("reason", r.status) for name, r in found.items()}
-    assert reasons == dict.fromkeys(names, "crash")
+    if "AsksAndDoesNotRead" in names:  # small replies may all find room in the pipe; then it fails by what it returns
+        assert reasons.pop("AsksAndDoesNotRead") in ("crash", "invalid designs")
+    assert set(reasons.values()) == {"crash"}, reasons
 
 
 arrays = st.sampled_from(

@@ -32,6 +32,14 @@ def test_sharing_changes_no_result(lab):
     assert all(verdict.equal for verdict in rerun(lab.out, sample=2, seed=0))
 
 
+def test_an_array_of_many_megabytes_is_shared(lab):
+    """Larger than all texts of a message, so that only the limit for shared arrays lets it through."""
+    method = lab.body("Large", 'problem.shared("mean", {}, lambda: torch.zeros(5_000_000))\nreturn problem.x[:problem.budget]')
+    records = lab.run(lab.plan(method, seeds=(0, 1)))
+    assert [r.error for r in records] == [None] * 2
+    assert how(records) == ["found", "made"]
+
+
 def test_other_data_other_settings_other_threads(lab):
     method = lab.body(
         "Setting", 'problem.shared("mean", {"of": problem.budget}, problem.y.mean)\nreturn problem.x[:problem.budget]'

@@ -94,7 +94,7 @@ def test_designs_cannot_be_collected_from_a_table(results, tmp_path) -> None:
     bbo("collect", results, "--to", tmp_path / "all.csv")
     answer = bbo("collect", tmp_path / "all.csv", "--to", tmp_path / "all.parquet")
     assert answer.exit_code == 2
-    assert "no designs at hand" in answer.stderr
+    assert "no designs found" in answer.stderr
 
 
 @pytest.mark.parametrize("path", sorted((HERE / "schemas").glob("cells-*.*")), ids=lambda p: p.name)
@@ -160,7 +160,7 @@ def test_damaged_rows_are_one_line(results, tmp_path) -> None:
 
 def test_other_files_are_refused(results, tmp_path) -> None:
     (tmp_path / "x.txt").write_text("hello")
-    assert "is no results" in bbo("report", tmp_path / "x.txt").stderr
+    assert "are not results" in bbo("report", tmp_path / "x.txt").stderr
     assert "must end in .parquet or .csv" in bbo("collect", results, "--to", tmp_path / "x.json").stderr
 
 

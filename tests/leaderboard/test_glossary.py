@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_committed_page_is_what_the_words_give() -> None:
-    """If this fails: python -c "from bbo.leaderboard.documents import glossary; print(glossary.markdown(), end='')" > docs/glossary.md"""
+    """The fix: python -c "from bbo.leaderboard.documents import glossary; print(glossary.markdown(), end='')" > docs/glossary.md ."""
     assert (ROOT / "docs" / "glossary.md").read_text() == glossary.markdown()
 
 

@@ -34,7 +34,7 @@ def plan(folder, *pairs) -> None:
 
 @pytest.fixture
 def results(store, make):
-    """letters fits t1 only, lazy was run on t1 only, never fits no task."""
+    """Method letters fits t1 only, lazy was run on t1 only, never fits no task."""
     scores = {"random": (0.5, 0.5), "letters": (0.9, None), "lazy": (0.8, None), "all": (0.7, 0.6)}
     cells = [
         make(task, name, seed, score + seed / 100)
@@ -64,7 +64,7 @@ def test_a_dash_with_the_reason_is_not_a_failure_and_not_a_gap(results) -> None:
     assert (
         found["never"][-2:] == [f"{NOT_APPLICABLE} [{next(k for k, v in letters.items() if v == 'not applicable: no reason')}]"] * 2
     )
-    assert "failed" not in text.split("Rows stand")[0]
+    assert "failed" not in text.split("Rows are")[0]
 
 
 def test_rows_over_fewer_tasks_say_so_and_gaps_stand_below(results) -> None:
@@ -79,9 +79,9 @@ def test_rows_over_fewer_tasks_say_so_and_gaps_stand_below(results) -> None:
     ]
     text = bbo("report", results)
     assert "does not fit 1 of 2 tasks; its mean rank and means are over the others" in text
-    assert "run on 1 of 2 tasks; its mean rank is over these, and it stands below the complete rows" in text
+    assert "run on 1 of 2 tasks; its mean rank is over these, and it is listed below the complete rows" in text
     assert f"{NOT_APPLICABLE}: the method does not fit the task" in text
-    assert "·: not run; such a row stands below" in text
+    assert "·: not run; such a row is listed below" in text
 
 
 def test_aggregates_are_over_the_tasks_a_method_fits(results) -> None:

@@ -135,7 +135,7 @@ def test_saturated_tasks_are_marked_and_every_table_is_ordered_by_what_it_shows(
     assert (
         "- [a] saturated: random designs come near the top, so no best is marked at the 100th percentile; compare the 50th" in text
     )
-    assert "Rows stand in the order of the mean rank at the table's percentile" in text
+    assert "Rows are in the order of the mean rank at the table's percentile" in text
     assert "Note: random designs reach 0.93." in text
 
 

@@ -112,3 +112,17 @@ def test_leave_one_out_is_what_a_fit_without_the_row_predicts():
     rest = [torch.arange(12) != i for i in range(12)]
     wanted = torch.stack([fit(x[keep], y[keep], kernel).mean(x[~keep])[0] for keep in rest])
     assert_close(leave_one_out(x, y, kernel), wanted, atol=1e-5, rtol=1e-5)
+
+
+def test_a_nearly_full_grid_has_the_same_preconditioner():
+    """Computed from the few hidden cells; the posterior is the definition's either way."""
+    space, generator = Sequence((5, 4, 5)), torch.Generator().manual_seed(0)
+    designs = torch.cartesian_prod(*(torch.arange(c) for c in space.letters))[torch.randperm(100, generator=generator)[:90]]
+    y = torch.randn(90, generator=generator)
+    encoded = Encoded.of(space, designs, y)
+    table, kernel = VisibleTable.of(encoded, designs), RBF(3.0, 5.0, 0.05)
+    regression = GridRegression(GridData.of(table.grid, table.numbers, encoded.y), kernel)
+    assert_close(regression._gram(), regression._gram_at(regression.data.cells), atol=1e-5, rtol=0)
+    q = torch.randn(20, encoded.dim, generator=generator)
+    (posterior,) = regression.fit([kernel])
+    assert_close(posterior.mean(q), fit(encoded.x, encoded.y, kernel).mean(q), atol=1e-3, rtol=1e-3)

@@ -29,7 +29,8 @@ class Engine(Protocol):
         engine_options: EngineOptions,
         listener: Listener,
         replace_failed: bool = False,
-    ) -> None: ...
+    ) -> None:
+        """Run `cells` into the results folder `out`."""
 
 
 def load(name: str) -> Engine:

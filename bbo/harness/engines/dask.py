@@ -1,4 +1,4 @@
-"""Runs cells on the workers of any Dask scheduler. Workers write the records; only the news that a cell ended comes back."""
+"""Runs cells on the workers of any Dask scheduler. Workers write the records and report only that a cell has ended."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bbo.harness.engines import worker
 from bbo.harness.options import EngineOptions, Listener, RunOptions
 from bbo.harness.plan import PlannedCell
 
-#: Seconds in which something must listen at the scheduler's address.
+#: Seconds within which the scheduler's address must accept a connection.
 PATIENCE = 10
 
 
@@ -81,7 +81,7 @@ def run(
 
 
 def _reach(address: str) -> None:
-    """Raise at once if nothing can listen at an address, or nothing does: the client itself would try on for most of a minute.
+    """Raise at once if an address is invalid or nothing listens there: the client itself would keep trying for most of a minute.
 
     Raises:
         BBOError: with the reason.

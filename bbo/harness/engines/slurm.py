@@ -1,4 +1,4 @@
-"""Runs cells as a Slurm job array. Every job has its own share of the cells and writes their records; the folder tells what ended."""
+"""Runs cells as a Slurm job array. Every job runs its share of the cells and writes their records; the results folder shows which have ended."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def run(
 
 def _ended(out: Path, key: str, was_failed: bool) -> bool:
     folder = record.cell_folder(out, key)
-    # A cell that is run again has its failed record until the new one comes: only a done one is news while jobs run.
+    # A cell that is run again keeps its failed record until the new one is written, so while jobs run only done cells count.
     return (folder / "designs.npz").exists() if was_failed else folder.exists()
 
 

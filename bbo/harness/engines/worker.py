@@ -1,4 +1,4 @@
-"""What an engine runs elsewhere: takes cells by name, runs them on hosts of its own process, which write the records themselves."""
+"""What an engine runs on another machine: takes cells by name and runs them on hosts in its own process, which write the records."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run_all(orders: list[Order], out: Path, options: RunOptions, replace_failed:
         OSError: the results cannot be written.
     """
     host = Host(out, options, replace_failed=replace_failed)
-    # A scheduler ends a job with SIGTERM: the running cell is then given up without a record, not recorded as a crash.
+    # A scheduler ends a job with SIGTERM: the running cell is then abandoned without a record, not recorded as a crash.
     signal.signal(signal.SIGTERM, lambda number, frame: host.stop.set())
     try:
         for order in orders:

@@ -1,1 +1,1 @@
-"""The method's own process: the host's end of it, its own end, the messages between, and what is hidden from it."""
+"""The method's process: the host's side, the process's side, the messages between them, and what is hidden from methods."""

@@ -1,7 +1,7 @@
 """The process in which methods run. It receives visible data and settings over a pipe and sends designs back.
 
-It holds no task and no oracle: those stay in the process that started it (`bbo.harness.host`). Messages to it are `Job`s, replies to
-what it asked, and `Settle`; messages from it are those of `bbo.harness.sandbox.wire`.
+It holds no task and no oracle: those stay in the process that started it (`bbo.harness.host`). It receives `Job`s, replies to its
+questions, and `Settle`; it sends the messages of `bbo.harness.sandbox.wire`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from bbo.harness.sandbox.state import State
 from bbo.space import Space
 from bbo.text import bounded_list, clean, clean_json
 
-#: Points of a trace, about: designs of more steps are not sent.
+#: Approximate number of points in a trace; designs of further steps are not sent.
 TRACE_POINTS = 50
 #: Seconds between two questions for an array that another cell is making.
 WAIT = 0.3
@@ -37,8 +37,11 @@ WAIT = 0.3
 
 @dataclass(frozen=True)
 class Job:
-    """One call of a method. `x` and `y` are None where the process holds the data of `data_hash` from the job before; `ticket` goes
-    with every message, and arrays of more than `longest` bytes are no designs."""
+    """One call of a method.
+
+    `x` and `y` are None if the process still holds the data of `data_hash` from the job before. Every message carries `ticket`, and an
+    array of more than `longest` bytes is refused as designs.
+    """
 
     ticket: str
     longest: int
@@ -59,13 +62,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Settle:
-    """Asks, after an answer, whether the process has more to say and in which state the method left it."""
+    """Sent after an answer: asks whether the process has more messages, and in which state the method left it."""
 
     ticket: str
 
 
 class Channel:
-    """The way to the host; messages of different threads of a method do not mix."""
+    """The connection to the host; messages from different threads of a method do not mix."""
 
     def __init__(self, pipe: Connection) -> None:
         self.pipe, self.ticket = pipe, ""
@@ -73,13 +76,19 @@ class Channel:
         os.register_at_fork(after_in_child=self._forked)
 
     def send(self, message: wire.Message) -> None:
-        # Forked children of a method may not speak for it; only what they reached for is told.
+        """Send one message to the host; nothing is sent from a forked child, except a violation."""
+        # Forked children of a method may not send messages for it; only their violations are reported.
         if os.getpid() == self.process or isinstance(message, wire.Violation):
             data = wire.encode(self.ticket, message)
             with self._lock:
                 self.pipe.send_bytes(data)
 
     def ask(self, message: wire.Message) -> Any:
+        """Send one message and return the host's reply.
+
+        Raises:
+            RuntimeError: called from a forked child.
+        """
         if os.getpid() != self.process:
             raise RuntimeError(f"only the method's own process may ask for what the harness keeps ({type(message).__name__})")
         with self._lock:
@@ -91,7 +100,7 @@ class Channel:
 
 
 class Asked(Mapping[str, float]):
-    """Privileged knowledge that stays with the host until it is asked for, so that every use is known there."""
+    """Privileged knowledge, which the host keeps until it is requested, so that the host knows of every use."""
 
     def __init__(self, names: tuple[str, ...], channel: Channel) -> None:
         self._names, self._channel = names, channel
@@ -118,6 +127,7 @@ class SharedByHost:
         self._channel, self._of = channel, of
 
     def fetch(self, key: str, make: Callable[[], np.ndarray]) -> tuple[np.ndarray, bool]:
+        """The array of a key, from `make` if no cell has computed it yet; and whether it was found."""
         whole = hashlib.sha256(json.dumps([*self._of, key]).encode()).hexdigest()
         while isinstance(reply := self._channel.ask(wire.Fetch(whole)), str) and reply == "wait":
             time.sleep(WAIT)
@@ -134,7 +144,7 @@ def main(pipe_fd: int, lifeline_fd: int, hidden: guard.Hidden) -> None:
     _die_with_host(lifeline_fd)
     faulthandler.enable()
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-        file.write("800")  # where the machine runs out of memory, this process goes before the one that keeps the records
+        file.write("800")  # if the machine runs out of memory, this process is killed before the one that writes the records
     _adopt_orphans()
     for descriptor in (pipe_fd, lifeline_fd):
         os.set_inheritable(descriptor, False)
@@ -168,8 +178,10 @@ def main(pipe_fd: int, lifeline_fd: int, hidden: guard.Hidden) -> None:
 
 
 def _adopt_orphans() -> None:
-    """Make what this process starts its child for good: a daemon too is then found and ended with it. Elsewhere than on Linux
-    only what carries the process's mark in its environment is found."""
+    """Adopt the orphans of child processes, so that daemons too are found and ended with this process.
+
+    On other systems than Linux only processes with this process's mark in their environment are found.
+    """
     if sys.platform == "linux":
         import ctypes
 
@@ -183,7 +195,7 @@ def _die_with_host(lifeline: int) -> None:
     if sys.platform == "linux":
         import fcntl
 
-        # By signal, since a method may hold the interpreter's lock for hours, so that no thread of ours would run.
+        # By signal, since a method may hold the interpreter's lock for hours, and no thread of ours would run.
         fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())
         fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
         fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
@@ -208,7 +220,7 @@ def _answer(job: Job, x: np.ndarray, y: np.ndarray, channel: Channel, catalogue:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         try:
-            # Importing is the process's cost, not the cell's: other cells of this process find the modules loaded.
+            # Imports count for the process, not for the cell: later cells of this process find the modules loaded.
             method = catalogue.load_method(job.reference).cls(**job.config)
             device = torch.device(job.device if job.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
             stack = _stack(torch, device)
@@ -249,7 +261,7 @@ def _answer(job: Job, x: np.ndarray, y: np.ndarray, channel: Channel, catalogue:
 
 
 class InvalidDesigns(TypeError):
-    """What a method returned cannot be sent as an array."""
+    """The method returned something that cannot be sent as an array."""
 
 
 def _plain(found: Any, longest: int) -> np.ndarray:
@@ -259,7 +271,7 @@ def _plain(found: Any, longest: int) -> np.ndarray:
     try:
         designs = found.detach().cpu().numpy() if isinstance(found, torch.Tensor) else np.asarray(found)
     except Exception as error:  # no rectangle, a sparse or a meta tensor, bfloat16
-        raise InvalidDesigns(f"what the method returned is no array: {type(error).__name__}: {_said(error)}") from None
+        raise InvalidDesigns(f"what the method returned is not an array: {type(error).__name__}: {_said(error)}") from None
     if designs.dtype.hasobject or designs.dtype.names is not None:
         what = "Objects" if designs.dtype.hasobject else "records"
         raise InvalidDesigns(f"the method returned a {type(found).__name__} of {what}; designs are an array of numbers")
@@ -277,7 +289,7 @@ def _error(reason: str, error: BaseException, trace: bool = True) -> dict[str, s
 
 
 def _said(error: Any) -> str:
-    """The message of an exception; one whose `__str__` fails has none."""
+    """The message of an exception; empty if its `__str__` fails."""
     try:
         return str(error)
     except Exception:
@@ -321,7 +333,7 @@ def _stack(torch: Any, device: Any) -> dict[str, Any]:
 
 def _reset_peak_memory() -> None:
     with contextlib.suppress(OSError), open("/proc/self/clear_refs", "w") as file:
-        file.write("5")  # elsewhere than on Linux the peak is that of the process so far
+        file.write("5")  # on other systems than Linux the peak is that of the process so far
 
 
 def _peak_memory_mb() -> float:

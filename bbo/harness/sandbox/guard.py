@@ -1,6 +1,6 @@
-"""Watches over a method process: importing a task, opening hidden files or walking the heap is refused and told to the host.
+"""Guards a method process: importing a task, opening hidden files or searching the heap is refused and reported to the host.
 
-It stops accidents and lazy cheating. It is no prison: code that means harm can get round anything that runs in its own process.
+It prevents accidents and casual cheating. It is not a security barrier: malicious code can bypass any guard in its own process.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Violation(PermissionError):
 
 
 def watch(hidden: Hidden, report: Callable[[str], None]) -> None:
-    """Refuse what `hidden` names from now on; `report` is called before the refusal, which the method may swallow."""
+    """Refuse access to `hidden` from now on; `report` is called before the error is raised, since the method may catch it."""
 
     def refuse(what: str) -> None:
         report(what)
@@ -82,7 +82,7 @@ def watch(hidden: Hidden, report: Callable[[str], None]) -> None:
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event in HEAP_EVENTS:
-            # torch walks its own objects in places; a method has no use for it.
+            # torch itself walks the heap in places; methods have no need to.
             if not sys._getframe(1).f_code.co_filename.startswith(libraries):
                 refuse(f"the method called {event}; methods may not search the heap")
         elif event in PATH_EVENTS:

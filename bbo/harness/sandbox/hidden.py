@@ -9,7 +9,7 @@ from pathlib import Path
 from bbo import catalogue, data
 from bbo.harness.sandbox.guard import Hidden
 
-#: Environment variables that lead to data or results; taken from the method's process.
+#: Environment variables that lead to data or results; removed from the method's environment.
 VARIABLES = ("BBO_DATA_DIR",)
 
 
@@ -27,7 +27,7 @@ def list_hidden(out: Path, local_tasks: frozenset[str] = frozenset()) -> Hidden:
     for module in modules:
         try:
             spec = importlib.util.find_spec(module)
-        except ImportError:  # a third party's broken package holds nothing that could be reached
+        except ImportError:  # a third party's broken package holds nothing that a method could reach
             continue
         if spec and spec.origin:
             paths.add(Path(spec.origin))

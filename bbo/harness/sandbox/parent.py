@@ -1,4 +1,4 @@
-"""One method process as the host holds it: started in its own session, watched from outside, killed with all it started."""
+"""The host's side of a method process: started in its own session, watched from outside, killed with all it started."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from bbo.text import clean
 
 #: Seconds between two looks at memory, time and the stop flag.
 TICK = 0.05
-#: Seconds a process may take until it has imported what it needs and taken its first job.
+#: Seconds a process may take to import what it needs and receive its first job.
 START = 600.0
-#: Bytes of what a method printed that are kept.
+#: Bytes of a method's output that are kept.
 OUTPUT = 4000
 
 #: Bytes of output on disk, after which it is emptied.
 OUTPUT_FILE = 2**26
-#: Seconds a process may take to say that it has nothing more to say.
+#: Seconds a process may take to confirm that it has no more messages.
 SETTLE = 10.0
 #: Environment variable that marks a method process and all it starts.
 MARK = "BBO_METHOD_PROCESS"
@@ -75,12 +75,12 @@ class Stopped(Exception):
 
 
 class Stale(Exception):
-    """The process spoke of another job than the one it was given; it is dead now."""
+    """The process sent a message of another job than its present one; it has been killed."""
 
 
 @dataclass(frozen=True)
 class Arrived:
-    """What the reader took from the pipe, and when (`time.monotonic`): a message with its ticket, or why there will be none."""
+    """What the reader received, and when (`time.monotonic`): a message with its ticket, or why there will be none."""
 
     time: float
     ticket: str
@@ -93,7 +93,7 @@ class MethodProcess:
     def __init__(self, threads: int, hidden: Hidden) -> None:
         self.cells = 0
         self.data_hash = ""
-        #: Whether the next cell would find the process as this one did.
+        #: Whether the next cell would find the process in the same state as this one did.
         self.clean = True
         self._mark = uuid.uuid4().hex
         self._folder = Path(tempfile.mkdtemp(prefix="bbo-method-"))
@@ -129,15 +129,16 @@ class MethodProcess:
 
     @property
     def alive(self) -> bool:
+        """Whether the process still runs."""
         return self._popen.poll() is None
 
     def ask(self, job: Job, bounds: Bounds, stop: threading.Event, on_message: OnMessage) -> wire.Answer:
-        """Run a job and return its answer, with the cost as it was seen from outside.
+        """Run a job and return its answer, with the cost as measured from outside.
 
         Raises:
-            Lost: no answer came, or not as agreed; the process is dead then.
-            Stale: something of an earlier job is still at work in the process, which is dead then.
-            Stopped: `stop` was set; the process is dead then.
+            Lost: no answer came, or it broke the protocol; the process has been killed.
+            Stale: something of an earlier job still runs in the process, which has been killed.
+            Stopped: `stop` was set; the process has been killed.
         """
         self.cells += 1
         with contextlib.suppress(OSError):
@@ -196,11 +197,13 @@ class MethodProcess:
         try:
             if (reply := on_message(message)) is not None:
                 if isinstance(reply, str) and reply == "make":
-                    self._longest = max(self._longest, wire.TEXTS + wire.SHARED)
+                    self._longest += wire.SHARED
                 self._send(reply)
+            if isinstance(message, wire.Keep):
+                self._longest = max(self._longest - wire.SHARED, wire.TEXTS)
         except Lost:
             raise
-        except Exception as error:  # whatever it is, it came of this message
+        except Exception as error:  # any exception here was caused by this message
             what = f"{type(message).__name__} could not be handled: {type(error).__name__}: {error}"
             raise Lost("crash", clean(f"the message {what}")) from error
 
@@ -214,17 +217,17 @@ class MethodProcess:
         return arrived.message
 
     def _check(self, answer: wire.Answer, job: Job) -> None:
-        """What the process says of itself must agree with what was asked for."""
+        """Check that the device and threads that the process reports are those requested."""
         stack = answer.stack
         if answer.error and not stack:
             return
         device, threads = stack.get("device"), stack.get("threads")
         if device is None or (job.device != "auto" and device != job.device) or threads != job.threads:
             asked = f"device {job.device}, {job.threads} threads"
-            raise Lost("crash", f"the method's process says device {device}, {threads} threads; asked for was {asked}")
+            raise Lost("crash", f"the method's process reports device {device}, {threads} threads; requested was {asked}")
 
     def _settle(self, job: Job, stop: threading.Event) -> None:
-        """End what the cell left running, see that its process has nothing more to say, and ask in which state it is."""
+        """End what the cell left running, check that its process has no more messages, and ask for the process's state."""
         left = _descendants(self._popen.pid)
         for process in left:
             with contextlib.suppress(psutil.Error):
@@ -242,7 +245,7 @@ class MethodProcess:
             if isinstance(arrived.message, wire.Violation):
                 raise Lost("violation", arrived.message.message)
             if not (isinstance(arrived.message, wire.Settled) and arrived.ticket == ticket):
-                raise Lost("crash", "the method's process said more than it was asked")
+                raise Lost("crash", "the method's process sent more messages than it was asked for")
             self.clean = self.clean and not arrived.message.changed
             return
         self.clean = False
@@ -257,10 +260,10 @@ class MethodProcess:
             return ""
 
     def kill(self) -> None:
-        """End the process and all it started, in sessions of their own too; no signal handler of theirs can prevent it."""
+        """Kill the process and all it started, even in other sessions; no signal handler can prevent it."""
         if self.alive:
             with contextlib.suppress(psutil.Error):
-                psutil.Process(self._popen.pid).suspend()  # so that it starts nothing while its children are looked for
+                psutil.Process(self._popen.pid).suspend()  # so that it starts nothing while we look for its children
             _end(lambda: _descendants(self._popen.pid))
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._popen.pid, signal.SIGKILL)
@@ -276,7 +279,7 @@ class MethodProcess:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _marked(self) -> list[psutil.Process]:
-        """What lives on of a process that has died: its children, wherever they went, carry its mark."""
+        """Surviving children of a process that has died: they carry its mark in their environment."""
         found = psutil.process_iter(["environ", "status"])
         return [p for p in found if (p.info["environ"] or {}).get(MARK) == self._mark and p.info["status"] != psutil.STATUS_ZOMBIE]
 
@@ -284,11 +287,11 @@ class MethodProcess:
         try:
             self._outbox.put_nowait(message)
         except queue.Full:
-            raise Lost("crash", "the method's process asks and does not read the answers") from None
+            raise Lost("crash", "the method's process asks questions and does not read the answers") from None
 
     def _write(self) -> None:
         # Towards the method's process a pickle is harmless: the host made it.
-        with contextlib.suppress(OSError):  # it died; the reader tells so
+        with contextlib.suppress(OSError):  # it died; the reader reports that
             while not self._closed.is_set():
                 with contextlib.suppress(queue.Empty):
                     self._pipe.send(self._outbox.get(timeout=1))
@@ -298,11 +301,11 @@ class MethodProcess:
         while not isinstance(message, str) or not message:
             ticket = ""
             try:
-                ticket, message = wire.decode(self._pipe.recv_bytes(self._longest))
+                ticket, message = wire.decode(self._pipe.recv_bytes(_Limit(self)))  # type: ignore[arg-type]
             except (EOFError, ConnectionError):
                 message = self._how_it_ended()
-            except Exception as error:  # bytes that are no message, or too many: nothing that follows can be made out
-                message = f"the method's process wrote garbage into the harness's pipe ({error})"
+            except Exception as error:  # not a message, or too many bytes: nothing after it can be decoded
+                message = f"the method's process wrote invalid bytes into the harness's pipe ({error})"
             arrived = Arrived(time.monotonic(), ticket, message)
             while not self._closed.is_set():
                 with contextlib.suppress(queue.Full):
@@ -315,7 +318,7 @@ class MethodProcess:
         with contextlib.suppress(queue.Empty):
             arrived = self._inbox.get(timeout=TICK)
         if arrived and isinstance(arrived.message, str) and self._popen.poll() == -signal.SIGTERM:
-            stop.wait(1)  # a scheduler that ends a job signals host and method alike; ours may come a moment later
+            stop.wait(1)  # a scheduler that ends a job signals both host and method; the host's signal may arrive a moment later
         if stop.is_set():
             raise Stopped
         return arrived
@@ -351,7 +354,7 @@ def _runs(process: psutil.Process) -> bool:
 
 
 def _end(look: Callable[[], list[psutil.Process]]) -> None:
-    """Kill what `look` finds until it finds nothing: what is killed may have started more in the meantime."""
+    """Kill the processes that `look` finds until it finds none: a killed process may have started others in the meantime."""
     for _ in range(100):
         found = look()
         for process in found:
@@ -391,14 +394,27 @@ def _cpu_seconds(pid: int) -> float | None:
 
 
 def _peak_memory_mb(pid: int) -> float | None:
-    """Largest resident memory of a process since it was last reset; None elsewhere than on Linux."""
+    """Largest resident memory of a process since it was last reset; None on other systems than Linux."""
     with contextlib.suppress(OSError, StopIteration), open(f"/proc/{pid}/status") as file:
         return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) / 1024
     return None
 
 
+class _Limit:
+    """The longest message that a process may send, as it stands when a message arrives.
+
+    The reader waits in `recv_bytes`, perhaps since before the limit changed, and that compares lengths with what it was given.
+    """
+
+    def __init__(self, process: MethodProcess) -> None:
+        self._process = process
+
+    def __lt__(self, length: int) -> bool:
+        return self._process._longest < length
+
+
 class _Memory:
-    """Resident memory of a process and all it started; the children are looked for less often, since that is slow."""
+    """Resident memory of a process and all it started; children are searched for less often, since that is slow."""
 
     def __init__(self, pid: int, gigabytes: float) -> None:
         self._limit, self._looks = gigabytes * 1e9, 0
@@ -421,7 +437,7 @@ class _Memory:
 
 
 def _environment(threads: int, work: Path) -> dict[str, str]:
-    """The host's environment without the ways to data, and with all that must be settled before libraries load."""
+    """The host's environment without the variables that lead to data, and with all settings that libraries read when they load."""
     env = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     # BLAS reads its thread count when it is loaded, cuBLAS its workspace when CUDA starts; DYNAMIC lets a busy machine
     # change the number of threads, and the hash seed the order of sets: both can change the last bits of a result.

@@ -1,5 +1,7 @@
-"""State of a method process that outlives a cell: put back before each cell where that is cheap, else noticed, so that the host
-replaces the process. A fingerprint sees what methods change by accident; it is no protection against one that hides its traces.
+"""State of a method process that outlives a cell.
+
+Where it is cheap, the state is reset before each cell; other changes are detected, and the host then replaces the process. This
+catches what methods change by accident; it does not protect against a method that hides its traces.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ _WATCHED = (
 _CLASSES = ("Tensor", "Generator", "nn.Module", "nn.Parameter", "autograd.Function")
 #: Modules of settings: classes with plain values.
 _SETTINGS = ("linear_operator.settings", "gpytorch.settings", "botorch.settings")
-#: None is left out: entering and leaving a setting may leave one behind.
+#: Values that are None are ignored: entering and leaving a setting may leave one behind.
 _PLAIN = (bool, int, float, str)
 
 
@@ -50,7 +52,7 @@ class State:
         self._settings = {name: _values(sys.modules[name]) for name in _SETTINGS if name in sys.modules}
 
     def restore(self, threads: int, tf32: bool, seed: int) -> None:
-        """The same start for every cell."""
+        """Reset the state, so that every cell starts the same."""
         torch = self._torch
         os.environ.clear()
         os.environ.update(self._environment)
@@ -77,14 +79,14 @@ class State:
         torch.backends.cudnn.benchmark = False
         torch.backends.mkldnn.enabled = self._mkldnn
         np.seterr(divide="warn", over="warn", under="ignore", invalid="warn")
-        # Methods are to use the generator only; a library that reaches for a global one is at least repeatable.
+        # Methods must use only their generator; with this, a library that uses a global one is at least repeatable.
         torch.manual_seed(seed)
         np.random.seed(seed % 2**32)  # noqa: NPY002
         random.seed(seed)
         self._before = self._fingerprint()
 
     def changed(self) -> list[str]:
-        """Names of the state that is not as it was when the cell began and that `restore` does not put back."""
+        """Names of the state that the cell changed and that `restore` does not reset."""
         _stop_timers()
         try:
             after = self._fingerprint()
@@ -103,7 +105,7 @@ class State:
             "denormal numbers": bool(torch.tensor([1e-310], dtype=torch.float64).mul(0.5).gt(0)),
             "threads of BLAS": _blas_threads(),
             "processors": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
-            # Libraries append their own, which find what others do not.
+            # Libraries append their own finders, which find what others do not.
             "finders of modules": dict(enumerate(map(id, sys.meta_path))),
             "tracing": (sys.gettrace(), sys.getprofile()),
             "descriptors": tuple(_open(number) for number in (0, 1, 2)),
@@ -150,7 +152,7 @@ def _values(module: types.ModuleType) -> dict[str, Any]:
 
 
 def _agree(before: Any, after: Any) -> bool:
-    """Equal, but that members may have come to a module: libraries add some when they are first used."""
+    """Whether both are equal, except for members added to a module: libraries add some when they are first used."""
     if isinstance(before, dict) and isinstance(after, dict):
         return all(after.get(key) == value for key, value in before.items())
     return bool(before == after)

@@ -1,7 +1,7 @@
-"""Messages of a method process to its host: JSON and, where there is one, an array. Nothing that a method wrote is unpickled.
+"""Messages of a method process to its host: JSON, and in some an array. Nothing that a method wrote is unpickled.
 
-Every message carries the ticket of the job it belongs to: the cell's name and a number drawn by the host for this job alone. What
-comes in is checked whole here, so that the host handles typed messages only; whatever is not one is `Garbage`.
+Every message carries the ticket of its job: the cell's name and a random number that the host drew for this job. Messages are
+checked completely here, so that the host handles only typed messages; anything else is `Garbage`.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ REASONS = ("error", "memory", "violation", "invalid designs")
 
 
 class Garbage(ValueError):
-    """Bytes that are no message, or a message whose contents are not as agreed."""
+    """Bytes that are not a message, or a message with invalid contents."""
 
 
 @dataclass(frozen=True)
 class Begin:
-    """The job has come; the time limit counts from here."""
+    """The job has arrived; the time limit counts from here."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Propose:
 
 @dataclass(frozen=True)
 class Progress:
-    """`step` of `total` steps are done; `array` holds the designs as they stand where a trace is wanted."""
+    """`step` of `total` steps are done; `array` holds the current designs if a trace was requested."""
 
     step: int
     total: int
@@ -50,14 +50,14 @@ class Progress:
 
 @dataclass(frozen=True)
 class Ask:
-    """Privileged knowledge is asked for by name."""
+    """A request for privileged knowledge, by name."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Fetch:
-    """An array that seeds share is asked for."""
+    """A request for an array that seeds share."""
 
     key: str
 
@@ -72,14 +72,14 @@ class Keep:
 
 @dataclass(frozen=True)
 class Violation:
-    """The method reached for something hidden."""
+    """The method tried to access something hidden."""
 
     message: str
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The end of a job: `array` holds the designs, or `error` says why there are none. Stack and cost are what the process says."""
+    """The end of a job: `array` holds the designs, or `error` says why there are none. Stack and cost are as the process reports them."""
 
     error: dict[str, str] | None
     notes: dict[str, Any] = field(default_factory=dict)
@@ -91,7 +91,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Settled:
-    """The process has nothing more to say of the job; `changed` names the state that the method left changed."""
+    """The process has no more messages for the job; `changed` names the state that the method left changed."""
 
     changed: list[str] = field(default_factory=list)
 
@@ -129,14 +129,14 @@ def decode(data: bytes) -> tuple[str, Message]:
             raise Garbage(f"a message {kind} has the facts {', '.join(checks) or 'none'}")
         for name, check in checks.items():
             if not check(facts[name]):
-                raise Garbage(f"'{name}' of the message {kind} is not as agreed")
+                raise Garbage(f"'{name}' of the message {kind} is not valid")
         takes = any(f.name == "array" for f in fields(cls))
         if end < len(data) and not takes:
             raise Garbage(f"a message {kind} has no array")
         message = cls(**facts, **({"array": _array(data, end) if end < len(data) else None} if takes else {}))
     except Garbage:
         raise
-    except Exception as error:  # of the parsers' many
+    except Exception as error:  # the parsers raise many kinds
         raise Garbage(f"not a message ({type(error).__name__})") from None
     if isinstance(message, Keep) and message.array is None:
         raise Garbage("a message Keep has an array")

@@ -1,4 +1,4 @@
-"""What can be tabled of a cell: scores, scores above chance, how the designs lie, and what they cost."""
+"""What tables can show of a cell: scores, scores above chance, how the designs are spread, and their cost."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Metric:
     """One number a seed.
 
     Args:
-        title: what a table of it is called; `{percentile}` stands for the percentile where it depends on one.
-        short: the head of a column of it.
+        title: the title of its table; `{percentile}` is replaced by the percentile if it depends on one.
+        short: the head of its column.
         digits: decimals shown.
         better: 1 if larger is better, -1 if smaller, 0 if neither (no best is marked).
         values: the seeds' numbers (n,), of the seeds that have one.
@@ -33,6 +33,7 @@ class Metric:
 
     @property
     def by_percentile(self) -> bool:
+        """Whether the metric depends on a percentile."""
         return "{percentile}" in self.title
 
 
@@ -62,5 +63,5 @@ METRICS = {
     "wall-time": Metric("Wall time, seconds", "wall time (s)", 1, -1, _recorded("cost", "wall_seconds")),
     "peak-memory": Metric("Peak memory, MB", "peak memory (MB)", 0, -1, _recorded("cost", "peak_memory_mb")),
 }
-#: Those that say how a method's designs lie and what they cost; tabled per method under the scores.
+#: Metrics of how a method's designs are spread and what they cost; shown per method below the scores.
 DESIGNS_AND_COST = ("diversity", "duplicates", "nearest-offline", "novel-share", "wall-time", "peak-memory")

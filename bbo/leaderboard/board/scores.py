@@ -1,12 +1,12 @@
 """Records arranged as a board: methods x tasks, with the seeds of each. Every table and figure of the leaderboard starts here.
 
 A column is one task under one budget and one protocol; results of different task versions never share one. A row is one
-method as it was set up: whatever was changed from its preset stands in its name, and where a task was run with several versions
-or presets of one method, each gets a row of its own, named by what differs.
+method as it was set up: its label includes whatever was changed from its preset. If a task was run with several versions
+or presets of one method, each gets its own row, labelled by what differs.
 
 A pair of method and task is in one of three states: it was run (with seeds done, failed or both), it is not applicable (the method
 does not fit the task, and says why), or it was not run. Ranks are given on each task among the methods that were run there. A mean
-rank is over the tasks of the row. A row that misses a task it fits stands below the rows that do not, whatever its mean rank.
+rank is over the tasks of the row. A row that lacks a task it fits is listed below the complete rows, whatever its mean rank.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SHOWN_VALUE = 32
 
 
 class ColumnKey(NamedTuple):
-    """What decides which results stand in one column."""
+    """The facts that results in one column have in common."""
 
     task: str
     version: str
@@ -44,7 +44,7 @@ class ColumnKey(NamedTuple):
     protocol: int
 
     def label(self, among: Iterable[ColumnKey]) -> str:
-        """The task's id and, in brackets, what tells this key from the others of the same task."""
+        """The task's id and, in brackets, what distinguishes this key from the others of the same task."""
         alike = {other for other in among if other.task == self.task}
         differing = [name for name in self._fields[1:] if len({getattr(other, name) for other in alike}) > 1]
         start = _start(other.data_hash for other in alike)
@@ -62,7 +62,7 @@ class Column:
 
     @property
     def saturated(self) -> bool:
-        """Whether random designs come near the top of this task, so that its 100th percentile tells methods apart badly."""
+        """Whether random designs come near the top of this task, so that its 100th percentile hardly distinguishes methods."""
         return bool(self.facts.get("saturated"))
 
 
@@ -89,7 +89,7 @@ class Row:
 
     @property
     def floor(self) -> bool:
-        """Whether it shows what is reached without any method."""
+        """Whether it is a floor: what you get with no method."""
         return self.facts.get("kind") == "floor" or self.method in (CHANCE, UNCHANGED)
 
 
@@ -108,6 +108,7 @@ class Entry:
 
     @property
     def seeds(self) -> list[int]:
+        """Seeds of the cells that are done."""
         return [r.spec.seed for r in self.done]
 
     def scores(self, percentile: int) -> np.ndarray:
@@ -130,6 +131,7 @@ class Board:
     records: tuple[Record, ...]
 
     def entry(self, row: Row, column: Column) -> Entry:
+        """The cells of a method on a task; an empty entry if there are none."""
         return self.entries.get((row.label, column.label), Entry())
 
     def chance(self, column: Column) -> Entry:
@@ -178,7 +180,7 @@ class Board:
         return np.array([[not self.entry(row, column).unsuitable for column in self.columns] for row in self.rows], bool)
 
     def ordered(self, percentile: int) -> Board:
-        """The same board, rows by mean rank, then name; those that were not run on every task they fit come after the others."""
+        """The same board, rows by mean rank, then name; rows that were not run on every task they fit come after the others."""
         missing = (self.fits & ~self.was_run).any(axis=1)
         order = np.lexsort((np.nan_to_num(self.mean_ranks(percentile), nan=np.inf), missing))
         return replace(self, rows=tuple(self.rows[i] for i in order))
@@ -202,7 +204,7 @@ def preset_family(record: Record) -> str:
 
 
 def board(records: Iterable[Record], unsuitable: Iterable[Unsuitable] = ()) -> Board:
-    """Arrange records; rows and columns sorted by label. Where a pair was run all the same, that it is unsuitable is not shown.
+    """Arrange records; rows and columns sorted by label. A pair that was run although it is unsuitable is shown as run.
 
     Raises:
         BBOError: there is no record, or one without a percentile of the protocol.
@@ -298,7 +300,7 @@ def _made_with(record: Record, changed: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _labels(records: Sequence[Record], overrides: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A label for each record of one method: its id, what was changed from the preset, and what else tells it from the others.
+    """A label for each record of one method: its id, what was changed from the preset, and whatever else distinguishes it from the others.
 
     Settings that a preset fixes per task differ between tasks without making another method, so only what differs within a
     task counts. Version and preset are named before single settings are; but records of schema 1 do not say what was changed from
@@ -334,7 +336,7 @@ def _labels(records: Sequence[Record], overrides: Sequence[Mapping[str, Any]]) -
 
 
 def _start(texts: Iterable[str]) -> int:
-    """How many characters tell texts apart; at least 8."""
+    """How many characters distinguish the texts; at least 8."""
     found = set(texts)
     longest = max(map(len, found), default=8)
     return next((n for n in range(8, longest) if len({text[:n] for text in found}) == len(found)), max(longest, 8))
@@ -358,7 +360,7 @@ def _brackets(facts: Mapping[str, str]) -> str:
 
 
 def _shortened(text: str) -> str:
-    """A long value by its beginning and four digits of its hash, so that two of them stay two."""
+    """A long value by its beginning and four digits of its hash, so that different values stay different."""
     if len(text) <= SHOWN_VALUE:
         return text
     return f"{text[: SHOWN_VALUE - 8]}...{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:4]}"

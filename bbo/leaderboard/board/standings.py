@@ -1,4 +1,4 @@
-"""Where each method stands across the tasks of a board: ranks, groups without significant difference, aggregates with intervals."""
+"""The standing of each method across a board's tasks: ranks, groups without significant difference, aggregates with intervals."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def runs(board: Board, row: Row, percentile: int, columns: Sequence[Column] | No
 def grouping(board: Board, percentile: int, test: str = "nemenyi") -> Grouping | None:
     """Groups of the methods that were run on all tasks; None with fewer than two such methods or two tasks.
 
-    The methods are ranked anew, among each other: a rank that counts methods which are not in the test would spread them further
+    The methods are ranked again, only among each other: a rank that counts methods which are not in the test would spread them further
     apart than Nemenyi's critical difference allows for. A method that failed on a task is ranked last there, so that failing does
     not take it out of the test.
     """

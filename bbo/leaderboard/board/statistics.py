@@ -1,4 +1,4 @@
-"""Statistics of scores: aggregates with intervals, comparisons of methods, groups that cannot be told apart.
+"""Statistics of scores: aggregates with intervals, comparisons of methods, groups without significant difference.
 
 `runs` is a method's scores, one array (..., n_t) a task with its n_t seeds; leading axes are bootstrap resamples. Aggregates,
 intervals, probability of improvement and performance profiles are those of Agarwal et al., "Deep Reinforcement Learning at the
@@ -19,7 +19,7 @@ from scipy import stats
 Runs = Sequence[np.ndarray]
 LEVEL = 0.95
 RESAMPLES = 2000
-#: Seeds a side below which two methods are not said to be alike: with two, Welch's t test can hardly tell anything apart.
+#: Seeds a side below which no statement is made about two methods: with two, Welch's t test has almost no power.
 FEWEST_SEEDS = 3
 
 
@@ -143,7 +143,7 @@ def difference(x: np.ndarray, y: np.ndarray, paired: bool, level: float = LEVEL)
 def told_apart(x: np.ndarray, y: np.ndarray, level: float = LEVEL) -> bool:
     """Whether zero lies outside Welch's interval of the difference of means of two sets of seeds (n,), (m,).
 
-    With fewer than two seeds on a side nothing can be said, so they are not told apart.
+    With fewer than two seeds on a side no test is possible, and the answer is no.
     """
     found = difference(x, y, paired=False, level=level)
     return bool(found.low > 0 or found.high < 0)
@@ -155,9 +155,9 @@ def above_chance(scores: np.ndarray, chance: float) -> np.ndarray:
 
 
 def friedman(ranks: np.ndarray) -> float:
-    """p value of the Friedman test that all methods are alike; `ranks` (tasks, methods), or scores, at least 2 tasks.
+    """P value of the Friedman test that all methods are alike; `ranks` (tasks, methods), or scores, at least 2 tasks.
 
-    With two methods this is its normal form, the sign test's chi square; 1 where no task tells any two methods apart.
+    With two methods this is its normal form, the sign test's chi square; 1 if all methods tie on every task.
     """
     tasks, methods = ranks.shape
     ranked = stats.rankdata(ranks, axis=1)
@@ -209,7 +209,7 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 
 def groups(mean_ranks: np.ndarray, p: np.ndarray, level: float = LEVEL) -> list[list[int]]:
-    """Largest runs of methods, in order of their mean rank, within which no two are told apart; they may overlap."""
+    """Largest runs of methods, in order of their mean rank, within which no two differ significantly; they may overlap."""
     order = np.argsort(mean_ranks, kind="stable")
     alike = p[np.ix_(order, order)] >= 1 - level
     found: list[list[int]] = []

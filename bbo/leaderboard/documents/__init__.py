@@ -1,1 +1,1 @@
-"""Documents: what a table, a page or a comparison says, before it is printed."""
+"""Documents: the content of a table, a page or a comparison, before it is printed."""

@@ -17,7 +17,7 @@ from bbo.leaderboard.documents.document import ABSENT, Document, Item, Table, ch
 VERDICTS = (
     "better", "worse", "within noise", "negligible", "too few seeds", "identical", "failed", "not applicable", "only in A", "only in B",
 )  # fmt: skip
-#: Smallest difference of normalised scores that matters, where none is asked for: half of what most papers print a change of.
+#: Default for the smallest difference of normalised scores that matters: half of the last digit that most papers print.
 RELEVANT = 0.005
 
 
@@ -40,7 +40,7 @@ def changes(a: Board, b: Board, percentile: int, relevant: float = RELEVANT) -> 
 
     Over the seeds that both have the difference is taken seed by seed; where they share fewer than two, all seeds of each are
     compared. Better and worse: zero lies outside the difference's 95% interval (Student's t for pairs, Welch's otherwise), and the
-    difference is at least `relevant`. Negligible: it is smaller, and either zero lies outside all the same or the whole interval
+    difference is at least `relevant`. Negligible: it is smaller, and either zero still lies outside the interval or the whole interval
     is smaller too. Within noise: anything else with an interval.
     """
     found = []
@@ -171,7 +171,7 @@ def _side(entry: Entry, percentile: int) -> Item:
 
 
 def _stacks(a: Board, b: Board) -> list[str]:
-    """In what the two stacks differ, and versions and settings of methods that differ."""
+    """Differences between the two stacks, and between versions and settings of methods."""
     lines = []
     before, after = ({**footer.packages(board), **footer.stack(board, footer.MACHINE)} for board in (a, b))
     differing = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))

@@ -1,4 +1,4 @@
-"""The pages of single tasks and methods: their facts, their scores at every percentile, and what must be known of them."""
+"""The pages of single tasks and methods: their facts, their scores at every percentile, and their footnotes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bbo.protocol import PERCENTILES
 
 @dataclass(frozen=True)
 class Detail:
-    """One task's or method's page: anchor, title, facts as (name, text), table, and texts of what must be known."""
+    """One task's or method's page: anchor, title, facts as (name, text), table, and footnotes."""
 
     anchor: str
     title: str
@@ -28,7 +28,7 @@ class Detail:
 
 
 def slug(label: str) -> str:
-    """A label as part of an anchor or a file name; it keeps what tells labels apart, such as case and the sign of a setting."""
+    """A label as part of an anchor or a file name; it keeps whatever distinguishes labels, such as case and the sign of a setting."""
     return re.sub(r"[^A-Za-z0-9._=-]+", "-", label).strip("-")
 
 

@@ -1,4 +1,4 @@
-"""What a document is made of, whatever it is printed as; and the few ways in which numbers become text."""
+"""The parts of a document, independent of its format; and how numbers become text."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from bbo.leaderboard.board.statistics import Estimate
 from bbo.protocol import PERCENTILES
 from bbo.text import clean
 
-#: Percentiles shown where none is asked for: the field's headline, and the one that chance does not lift.
+#: Percentiles shown by default: the one that papers report, and one that chance does not raise.
 SHOWN = (100, 50)
 #: Nothing to show: the pair was not run, or the number does not exist.
 ABSENT = "·"
-#: What styles of numbers mean, for the legends.
+#: Meanings of the styles of numbers, for legends.
 LEGEND = {"best": "best of its column", "second": "second", "chance": "not significantly different from random at 95%"}
 #: Columns of a table where lines do not wrap, as in Markdown and on paper.
 WIDEST = 13
@@ -75,7 +75,7 @@ def check_percentile(percentile: int | None) -> tuple[int, ...]:
     """The percentiles to show.
 
     Raises:
-        BBOError: not one that records carry.
+        BBOError: records do not have this percentile.
     """
     if percentile is None:
         return SHOWN
@@ -86,7 +86,7 @@ def check_percentile(percentile: int | None) -> tuple[int, ...]:
 
 
 def printable(text: str) -> str:
-    """A text in one line, its unfit characters escaped: names, settings and messages come from plugins, so anything may stand in them."""
+    """A text on one line, its unprintable characters escaped: names, settings and messages come from plugins and may hold anything."""
     return cleaned(" ".join(text.split()))
 
 
@@ -101,6 +101,7 @@ def decimal(value: float, digits: int, sign: str = "") -> str:
 
 
 def number(value: float, digits: int) -> Item:
+    """A number with this many decimals; `ABSENT` if it is not finite."""
     return Item(decimal(value, digits), key=value) if np.isfinite(value) else Item(ABSENT)
 
 
@@ -123,5 +124,5 @@ def spread(values: np.ndarray, digits: int = 3) -> str:
 
 
 def failures(entry: Entry) -> str:
-    """failed 1/2; empty where no seed failed."""
+    """Failed 1/2; empty where no seed failed."""
     return f"failed {len(entry.failed)}/{len(entry.done) + len(entry.failed)}" if entry.failed else ""

@@ -1,4 +1,4 @@
-"""The lines under every table: what makes two tables comparable or not."""
+"""The lines below every table: what is needed to judge whether two tables are comparable."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from bbo.leaderboard.board.scores import CHANCE, UNCHANGED, Board, Column
 from bbo.leaderboard.documents.document import ABSENT, NOT_APPLICABLE
 
-#: Where the words of tables are explained.
-WORDS = "Words: docs/glossary.md says what those of this page mean."
+#: Where the terms of tables are explained.
+WORDS = "Terms: docs/glossary.md explains those of this page."
 
 
 def lines(board: Board, command: str, left_out: Sequence[str] = ()) -> list[str]:
@@ -44,9 +44,9 @@ def lines(board: Board, command: str, left_out: Sequence[str] = ()) -> list[str]
 
 
 def _ranking(board: Board) -> str:
-    """The rule by which rows are ordered, as far as it matters on this board."""
+    """The rule by which rows are ordered, as far as it applies to this board."""
     text = (
-        "Rows stand in the order of the mean rank at the table's percentile: on each task by mean score, ties share a rank, failed methods "
+        "Rows are in the order of the mean rank at the table's percentile: on each task by mean score, ties share a rank, failed methods "
         "last; then the mean over tasks."
     )
     if not board.fits.all():
@@ -55,7 +55,7 @@ def _ranking(board: Board) -> str:
             '"tasks"; compare it with the others on those tasks only.'
         )
     if (board.fits & ~board.was_run).any():
-        text += f" {ABSENT}: not run; such a row stands below the complete ones, since its mean rank is over fewer tasks."
+        text += f" {ABSENT}: not run; such a row is listed below the complete ones, since its mean rank is over fewer tasks."
     return text
 
 
@@ -83,14 +83,14 @@ def _task_line(column: Column) -> str:
     return text + (f" Note: {facts['note'].rstrip('.')}." if facts.get("note") else "")
 
 
-#: Facts of the machine that may move a score, as a record's provenance names them, and in words.
+#: Facts of the machine that may change a score: their names in a record's provenance, and in words.
 MACHINE = {
     "cpu": "CPU", "os": "OS", "device_name": "device", "threads": "threads", "blas": "BLAS", "numerics": "numerics",
 }  # fmt: skip
 
 
 def stack(board: Board, names: Mapping[str, str]) -> dict[str, set[str]]:
-    """What the cells were computed on: by name in words, every value that a cell recorded; what none recorded is left out."""
+    """What the cells were computed on: by name in words, every value that a cell recorded; facts that no cell recorded are left out."""
     found: dict[str, set[str]] = {}
     for record in board.records:
         for name, word in names.items():

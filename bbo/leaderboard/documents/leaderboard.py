@@ -1,4 +1,4 @@
-"""Tables of a board: what stands in every cell, independent of the form it is printed in (markdown, latex, terminal, page)."""
+"""Tables of a board: the content of every entry, independent of the format (Markdown, LaTeX, terminal, page)."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def document(
     test: str = "nemenyi",
     left_out: Sequence[str] = (),
 ) -> Document:
-    """The tables asked for: scores at one percentile or those shown by default, the standing across tasks, designs and cost.
+    """The tables requested: scores at one percentile or the default ones, the standing across tasks, designs and cost.
 
-    With a metric other than "score": that metric per task alone. Each table's rows stand in the order of the mean rank at its own
-    percentile. `left_out` says which versions are not shown.
+    With a metric other than "score": that metric per task alone. Each table's rows are in the order of the mean rank at its own
+    percentile. `left_out` lists the versions that are not shown.
 
     Raises:
         BBOError: no such percentile or metric.
@@ -69,7 +69,7 @@ def document(
 def score_table(board: Board, percentile: int, found: Sequence[Standing], notes: marks.Footnotes) -> Table:
     """Methods by mean rank; each entry mean ± standard deviation (ddof 0) over seeds of the normalised score.
 
-    Where some row was not run on every task, a column says on how many each was.
+    If some row was not run on every task, a column says on how many each was run.
     """
     table = metric_table(board, "score", percentile, notes)
     total = len(board.columns)
@@ -105,8 +105,11 @@ def metric_table(board: Board, name: str, percentile: int, notes: marks.Footnote
 
 
 def against_chance(board: Board, row: Row, column: Column, percentile: int) -> str:
-    """ "like" where an entry is not significantly different from `random` at 95% (Welch's t test over seeds), "few" where either has
-    fewer than `FEWEST_SEEDS`, so that nothing is said; else "", and always for `random` itself."""
+    """Compare an entry with `random`: "like", "few" or an empty text.
+
+    "like": not significantly different at 95% (Welch's t test over seeds). "few": either has fewer than `FEWEST_SEEDS` seeds, so no
+    statement is made. Empty otherwise, and always for `random` itself.
+    """
     own, chance = board.entry(row, column).scores(percentile), board.chance(column).scores(percentile)
     if row.method == CHANCE or not len(own) or not len(chance):
         return ""
@@ -150,7 +153,7 @@ def _entry_item(
 def _column_places(board: Board, metric: Metric, column: Column, percentile: int) -> list[str]:
     """Which rows are best and second among the printed means of one column; ties share a place.
 
-    No row is where larger is not better, nor at the 100th percentile of a saturated task.
+    No row is marked if larger is not better, or at the 100th percentile of a saturated task.
     """
     if not metric.better or (column.saturated and percentile == 100 and metric.by_percentile):
         return [""] * len(board.rows)
@@ -164,7 +167,7 @@ def _column_places(board: Board, metric: Metric, column: Column, percentile: int
 def standing_table(board: Board, percentile: int, found: Sequence[Standing]) -> Table:
     """Aggregates across tasks, of the methods with a done seed on every task they fit.
 
-    Where one of them does not fit every task, a column says how many tasks each row is over.
+    If one of them does not fit every task, a column says how many tasks each row is over.
     """
     shown = [(row, s) for row, s in zip(board.rows, found, strict=True) if s.iqm]
     total = len(board.columns)
@@ -195,7 +198,7 @@ def standing_table(board: Board, percentile: int, found: Sequence[Standing]) -> 
 
 
 def cost_table(board: Board, percentile: int) -> Table:
-    """How each method's designs lie and what they cost: mean over tasks of the mean over seeds; what no record has is left out."""
+    """How each method's designs are spread and what they cost: mean over tasks of the mean over seeds; absent metrics are left out."""
     names = [n for n in DESIGNS_AND_COST if any(np.isfinite(_overall(board, row, n, percentile)) for row in board.rows)]
     rows = [
         (Item(row.label), *(number(_overall(board, row, n, percentile), METRICS[n].digits) for n in names)) for row in board.rows

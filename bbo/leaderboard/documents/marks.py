@@ -1,4 +1,4 @@
-"""Footnotes, made from the records: what a reader must know of a row, a column or a single entry before comparing it."""
+"""Footnotes, made from the records: what a reader must know about a row, a column or an entry before comparing it."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class Footnotes:
         return tuple(letters)
 
     def items(self) -> list[tuple[str, str]]:
+        """Letter and text of every footnote, in order."""
         return [(_letter(i), text) for i, text in enumerate(self.texts)]
 
 
@@ -38,7 +39,7 @@ def _letter(index: int) -> str:
 
 
 def of_column(column: Column) -> list[str]:
-    """What must be known of a task."""
+    """Footnotes of a task."""
     texts = []
     if column.facts.get("oracle") == "learned":
         texts.append("learned oracle: scores are a model's predictions, not measurements")
@@ -50,10 +51,10 @@ def of_column(column: Column) -> list[str]:
 
 
 def of_row(board: Board, row: Row) -> list[str]:
-    """What holds for every entry of a method."""
+    """Footnotes that hold for every entry of a method."""
     entries = [board.entry(row, column) for column in board.columns]
     run = [entry for entry in entries if entry.cells]
-    # A cell that failed may not have come as far as what the others of its method did.
+    # A failed cell may have stopped before the step that others of its method recorded.
     facts = [_facts(board, entry) for entry in ([e for e in run if e.done] or run)]
     shared = [text for text in facts[0] if all(text in other for other in facts[1:])] if facts else []
     if row.overrides:
@@ -66,13 +67,13 @@ def of_row(board: Board, row: Row) -> list[str]:
         shared.append(f"does not fit {unfit} of {len(entries)} tasks; its mean rank and means are over the others")
     if len(run) < len(entries) - unfit:
         shared.append(
-            f"run on {len(run)} of {len(entries)} tasks; its mean rank is over these, and it stands below the complete rows"
+            f"run on {len(run)} of {len(entries)} tasks; its mean rank is over these, and it is listed below the complete rows"
         )
     return shared
 
 
 def of_entry(board: Board, entry: Entry, shared: Sequence[str]) -> list[str]:
-    """What holds for one entry but not for its whole row, whose `of_row` is `shared`."""
+    """Footnotes that hold for one entry but not for its whole row, whose `of_row` is `shared`."""
     if entry.unsuitable:
         return [_cut(f"not applicable: {_line(entry.unsuitable)}")]
     if not entry.cells:
@@ -97,7 +98,7 @@ def _facts(board: Board, entry: Entry) -> list[str]:
 
 
 def _collapsed(entry: Entry) -> list[str]:
-    """Whether the designs of some seeds are one and the same, or mostly repeat each other."""
+    """Whether the designs of some seeds are all equal, or mostly duplicates."""
     shares = [(r.designs["duplicates"], r.spec.budget) for r in entry.done if "duplicates" in r.designs]
     same = sum(budget > 1 and share > 1 - 1.5 / budget for share, budget in shares)
     many = sum(share >= MANY for share, _ in shares) - same
@@ -106,7 +107,7 @@ def _collapsed(entry: Entry) -> list[str]:
 
 
 def _warned(entry: Entry) -> list[str]:
-    """What was warned of while the cells ran, the most frequent first."""
+    """Warnings from the cells' runs, the most frequent first."""
     counts = Counter(text for record in entry.done for text in {_line(text) for text in record.warnings} if text)
     shown = counts.most_common(WARNINGS)
     texts = [_cut(f"warning {_in_seeds(n, len(entry.done))}: {text}") for text, n in shown]
@@ -117,7 +118,7 @@ def _warned(entry: Entry) -> list[str]:
 def _unlike_base(board: Board, row: Row) -> dict[str, str]:
     """Settings changed from the preset in `m+regulariser` or in `m` but not alike, so that the two differ by more than the regulariser.
 
-    Of several `m` beside it the one that differs in the fewest.
+    If there are several `m`, the one that differs in the fewest settings.
     """
     closest: dict[str, str] | None = None
     for base in board.rows:

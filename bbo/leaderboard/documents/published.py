@@ -4,13 +4,13 @@
 
 | column | meaning |
 | --- | --- |
-| task, method | our ids, be they part of the suite or not; method is empty where a row is a variant that we do not name |
+| task, method | our ids, whether part of the suite or not; method is empty if a row is a variant that we do not name |
 | name | the name the source prints |
 | percentile, mean, std | of the normalised score unless `not_comparable` says otherwise; std is empty where none is printed |
 | n_seeds, n_designs | runs and designs a run; empty where the source does not say |
 | visible_rows, best_visible | the visible table the source used: its size, and its best score as the same source prints it |
 | oracle | "exact" for a table or formula that is the same everywhere, else which oracle scored |
-| not_comparable | why no run of ours can be compared with it |
+| not_comparable | why none of our runs can be compared with it |
 | note, source | what was done to the number, and where it is printed |
 """
 
@@ -28,13 +28,13 @@ from bbo.leaderboard.board import statistics
 from bbo.leaderboard.board.scores import UNCHANGED, Board, Column, Entry, Row
 from bbo.leaderboard.documents.document import ABSENT, Document, Item, Table, check_percentile, decimal, spread
 
-#: Half of the last digit that sources print.
+#: Half a unit of the last digit that sources print.
 ROUNDING = 0.0005
 
 
 @dataclass(frozen=True)
 class Published:
-    """One published score; None where the source says nothing."""
+    """One published score; None where the source does not say."""
 
     task: str
     method: str
@@ -105,7 +105,7 @@ def obstacles(theirs: Published, row: Row, column: Column) -> list[str]:
 def verdict(theirs: Published, ours: Entry, row: Row, column: Column) -> str:
     """One of "agree", "differ" and "not comparable: why".
 
-    They agree where Welch's t test on means and deviations does not tell them apart at 95%, or the means are the same to the
+    They agree if Welch's t test on means and deviations finds no significant difference at 95%, or if the means are the same to the
     printed digits. The best visible score is a fact, not a sample: its digits must be the same.
     """
     values = ours.scores(theirs.percentile)
@@ -160,7 +160,7 @@ def document(board: Board, percentile: int | None, command: str) -> Document:
     kept = tuple(table for table in tables if table.rows)
     count = ", ".join(f"{n} {kind}" for kind, n in sorted(tally.items())) or "no published score of a task and method on this board"
     footer = (
-        f"{count}. Agree: Welch's t test does not tell the means apart at 95%, or they are the same to the printed digits.",
+        f"{count}. Agree: by Welch's t test the means are not significantly different at 95%, or they are the same to the printed digits.",
         f"Made by: {command}",
     )
     return Document("Published against reproduced", kept, tuple((str(i + 1), s) for i, s in enumerate(sources)), footer)

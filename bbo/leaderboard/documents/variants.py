@@ -1,4 +1,4 @@
-"""Every row of one board against a reference row, paired by task and seed: what a setting or a regulariser does."""
+"""Every row of one board against a reference row, paired by task and seed: the effect of a setting or a regulariser."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def document(
     generator: np.random.Generator,
     relevant: float = RELEVANT,
 ) -> Document:
-    """A table a percentile: the reference row's scores, then the difference of each other row to it, by task and over all tasks.
+    """One table per percentile: the reference row's scores, then the difference of each other row to it, by task and over all tasks.
 
     Differences are paired by task and seed and hold only seeds that both rows have. Of one task the interval is Student's t, over all
     tasks that of the stratified bootstrap.
@@ -52,7 +52,7 @@ def document(
     lines = [
         f"First row: scores of {first.label}, mean ± standard deviation (ddof 0) over seeds. Other rows: the difference to it of the mean "
         "normalised score [95% interval], paired by task and seed over the seeds both have; Student's t on one task, stratified bootstrap "
-        "over all tasks. pairs: how many cells of the row have one of the reference beside them.",
+        "over all tasks. pairs: how many cells of the row have a matching cell of the reference.",
         f"Bold: the interval leaves out 0 and the difference is {relevant:g} or more (--relevant). Intervals are not corrected for the "
         "number of comparisons.",
         *footer.lines(board, command),

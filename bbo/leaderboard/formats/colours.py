@@ -1,13 +1,13 @@
 """One colour and one marker for each method of a board, the same in all of its figures.
 
-The colours were chosen by a search for the largest smallest difference (CIELAB) under normal vision and under full protan-,
+The colours were chosen by a search that maximises the smallest difference (CIELAB) under normal vision and under full protan-,
 deuter- and tritanopia as simulated by Machado et al. (2009), among colours with a contrast of at least 3:1 against both the white
 and the dark page.
 
-No list of methods is needed: a method's colour follows from its name, and where two of a board would get the same, the later one in
-the order of names takes the next that is free. What shares a method's base (`coms` and `coms+ignite`, or two settings of `coms`)
+No list of methods is needed: a method's colour follows from its name, and if two of a board would get the same, the later one in
+the order of names takes the next free one. What shares a method's base (`coms` and `coms+ignite`, or two settings of `coms`)
 shares its colour and differs by the marker. Where a board has more methods than there are colours, or more rows than a reader can
-tell apart, the floors and the first in the board's order are highlighted; the rest is grey.
+distinguish, the floors and the first in the board's order are highlighted; the rest is grey.
 """
 
 from __future__ import annotations
@@ -19,19 +19,22 @@ from bbo.leaderboard.board.scores import Board, Row
 
 COLOURS = ("#0F96FF", "#E17800", "#969678", "#C378B4", "#782DFF", "#D2002D", "#B400B4")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-#: Rows that are highlighted at most.
+#: Most rows that are highlighted.
 HIGHLIGHTED = 8
-#: Of the rows that are not.
+#: Colour of the other rows.
 GREY, DOT = "#808080", "."
 
 
 @dataclass(frozen=True)
 class Style:
+    """Colour (a hex code) and marker of one row in every figure."""
+
     colour: str
     marker: str
 
     @property
     def highlighted(self) -> bool:
+        """Whether the row has a colour of its own, not grey."""
         return self.colour != GREY
 
 
@@ -41,7 +44,7 @@ def styles(board: Board) -> dict[str, Style]:
     methods = sorted({row.base for row in chosen})
     colours = _colours(methods)
     found = {row.label: Style(GREY, DOT) for row in board.rows}
-    # Markers differ between methods too: for points that lie on each other, and for those who see no colours.
+    # Markers differ between methods too: for overlapping points, and for readers who do not see colours.
     for row in sorted(chosen, key=lambda row: (row.base, row.method, row.label)):
         start = methods.index(row.base)
         turns = (Style(colours[row.base], MARKERS[(start + k) % len(MARKERS)]) for k in range(len(MARKERS)))

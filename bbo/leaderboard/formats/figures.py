@@ -31,7 +31,7 @@ INK = "#010203"
 FORMATS = ("pdf", "png", "svg")
 #: Points of a curve or of the outline of a density.
 GRID = 61
-#: Inches from one line of small text to the next; inches that a letter of it takes, about.
+#: Line height of small text in inches; approximate width of one of its letters in inches.
 LINE, LETTER = 0.19, 0.075
 #: Letters of a name that a figure shows.
 LONGEST = 40
@@ -97,7 +97,7 @@ def _at(board: Board, look: Looks, percentile: int, test: str, generator: np.ran
 
 
 def of_task(board: Board, column: Column, results: Results) -> Iterator[Picture]:
-    """The figures of one task, methods in the board's order: how their designs score, and how they got there."""
+    """The figures of one task, methods in the board's order: the scores of their designs, and of intermediate designs."""
     look = styles(board)
     found = {row.label: _normalised(board.entry(row, column).done, results) for row in board.rows}
     if any(len(v) for v in found.values()):
@@ -180,7 +180,7 @@ def ranks(board: Board, look: Looks, percentile: int, test: str) -> Figure:
         y, row = -(bars * 0.5 + 0.6 + depth), board.rows[i]
         axis.plot([place[i]] * 2, [0.6, y], color=look[row.label].colour, linewidth=0.8, alpha=0.6, zorder=1)
         axis.plot(place[i], y, look[row.label].marker, color=look[row.label].colour, markersize=6)
-        # To the right of every stem that reaches this deep, so that none crosses the words.
+        # To the right of every stem that reaches this far down, so that none crosses the text.
         _words(axis, f"{name(row.label)}  {place[i]:.2f}", (max(place[k] for k in order[depth:]), y))
         axis.plot([place[i], max(place[k] for k in order[depth:])], [y, y], color=INK, linewidth=0.4, alpha=0.4, zorder=0)
     if test == "nemenyi":
@@ -232,9 +232,9 @@ def cost(board: Board, look: Looks, percentile: int) -> Figure:
 
 
 def _apart(spots: Sequence[tuple[float, float, str]], axis: Any) -> list[tuple[bool, int]]:
-    """Where the label of each spot stands so that none overprints another or a spot: whether left of it, and how many lines above.
+    """Where to put the label of each point so that no labels or points overlap: whether left of it, and how many lines above.
 
-    By the figure's size and the length of names, in lines and in inches: measuring text would draw the figure twice.
+    Estimated from the figure's size and the length of names, since measuring text would draw the figure twice.
     """
     (bottom, top), (left, right) = axis.get_ylim(), np.log10(axis.get_xlim())
     width, height = axis.figure.get_figwidth() - 0.8, axis.figure.get_figheight() - 0.8
@@ -254,7 +254,7 @@ def _apart(spots: Sequence[tuple[float, float, str]], axis: Any) -> list[tuple[b
 
 def designs(board: Board, column: Column, found: dict[str, np.ndarray], look: Looks) -> Figure:
     """Densities of the normalised scores of all designs, one for each row of the board, all of which have some."""
-    # Margins by the length of the labels: there are as many of these figures as tasks, and measuring text is slow.
+    # Margins follow the length of the labels: there is one such figure per task, and measuring text is slow.
     height, left = 0.8 + 0.3 * len(board.rows), 0.3 + LETTER * max(len(name(row.label)) for row in board.rows)
     figure = Figure(figsize=(7, height))
     axis = figure.add_axes((left / 7, 0.55 / height, 1 - (left + 0.1) / 7, 1 - 0.65 / height))
@@ -332,7 +332,7 @@ def _curve(axis: Any, x: np.ndarray, y: np.ndarray, label: str, look: Style) -> 
 
 
 def _words(axis: Any, text: str, spot: tuple[float, float], left: bool = False, lines: int = 0) -> None:
-    """Small text beside a spot, some lines above it; a thin line leads to it where it is not beside it."""
+    """Small text beside a point, some lines above it; a thin line leads to text that is not next to its point."""
     axis.annotate(
         text,
         spot,
@@ -376,7 +376,7 @@ def _legend(axis: Any) -> None:
 
 
 def svg(picture: Picture) -> str:
-    """A figure as an SVG element for a page: transparent, ink in the page's text colour, no ids but those it refers to itself."""
+    """A figure as an SVG element for a page: transparent, lines in the page's text colour, no ids except those it refers to itself."""
     file = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": picture.name}):
         picture.figure.savefig(
@@ -388,7 +388,7 @@ def svg(picture: Picture) -> str:
     text = re.sub(r' id="([^"]+)"', lambda match: match[0] if match[1] in referred else "", text)
     # A hundredth of a point is finer than any screen; six decimals would make up half of the page.
     text = re.sub(r'="[^"]*"', lambda match: re.sub(r"(\.\d\d)\d+", r"\1", match[0]), text)
-    # The words beside the figure say what it shows; readers of screens get those.
+    # The text beside the figure says what it shows; screen readers use that.
     return re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
 
 

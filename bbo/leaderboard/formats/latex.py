@@ -29,6 +29,7 @@ SPECIAL = {
 
 
 def render(document: Document) -> str:
+    """The document as one LaTeX file."""
     tables = "\n".join(_table(document, part) for table in document.tables for part in in_parts(table))
     return PREAMBLE + tables + END + "".join(f"% {printable(line)}\n" for line in document.footer)
 

@@ -8,6 +8,7 @@ from bbo.leaderboard.documents.document import LEGEND, Document, Item, Table, in
 
 
 def render(document: Document) -> str:
+    """The document as one Markdown file."""
     parts = [f"# {document.title}"]
     for table in document.tables:
         parts += [f"## {table.title}", *(_table(part) for part in in_parts(table))]

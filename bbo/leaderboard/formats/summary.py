@@ -1,4 +1,4 @@
-"""The board as plain rows, one a method x task x percentile, for CSV and JSON."""
+"""The board as plain rows, one per method x task x percentile, for CSV and JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A document for a person at a terminal: coloured tables that are broken up where they are wider than the screen."""
+"""A document for a terminal: coloured tables, split if they are wider than the screen."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ STYLES = {"best": "bold", "changed": "bold", "second": "underline", "chance": "d
 
 
 def show(document: Document, console: Console) -> None:
+    """Print the document; tables wider than the console are split."""
     for table in document.tables:
         console.print(Text(f"\n{table.title}", style="bold"))
         for part in _parts(table, console.width):
@@ -31,7 +32,7 @@ def show(document: Document, console: Console) -> None:
 def _parts(table: Table, width: int) -> list[RichTable]:
     """The table, or as many as are needed to fit `width`, each with the methods in front.
 
-    Names and words that are wider than half of the screen are broken between words, numbers never.
+    Names and texts wider than half of the screen are wrapped between words; numbers are never wrapped.
     """
     rows = [[_text(item) for item in row] for row in (table.header, *table.rows)]
     widest = [max(row[j].cell_len for row in rows) for j in range(len(rows[0]))]

@@ -1,4 +1,4 @@
-"""Cells as a flat table, one row a cell: the form of committed leaderboards (CSV) and of collected results (Parquet).
+"""Cells as a flat table, one row per cell: the form of committed leaderboards (CSV) and of collected results (Parquet).
 
 The table keeps what leaderboards need. Designs, traces, tracebacks and notes stay in the results folder.
 
@@ -14,7 +14,7 @@ Schema 2, in this order. Schema 1 had `baseline` and `baseline_version` for the 
 | seed, budget, protocol | int | seed asked for, number of designs, version of the protocol |
 | status | text | done, failed or not applicable |
 | score_100, score_80, score_50 | float | normalised score at the percentiles; empty when failed |
-| diversity, duplicates, nearest_offline, novel_share | float | how the designs lie (`bbo.designs`) |
+| diversity, duplicates, nearest_offline, novel_share | float | how the designs are spread (`bbo.designs`) |
 | wall_seconds, cpu_seconds, peak_memory_mb | float | cost of the method |
 | error | JSON | reason, type and message of a failed cell; message: why it is not applicable; empty when done |
 | warnings | JSON | messages of warnings, a list |
@@ -22,8 +22,8 @@ Schema 2, in this order. Schema 1 had `baseline` and `baseline_version` for the 
 
 A row that is not applicable is a pair of a method and a task it does not fit: only schema, task, method, status and error are filled.
 
-In CSV, a text that a spreadsheet would run as a formula (it begins with =, +, -, @, a tab or a line break) has an apostrophe before
-it; on reading it is taken off.
+In CSV, a text that a spreadsheet would run as a formula (it begins with =, +, -, @, a tab or a line break) gets an apostrophe in
+front, which is removed on reading.
 """
 
 from __future__ import annotations
@@ -64,11 +64,11 @@ JSON = ("config", "error", "warnings", "task_facts", "method_facts", "provenance
 INTEGERS = ("schema", "seed", "budget", "protocol")
 FLOATS = (*SCORES, *DESIGNS, *COST)
 NOT_APPLICABLE = "not applicable"
-#: Facts of the stack that are kept: those that may move a score, the command, and when the cell was finished.
+#: Facts of the stack that are kept: those that may change a score, the command, and when the cell was finished.
 PROVENANCE = (
     "packages", "commit", "python", "command", "device", "device_name", "os", "cpu", "threads", "blas", "numerics", "finished",
 )  # fmt: skip
-#: With what a text must not begin in a spreadsheet.
+#: First characters that make a spreadsheet read a text as a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -111,7 +111,7 @@ def rows(records: Iterable[Record], unsuitable: Iterable[Unsuitable]) -> list[di
 
 
 def contents(rows: Sequence[Mapping[str, Any]]) -> Contents:
-    """The inverse of `rows`, but for what a row leaves out of its record.
+    """The inverse of `rows`, except for what a row leaves out of its record.
 
     Raises:
         BBOError: as `record` does.
@@ -130,7 +130,7 @@ def _pair(row: Mapping[str, Any]) -> Unsuitable:
 
 
 def record(row: Mapping[str, Any]) -> Record:
-    """The record of a row; the inverse of `row` but for what it leaves out.
+    """The record of a row; the inverse of `row`, except for what it leaves out.
 
     Raises:
         BBOError: the row is of a newer schema, lacks a column, holds what cannot be read, or does not agree with its own hash.
@@ -170,7 +170,7 @@ def _record(row: Mapping[str, Any]) -> Record:
 
 
 def to_csv(records: Iterable[Record], unsuitable: Iterable[Unsuitable] = ()) -> str:
-    """The table of `rows`; floats with all their digits, so that nothing is lost on the way back."""
+    """The table of `rows`; floats with all their digits, so that reading gives them back exactly."""
     file = io.StringIO()
     writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -179,7 +179,7 @@ def to_csv(records: Iterable[Record], unsuitable: Iterable[Unsuitable] = ()) -> 
 
 
 def inert(value: Any) -> Any:
-    """A value that a spreadsheet takes as it is: texts that it would run get an apostrophe, numbers stay numbers."""
+    """A value that is safe in a spreadsheet: texts that it would run as formulas get an apostrophe, numbers stay numbers."""
     return f"'{value}" if isinstance(value, str) and value.startswith((*FORMULA, "'")) else value
 
 

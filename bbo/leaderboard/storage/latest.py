@@ -1,10 +1,10 @@
-"""Of several versions, the newest.
+"""Selects the newest of several versions.
 
 A task's or a method's version changes when it is edited; a results folder keeps the cells of all versions. The rule, in two steps:
 
-1. Of each task the version (and data) stays whose last cell was finished last.
+1. Of each task, the version (and data) whose last cell was finished last is kept.
 2. Of the cells of that version, for each method and the settings asked for (its preset and what was changed from it), the method
-   version stays whose last cell was finished last.
+   version whose last cell was finished last is kept.
 
 Failed cells count like others: a version that fails now does not hide behind an older one that did not.
 """
@@ -22,7 +22,7 @@ Key = Callable[[Record], Hashable]
 
 
 def newest(records: Sequence[Record]) -> tuple[list[Record], list[str]]:
-    """The records that stay, in their order, and a line for each version of a task or method that was left out.
+    """The records that are kept, in their order, and a line for each version of a task or method that was left out.
 
     Raises:
         BBOError: there are several versions, but some cells do not say when they were finished.

@@ -1,4 +1,4 @@
-"""Results as Parquet: one file with a row a cell, and beside it one with a row a design. Views of the cells, never the source.
+"""Results as Parquet: one file with a row per cell, and beside it one with a row per design. Exports of the cells, never their source.
 
 `NAME.parquet` has the columns of `bbo.leaderboard.storage.cell_table`. `NAME.designs.parquet` has
 
@@ -49,7 +49,10 @@ def write(
     """Write both files, each whole or not at all; returns how many cells and designs they hold.
 
     Args:
-        outcome: gives the arrays of a done cell.
+        path: the file of cells; the file of designs is put beside it.
+        records: the cells.
+        outcome: returns the arrays of a done cell.
+        unsuitable: pairs of task and method that do not fit, stored as rows without a cell.
 
     Raises:
         Unavailable: pyarrow is missing.
@@ -74,7 +77,7 @@ def read(path: Path) -> cell_table.Contents:
     _, parquet = _arrow()
     try:
         rows = parquet.read_table(path).to_pylist()
-    except Exception as error:  # pyarrow has many, and to the user they mean one thing
+    except Exception as error:  # pyarrow raises many kinds, which mean the same to the user
         raise BBOError(f"{path} cannot be read as Parquet: {error}") from None
     if rows and "schema" not in rows[0]:
         raise BBOError(f"{path} is not a table of cells (no column schema); make one with: bbo collect DIR --to {path}")

@@ -15,14 +15,14 @@ from bbo.record import Outcome, Record, Trace, folders, read_cell, read_outcome,
 
 @dataclass(frozen=True)
 class Results:
-    """Records, each cell once; pairs that are not applicable; and the folders of the cells whose arrays are at hand."""
+    """Records, each cell once; pairs that are not applicable; and the folders of the cells whose arrays are available."""
 
     records: tuple[Record, ...]
     unsuitable: tuple[Unsuitable, ...] = ()
     folders: dict[str, Path] = field(default_factory=dict)
 
     def outcome(self, record: Record) -> Outcome | None:
-        """A done cell's arrays; None where only its record is at hand (tables hold no designs).
+        """A done cell's arrays; None if only its record is available (tables hold no designs).
 
         Raises:
             DamagedCell: designs.npz cannot be read.
@@ -74,7 +74,7 @@ def _read(path: Path) -> tuple[list[tuple[Record, Path | None]], list[Unsuitable
         elif path.suffix == ".parquet":
             contents = parquet.read(path)
         else:
-            raise BBOError("this is no results: give a results folder, or a .csv or .parquet made by bbo collect")
+            raise BBOError("these are not results: give a results folder, or a .csv or .parquet made by bbo collect")
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BBOError(f"{path} cannot be read: {error}") from None
     except BBOError as error:

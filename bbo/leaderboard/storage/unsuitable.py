@@ -1,4 +1,4 @@
-"""Pairs of a task and a method that does not fit it: not a failure, and not a gap. The planner notes them in its plans."""
+"""Pairs of a task and a method that does not fit it: not a failure, and not a gap. The planner lists them in its plans."""
 
 from __future__ import annotations
 

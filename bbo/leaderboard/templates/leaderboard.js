@@ -1,6 +1,6 @@
 "use strict";
 // Without this script the page shows everything, one part after another. With it: one part at a time, chosen by the address
-// (#task-tfbind8), tables that sort by their heads, and filters; sort and filters stand in the address (#overview?method=root).
+// (#task-tfbind8), tables that sort by their heads, and filters; sorting and filters are part of the address (#overview?method=root).
 (() => {
   const root = document.documentElement;
   const overview = document.getElementById("overview");
@@ -15,7 +15,7 @@
     return "key" in cell.dataset ? Number(cell.dataset.key) : cell.textContent.trim();
   };
   const compare = (a, b) => {
-    // Cells without a number ("-", "failed") come last whichever way the others go.
+    // Cells without a number ("-", "failed") come last in either sort order.
     if (typeof a !== typeof b) return typeof a === "number" ? -Infinity : Infinity;
     return typeof a === "number" ? a - b : a.localeCompare(b);
   };
@@ -34,7 +34,7 @@
   };
 
   const filter = () => {
-    // Several names, parted by commas: any of them.
+    // Several names, separated by commas: any of them matches.
     const words = (field) => field.value.toLowerCase().split(",").map((word) => word.trim()).filter(Boolean);
     const matches = (name, list) => !list.length || list.some((word) => name.toLowerCase().includes(word));
     const wanted = words(methods), task = words(tasks);
@@ -94,7 +94,7 @@
       filter();
     }
     document.title = view === overview ? "Leaderboard" : `${view.querySelector("h2").textContent} - Leaderboard`;
-    // After the browser's own jump to the anchor, which knew nothing of the parts that are hidden now.
+    // After the browser's own jump to the anchor, which happened before parts were hidden.
     requestAnimationFrame(() => (target === view ? window.scrollTo(0, 0) : target.scrollIntoView()));
   };
 

@@ -1,0 +1,198 @@
+"""Gaussian processes on sequences: kernels of the number of mismatches, k(a, b) = sum_s variance_s exp(-mismatches(a, b) / (2 l_s^2)).
+
+These are RBF kernels on one-hot letters over sqrt 2, whose squared distances count mismatches, so what fits RBF kernels fits them.
+Unlike z-scored logits, such features treat all letters alike.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from bbo.errors import NumericalError
+from bbo.problem import on_host
+from bbo.space import Sequence
+from bbo.surrogates.gaussian_process import Posterior
+from bbo.surrogates.two_scale_gaussian_process import TwoScales
+
+#: Raised whenever a change here could move a score (see `bbo.versions`).
+VERSION = 1
+
+#: Spaces of up to this many designs are handled as a table of all of them.
+LARGEST_TABLE = 2**21
+#: Positions are transformed in groups of up to this many combinations of letters.
+GROUP = 64
+TOLERANCE = 1e-4
+MOST_ITERATIONS = 2000
+#: Iterations between two looks at the residual, which each wait for the device.
+LOOK = 20
+
+
+@dataclass(frozen=True)
+class Letters:
+    """One-hot letters over sqrt 2, positions one after the other.
+
+    `column` (L,) is where each position's letters start; `valid` (L, C) says which of the C letters a position has, C the most
+    that any has.
+    """
+
+    space: Sequence
+    column: Tensor
+    valid: Tensor
+
+    @classmethod
+    def of(cls, space: Sequence, device: torch.device) -> Letters:
+        """The letters of a space, on a device."""
+        counts = torch.tensor(space.letters, device=device)
+        valid = torch.arange(max(space.letters), device=device) < counts[:, None]
+        return cls(space, counts.cumsum(0) - counts, valid)
+
+    def encode(self, designs: Tensor) -> Tensor:
+        """Letters (n, L) to features (n, sum of letters), float32."""
+        features = torch.zeros(len(designs), sum(self.space.letters), device=designs.device)
+        return features.scatter_(1, designs + self.column, math.sqrt(0.5))
+
+    def table(self, features: Tensor, fill: float) -> Tensor:
+        """Features (n, sum of letters) as a table (n, L, C), `fill` where a position has no such letter."""
+        return features.new_full((len(features), *self.valid.shape), fill).masked_scatter_(self.valid, features)
+
+
+@dataclass(frozen=True)
+class SequencePosterior:
+    """Posterior mean of sequences and of all their single mutants; the parts' means add up."""
+
+    letters: Letters
+    parts: tuple[Posterior, ...]
+
+    def mean(self, designs: Tensor) -> Tensor:
+        """Posterior mean (n,) of designs (n, L)."""
+        q = self.letters.encode(designs)
+        return torch.stack([part.mean(q) for part in self.parts]).sum(0)
+
+    def mutants(self, designs: Tensor) -> Tensor:
+        """Posterior means (n, L, C) of designs (n, L) with one letter changed; -inf where there is nothing to change to.
+
+        Exact, at the cost of one gradient: a mutation p -> c multiplies the kernel with visible rows that have c at p by
+        exp(1 / (2 l^2)), with those that have the design's own letter there by its inverse, and leaves the others. The sums of
+        coef * k over the rows with each letter are what the gradient is made of. Nothing to change to: a position without such a
+        letter, or the own letter.
+        """
+        q = self.letters.encode(designs)
+        change, base = torch.zeros_like(q), torch.zeros_like(designs, dtype=q.dtype)
+        for part in self.parts:
+            square = part.kernel.lengthscale**2
+            mean, gradient = part.mean_and_gradient(q)
+            sums = math.sqrt(2) * (gradient * square + mean[:, None] * q)
+            own = sums.gather(1, designs + self.letters.column)
+            change += sums * math.expm1(0.5 / square)
+            base += own * math.expm1(-0.5 / square) + mean[:, None]
+        values = self.letters.table(change, -math.inf) + base[:, :, None]
+        return values.scatter_(2, designs[:, :, None], -math.inf)
+
+
+def small(space: Sequence) -> bool:
+    """Whether `table` can handle the space."""
+    return math.prod(space.letters) <= LARGEST_TABLE
+
+
+def number(space: Sequence, designs: Tensor) -> Tensor:
+    """Numbers (n,) of designs (n, L) in a table of all, the first position most significant."""
+    found = torch.zeros_like(designs[:, 0])
+    for place, count in enumerate(space.letters):
+        found = found * count + designs[:, place]
+    return found
+
+
+def design(space: Sequence, numbers: Tensor) -> Tensor:
+    """The designs (n, L) with numbers (n,)."""
+    return torch.stack(torch.unravel_index(numbers, space.letters), 1)
+
+
+def table(space: Sequence, designs: Tensor, y: Tensor, kernel: TwoScales) -> Tensor:
+    """Exact posterior means (number of designs,) of all designs of a small space, given designs (N, L) and scores y (N,); float64.
+
+    All rows are used: those of one design are merged into their mean, with the noise divided by their number, which gives the
+    same posterior. The kernel matrix of all designs is a sum of Kronecker products over positions, and the eigenvectors of
+    each factor (ones, and what is orthogonal to ones) do not depend on the lengthscale. So the sum is diagonal in one basis, into
+    which a vector is carried position by position. Conjugate gradients in float64, preconditioned by the inverse of
+    (share of designs that are visible) * K + noise in that basis.
+
+    Raises:
+        NumericalError: the residual did not fall below the tolerance.
+    """
+    numbers = number(space, designs)
+    cells, inverse, count = torch.unique(numbers, return_inverse=True, return_counts=True)
+    target = torch.zeros(len(cells), dtype=torch.float64, device=y.device).index_add_(0, inverse, y.double()) / count
+    noise = kernel.noise / count.double()
+    basis = _basis(space, y.device)
+    spectrum = _spectrum(space, kernel, y.device)
+    total = len(spectrum)
+    weight = 1 / (spectrum * (len(cells) / total) + noise.mean())
+
+    def filtered(v: Tensor, factors: Tensor) -> Tensor:
+        """V diag(factors) V^T v for values v (m,) at the cells, at all designs; V the eigenvectors."""
+        spread = v.new_zeros(total).index_copy_(0, cells, v)
+        return _transform(_transform(spread, basis) * factors, [u.T for u in basis])
+
+    coef, residual = torch.zeros_like(target), target.clone()
+    z = filtered(residual, weight)[cells]
+    direction, rho = z, residual @ z
+    limit = TOLERANCE**2 * (target @ target)
+    for iteration in range(MOST_ITERATIONS):
+        if iteration % LOOK == 0:
+            converged = residual @ residual <= limit
+            if on_host(converged, "whether the conjugate gradients have converged, every so many iterations", often=True):
+                return filtered(coef, spectrum)
+        image = filtered(direction, spectrum)[cells] + noise * direction
+        step = _ratio(rho, direction @ image)
+        coef = coef + step * direction
+        residual = residual - step * image
+        z = filtered(residual, weight)[cells]
+        before, rho = rho, residual @ z
+        direction = z + _ratio(rho, before) * direction
+    raise NumericalError(
+        f"conjugate gradients on {len(cells)} designs did not converge in {MOST_ITERATIONS} iterations; a larger noise helps"
+    )
+
+
+def _ratio(a: Tensor, b: Tensor) -> Tensor:
+    """a / b, and 0 where b is 0: a system that is solved exactly stands still."""
+    return torch.where(b == 0, torch.zeros_like(a), a / b)
+
+
+def _basis(space: Sequence, device: torch.device) -> list[Tensor]:
+    """Orthonormal eigenvectors of groups of consecutive positions, as columns; in each position ones come first."""
+    groups: list[Tensor] = []
+    for count in space.letters:
+        frame = torch.eye(count, dtype=torch.float64, device=device)
+        frame[:, 0] = 1
+        own = torch.linalg.qr(frame)[0]
+        if groups and len(groups[-1]) * count <= GROUP:
+            groups[-1] = torch.kron(groups[-1], own)
+        else:
+            groups.append(own)
+    return groups
+
+
+def _spectrum(space: Sequence, kernel: TwoScales, device: torch.device) -> Tensor:
+    """Eigenvalues (number of designs,) in the order of the basis."""
+    parts = []
+    for part in kernel.parts:
+        values = torch.full((1,), part.variance, dtype=torch.float64, device=device)
+        match = math.exp(-0.5 / part.lengthscale**2)
+        for count in space.letters:
+            own = torch.full((count,), 1 - match, dtype=torch.float64, device=device)
+            own[0] += count * match
+            values = torch.kron(values, own)
+        parts.append(values)
+    return torch.stack(parts).sum(0)
+
+
+def _transform(v: Tensor, factors: list[Tensor]) -> Tensor:
+    """v (number of designs,) times the Kronecker product of factors: each group's axis, in turn, goes from first to last."""
+    for factor in factors:
+        v = (v.view(len(factor), -1).T @ factor).flatten()
+    return v

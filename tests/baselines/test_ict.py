@@ -1,0 +1,126 @@
+"""ICT: sample weights by differences, what helps gains weight, small-loss samples are exchanged, and Adam as torch has it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from bbo.baselines import ict
+from bbo.baselines.ict import Teaching
+from bbo.surrogates.networks import MLP, Ensemble
+
+pytestmark = pytest.mark.numerics
+
+
+def teaching(dtype=torch.float32, **changes):
+    generator = torch.Generator().manual_seed(7)
+    networks = [MLP(3, (8, 8), torch.Generator().manual_seed(seed), activation="tanh").to(dtype) for seed in range(3)]
+    x = torch.randn(50, 3, generator=generator).to(dtype)
+    settings = {"selected": 4, "samples": 12, "noise": 0.3, "rate": 1e-2, "weight_rate": 0.5, "generator": generator} | changes
+    return Teaching(Ensemble.of(networks), x, x.sum(1), **settings)
+
+
+def state(rule, who):
+    params, first, second = ({name: p[who] for name, p in all_.items()} for all_ in (rule.params, rule.first, rule.second))
+    return params, first, second, rule.count[who] + 1
+
+
+@pytest.mark.parametrize("parts", [False, True])
+def test_sample_weights_go_down_the_error_after_the_look_ahead(monkeypatch, parts):
+    """The slope by central differences of the error on the table, through a look-ahead step of Adam with a history."""
+    if parts:
+        monkeypatch.setattr(ict, "ROWS", 7)
+    rule = teaching(torch.float64)
+    rule.generator = torch.Generator().manual_seed(0)
+    rule.first = {name: 0.1 * torch.randn_like(p) for name, p in rule.params.items()}
+    rule.second = {name: torch.rand_like(p) for name, p in rule.params.items()}
+    rule.count += 3
+    who = torch.tensor([0, 2])
+    x, label = torch.randn(2, 4, 3).double(), torch.randn(2, 4).double()
+    found = rule.sample_weights(*state(rule, who), x, label)
+
+    def error(weight, k):
+        params, first, second, count = (
+            ({n: p[k] for n, p in s.items()} if isinstance(s, dict) else s[k]) for s in state(rule, who)
+        )
+        step = torch.func.grad(rule.loss)(params, weight, x[k], label[k])
+        ahead, _, _ = rule.adam(params, first, second, count, step)
+        return (torch.func.functional_call(rule.ensemble.template, ahead, (rule.x,))[:, 0] - rule.y).square().mean()
+
+    for k in range(2):
+        slope = torch.stack([(error(1 + 1e-5 * e, k) - error(1 - 1e-5 * e, k)) / 2e-5 for e in torch.eye(4).double()])
+        wanted = (1 - 0.5 * (slope / slope.abs().sum()).clamp(-0.2, 0.2)).clamp(0, 2)
+        assert_close(found[k], wanted, rtol=1e-3, atol=1e-4, check_dtype=False)
+
+
+def test_true_labels_gain_weight_and_false_ones_lose_it():
+    """Two samples at the same place, one with the score of the table there and one with its opposite."""
+    rule = teaching(rate=1e-3, weight_rate=0.5)
+    x = torch.full((2, 2, 3), 1.0)
+    label = torch.tensor([[3.0, -3.0]]).repeat(2, 1)
+    weight = rule.sample_weights(*state(rule, torch.tensor([0, 1])), x, label)
+    assert (weight[:, 0] > 1).all() and (weight[:, 1] < 1).all()
+    assert (weight >= 0).all() and (weight <= 2).all()
+
+
+def test_each_learns_from_the_samples_with_the_others_least_loss(monkeypatch):
+    rule = teaching()
+    seen = []
+
+    def keep(params, first, second, count, x, label):
+        seen.append(x)
+        return torch.ones(x.shape[:2])
+
+    monkeypatch.setattr(rule, "sample_weights", keep)
+    near, label = torch.randn(12, 3), torch.randn(12)
+    losses = (rule.ensemble.mean(near) - label).square()
+    rule.learn(torch.tensor([0, 2]), near, label)
+    assert torch.equal(seen[0][0], near[losses[2].argsort()[:4]])
+    assert torch.equal(seen[0][1], near[losses[0].argsort()[:4]])
+
+
+def test_the_functional_adam_is_torchs():
+    rule = teaching()
+    model = MLP(3, (8, 8), torch.Generator().manual_seed(0), activation="tanh")
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+    params = {name: p[0] for name, p in rule.params.items()}
+    first, second = ({name: torch.zeros_like(p) for name, p in params.items()} for _ in range(2))
+    for count in range(1, 4):
+        x, y = torch.randn(5, 3), torch.randn(5)
+        optimiser.zero_grad()
+        (model(x)[:, 0] - y).square().mean().backward()
+        optimiser.step()
+        step = torch.func.grad(rule.loss)(params, torch.ones(5), x, y)
+        params, first, second = rule.adam(params, first, second, torch.tensor(float(count)), step)
+    for name, p in model.named_parameters():
+        assert_close(params[name], p.detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_teaching_moves_everyone_twice_a_step_and_brings_the_proxies_together():
+    rule = teaching(weight_rate=0.1, samples=32, selected=16)
+    x = torch.zeros(1, 3)
+    near = 0.3 * torch.randn(100, 3, generator=torch.Generator().manual_seed(0))
+    before = rule.ensemble.mean(near).std(0).mean()
+    for _ in range(20):
+        rule.teach(x)
+    assert rule.count.tolist() == [40.0] * 3
+    assert rule.ensemble.mean(near, rule.params).std(0).mean() < 0.5 * before
+
+
+def test_faithful_has_one_number_of_noise_and_equal_weights():
+    seen = {}
+    for faithful in (False, True):
+        rule = teaching(faithful=faithful)
+        learn = rule.learn
+
+        def watch(who, near, label, learn=learn, faithful=faithful):
+            seen[faithful] = near
+            learn(who, near, label)
+
+        rule.learn = watch
+        rule.teach(torch.zeros(1, 3))
+        x, label = torch.randn(2, 4, 3, generator=rule.generator), torch.randn(2, 4, generator=rule.generator)
+        weight = rule.sample_weights(*state(rule, torch.tensor([0, 1])), x, label)
+        assert torch.allclose(weight, weight[:, :1].expand_as(weight), atol=1e-5) is faithful
+        assert bool((seen[faithful].std(1) < 1e-6).all()) is faithful

@@ -1,0 +1,38 @@
+"""tools/fast_seconds.py on records with known costs."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from bbo.errors import BBOError
+from bbo.record import CellSpec, Record
+
+PATH = Path(__file__).parents[2] / "tools" / "fast_seconds.py"
+spec = importlib.util.spec_from_file_location("fast_seconds", PATH)
+tool = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(tool)
+
+
+def cell(task, method, wall, status="done"):
+    cost = {"wall_seconds": wall, "cpu_seconds": 1.5 * wall, "peak_memory_mb": 400.0}
+    provenance = {"cpu": "a CPU", "threads": 2}
+    return Record(CellSpec(task, "1", "h", method, "1", {}, 0, 128, 1), status, cost=cost, provenance=provenance)
+
+
+def test_the_slowest_come_first_and_what_is_over_a_minute_is_listed():
+    text = tool.report(
+        [cell("a", "slow", 70.0), cell("b", "slow", 10.0), cell("a", "quick", 1.0), cell("b", "quick", 3.0, "failed")]
+    )
+    assert "4 cells, 1 failed, 1 over 60 s." in text
+    assert "Machine: a CPU, 2 threads." in text
+    head, over, cells = text.split("## ")
+    assert head.index("| slow | 40.0 | 70.0 | a |") < head.index("| quick | 2.0 | 3.0 | b |")
+    assert [line for line in over.splitlines() if line.startswith("| a")] == ["| a | slow | 70.0 | 105.0 | 400 |"]
+    assert "| b | quick (failed) | 3.0 | 4.5 | 400 |" in cells
+    assert "Over 60 s" not in tool.report([cell("a", "quick", 1.0)])
+
+
+def test_an_empty_folder_is_said():
+    with pytest.raises(BBOError, match="no cell"):
+        tool.report([])

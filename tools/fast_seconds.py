@@ -1,0 +1,103 @@
+"""Write results/fast.md: seconds of every method on every task at the preset `fast`, seed 0, one cell at a time on two threads.
+
+    BBO_DATA_DIR=DIR python tools/fast_seconds.py runs/fast [--tasks ID ...] [--methods ID ...]
+
+On a quiet machine. The folder is a results folder of bbo run, so a stopped run goes on where it stopped; methods that share work between
+seeds make it anew for each folder, so every cell has its full cost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import median
+
+from bbo import record
+from bbo.errors import BBOError
+from bbo.harness.options import Listener, RunOptions
+from bbo.harness.plan import PlannedCell
+from bbo.harness.request import Request
+from bbo.harness.run import run_plan
+from bbo.record import Record
+
+HERE = Path(__file__).parent
+OUT = HERE.parent / "results" / "fast.md"
+#: What `fast` promises: seconds of wall time a cell on two cores.
+MOST = 60.0
+LARGE = tuple(f"{HERE / 'large_tables.py'}:{name}" for name in ("Grid", "Long"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="results folder, made or resumed")
+    parser.add_argument("--tasks", nargs="+", default=["all", *LARGE], help="default: all, and two tables of 140,000 rows")
+    parser.add_argument("--methods", nargs="+", default=["all"])
+    parser.add_argument("--out", type=Path, default=OUT)
+    arguments = parser.parse_args()
+    request = Request(tuple(arguments.tasks), tuple(arguments.methods), (0,), "fast", skip_missing=True)
+    try:
+        run_plan(request, arguments.folder, RunOptions("cpu", threads=2), listener=Listener(end=said))
+        arguments.out.write_text(report(record.read_all(arguments.folder)), encoding="utf-8")
+    except BBOError as error:
+        sys.exit(f"error: {error}")
+
+
+def said(cell: PlannedCell, done: Record) -> None:
+    print(f"{done.spec.task} {done.spec.method}: {done.cost['wall_seconds']:.1f} s", flush=True)
+
+
+def report(records: list[Record]) -> str:
+    """The Markdown page: methods by their slowest task, cells over the limit, and all cells task by task.
+
+    Raises:
+        BBOError: no cell.
+    """
+    records = sorted(records, key=lambda r: (r.spec.task, r.spec.method))
+    if not records:
+        raise BBOError("the folder holds no cell")
+    over = [r for r in records if r.cost["wall_seconds"] > MOST]
+    machines = sorted({f"{r.provenance['cpu']}, {r.provenance['threads']} threads" for r in records})
+    lines = [
+        "# Seconds a cell at the preset `fast`",
+        "",
+        "Made by `python tools/fast_seconds.py runs/fast`: seed 0, one cell at a time. Wall time and processor time are those of the method's",
+        "process; memory is its peak. `large-grid` and `large-long` are made-up tables of 140,000 visible rows (`tools/large_tables.py`).",
+        "",
+        f"Machine: {'; '.join(machines)}.",
+        "",
+        f"{len(records)} cells, {sum(not r.done for r in records)} failed, {len(over)} over {MOST:.0f} s.",
+        "",
+        *table("method | median s | slowest s | on", by_method(records)),
+    ]
+    if over:
+        lines += [f"## Over {MOST:.0f} s", "", *table("task | method | wall s | processor s | MB", map(row, over))]
+    lines += ["## All cells", "", *table("task | method | wall s | processor s | MB", map(row, records))]
+    return "\n".join(lines[:-1]) + "\n"
+
+
+def by_method(records: list[Record]) -> list[str]:
+    """One row a method, the slowest first."""
+    methods: dict[str, list[Record]] = {}
+    for r in records:
+        methods.setdefault(r.spec.method, []).append(r)
+    slowest = {name: max(own, key=lambda r: r.cost["wall_seconds"]) for name, own in methods.items()}
+    return [
+        f"{name} | {median(r.cost['wall_seconds'] for r in methods[name]):.1f} | {worst.cost['wall_seconds']:.1f} | {worst.spec.task}"
+        for name, worst in sorted(slowest.items(), key=lambda item: -item[1].cost["wall_seconds"])
+    ]
+
+
+def row(r: Record) -> str:
+    numbers = f"{r.cost['wall_seconds']:.1f} | {r.cost['cpu_seconds']:.1f} | {r.cost['peak_memory_mb']:.0f}"
+    return f"{r.spec.task} | {r.spec.method}{'' if r.done else ' (failed)'} | {numbers}"
+
+
+def table(head: str, rows: Iterable[str]) -> list[str]:
+    columns = head.count("|") + 1
+    return [f"| {head} |", "|" + "---|" * columns, *(f"| {text} |" for text in rows), ""]
+
+
+if __name__ == "__main__":
+    main()
