@@ -60,7 +60,7 @@ class PGS(TrainingSettings, Method):
     )
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {},
-        # Smaller than the published settings: a sixteenth of the surrogate's width, a quarter of the policy's, 300 updates
+        # Smaller than the published settings: a sixteenth of the surrogate's width, a quarter of the policy's, 150 updates
         # instead of 401,000 with larger steps of Adam, a tenth of the trajectories.
         "fast": {
             "hidden": 128,
@@ -71,8 +71,8 @@ class PGS(TrainingSettings, Method):
             "policy_batch": 64,
             "policy_rate": 1e-3,
             "draws": 4,
-            "updates": 300,
-            "checkpoint": 100,
+            "updates": 150,
+            "checkpoint": 50,
         },
         "smoke": {
             "hidden": 32,

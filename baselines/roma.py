@@ -206,7 +206,7 @@ class RoMA(TrainingSettings, Method):
             "hidden": 16,
             "batch_size": 256,
             "learning_rate": 3e-3,
-            "max_updates": 10,
+            "max_updates": 40,
             "perturb_steps": 2,
             "adapt_steps": 5,
             "steps": 5,

@@ -120,7 +120,8 @@ _FIELDS: Mapping[str, tuple[str, Check]] = {
 }
 _FACTS: Mapping[str, Mapping[str, tuple[str, Check]]] = {
     "spec": {
-        **dict.fromkeys(("task", "task_version", "data_hash", "method", "method_version"), _NAME),
+        # Any text may be a name: what prints one makes it harmless (`bbo.text`, `bbo.leaderboard.formats`).
+        **dict.fromkeys(("task", "task_version", "data_hash", "method", "method_version"), _TEXT),
         "config": ("an object of settings", lambda value: isinstance(value, dict) and _plain(value)),
         "seed": ("a whole number from 0 on", _whole(0)),
         "budget": _COUNT,

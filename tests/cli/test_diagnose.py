@@ -95,7 +95,7 @@ def test_training_is_drawn_from_a_diagnosis_and_from_a_stored_cell(task, tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["tfbind8"], "no surrogate given; add --surrogate with one of: coms, gradient-ascent"),
+        (["tfbind8"], "no surrogate given; add --surrogate with one of: adalead"),
         (["tfbind8", "--surrogate", "random"], "has no surrogate to diagnose"),
         (["tfbind9", "--surrogate", "coms"], "did you mean tfbind8"),
         (["tfbind8", "--surrogate", "coms", "--set", "steps=3"], "--set takes METHOD.KEY=VALUE"),

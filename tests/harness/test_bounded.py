@@ -30,7 +30,7 @@ CRASHES = {
         time.sleep(60)
         """,
         "crash",
-        "garbage",
+        "invalid bytes",
     ),
 }
 

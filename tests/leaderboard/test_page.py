@@ -355,6 +355,7 @@ def test_filters_take_methods_and_tasks_away(browser, page) -> None:
     assert [h.get_attribute("data-label") for h in heads if h.is_displayed()] == [
         "method",
         "mean rank",
+        "tasks",
         "group",
         "above chance",
         "t2",
@@ -409,7 +410,7 @@ def test_phone_print_and_dark(browser, page) -> None:
     assert ink == "rgb(230, 232, 234)"
     media(media="print", prefers_color_scheme="dark")
     assert ground() == "rgb(255, 255, 255)"
-    assert len(visible(browser)) == 1 + 2 + 5
+    assert len(visible(browser)) == 1 + 2 + 5 + 1  # with the words
     assert not browser.find_element("id", "method-filter").is_displayed()
 
 

@@ -1,0 +1,87 @@
+"""BootGen: rank weights, the score that a generator is asked for, and rows it adds itself."""
+
+import pytest
+import torch
+
+from bbo.baselines.bootgen import BootGen, Writer, drawn, new_rows, rank_weight
+from bbo.generative.letters import LetterTable
+from bbo.testing.methods import SPACES, make_problem
+
+pytestmark = pytest.mark.numerics
+
+SMALL = BootGen.presets["smoke"]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+def test_the_best_row_weighs_most():
+    weight = rank_weight(torch.tensor([1.0, 3.0, 2.0]), 0.1)
+    torch.testing.assert_close(weight, 1 / torch.tensor([2.3, 0.3, 1.3]))
+
+
+def test_rows_are_drawn_by_their_weights():
+    weight = torch.tensor([1.0, 0.0, 3.0])
+    rows = torch.cat(list(drawn(weight, 1000, 4, torch.Generator().manual_seed(0))))
+    share = torch.bincount(rows, minlength=3) / len(rows)
+    assert (share - weight / 4).abs().max() < 0.03
+    assert share[1] == 0
+
+
+def test_rows_that_are_there_do_not_join():
+    known = torch.tensor([[0, 1], [1, 1]])
+    found = torch.tensor([[1, 1], [2, 0], [2, 0], [0, 0]])
+    assert new_rows(found, known).tolist() == [False, True, False, True]
+
+
+def test_a_writer_obeys_the_score():
+    """Taught that a high score means the last letter and a low one the first."""
+    table = LetterTable.of((3, 2), torch.device("cpu"))
+    generator = torch.Generator().manual_seed(0)
+    writer = Writer(table, 8, 4, generator)
+    optimiser = torch.optim.Adam(writer.parameters(), 0.03)
+    x, y = torch.tensor([[0, 0], [2, 1]]), torch.tensor([0.0, 1.0])
+    for _ in range(60):
+        optimiser.zero_grad()
+        writer.loss(x, y).backward()
+        optimiser.step()
+    high, low = writer.write(1.0, 50, generator), writer.write(0.0, 50, generator)
+    assert (high == x[1]).float().mean() > 0.8
+    assert (low == x[0]).float().mean() > 0.8
+    assert (high[:, 1] < 2).all()
+
+
+def test_what_it_asks_for():
+    problem = make_problem(SPACES["sequence"], 8)
+    y = problem.encoded().y
+    own = BootGen(**SMALL).scaled(problem, y)
+    assert (own.min(), own.max()) == (0, pytest.approx(0.5))
+    assert problem.privileged_used == []
+    told = BootGen(**SMALL, optimum="y_max").scaled(problem, y)
+    assert problem.privileged_used == ["y_max"]
+    assert 0.5 < told.max() < 1
+
+
+def test_it_trains_on_its_own_designs(monkeypatch):
+    """Rows the proxy labelled join those of the table, and none without bootstrapping."""
+    sizes = []
+
+    def counted(y, share):
+        sizes.append(len(y))
+        return rank_weight(y, share)
+
+    monkeypatch.setattr("bbo.baselines.bootgen.rank_weight", counted)
+    for added in (0, 2):
+        sizes.clear()
+        BootGen(**SMALL | {"added": added, "generators": 1}).propose(make_problem(SPACES["sequence"], 8))
+        assert sizes[0] == 270
+        assert (sizes[-1] > 270) == (added > 0)
+
+
+def test_published_rounds_of_bootstrapping():
+    paper = BootGen(**BootGen.presets["paper"])
+    rounds = [stage for stage in range(paper.stages) if paper.bootstraps(stage)]
+    assert (rounds[0], rounds[-1], len(rounds)) == (1250, 1495, 50)
+    assert (paper.lstm_width, paper.generators, paper.rows, paper.generator_rate) == (512, 8, 256, 1e-5)
