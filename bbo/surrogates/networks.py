@@ -29,7 +29,6 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "leaky_relu": lambda h: F.leaky_relu(h, 0.3),  # Keras' default slope, as in design-baselines
     "relu": F.relu,
     "softplus": F.softplus,
-    "swish": F.silu,
     "tanh": torch.tanh,
 }
 
