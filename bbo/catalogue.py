@@ -171,6 +171,11 @@ def task_modules() -> list[str]:
     return sorted({*registry.modules(), *(point.module for point in _points(TASKS).values())})
 
 
+def method_modules() -> list[str]:
+    """Modules of other packages' methods."""
+    return sorted({point.module for point in _points(METHODS).values()})
+
+
 def is_task(reference: str) -> bool:
     """Whether an id or `FILE.py:Class` names a task; otherwise it names a method.
 

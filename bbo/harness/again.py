@@ -103,9 +103,9 @@ def rescore(out: Path) -> Iterator[Repeated]:
 
 
 def differences(then: dict[str, Any], now: dict[str, Any], prefix: str = "") -> dict[str, tuple[Any, Any]]:
-    """What differs between two stacks, by dotted name; the time of day is no difference."""
+    """What differs between two stacks, by dotted name; neither the time of day nor the sandbox is one."""
     found: dict[str, tuple[Any, Any]] = {}
-    for key in sorted({*then, *now} - {"finished"}):
+    for key in sorted({*then, *now} - {"finished", "sandbox"}):
         a, b = then.get(key), now.get(key)
         if isinstance(a, dict) and isinstance(b, dict):
             found |= differences(a, b, f"{prefix}{key}.")

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from bbo import local, record
+from bbo.errors import BBOError
 from bbo.harness.judge import Answer, judge
 from bbo.harness.options import RunOptions
 from bbo.harness.plan import PlannedCell
-from bbo.harness.sandbox import wire
+from bbo.harness.sandbox import landlock, wire
 from bbo.harness.sandbox.child import TRACE_POINTS, Job
 from bbo.harness.sandbox.hidden import list_hidden
 from bbo.harness.sandbox.parent import Bounds, Lost, MethodProcess, Stale, Stopped
@@ -92,9 +93,9 @@ class Host:
                     self.on_progress(cell, step, total)
             return None
 
-        process = self._ready(cell)
         bounds = Bounds(self.options.timeout, self.options.memory)
         try:
+            process = self._ready(cell)
             said = process.ask(self._job(cell, process.data_hash), bounds, self.stop, on_message)
             answer.designs, answer.error, answer.notes = said.array, said.error, said.notes
             answer.stack, answer.cost, answer.warnings = said.stack, said.cost, said.warnings
@@ -107,9 +108,25 @@ class Host:
         finally:
             shelf.let_go()
         answer.output = process.output()
-        if answer.error or not process.clean or process.cells >= self.options.cells_per_process:
+        answer.stack = answer.stack | {"sandbox": process.confinement}
+        # What was told to one cell must not reach another unasked.
+        if answer.error or answer.privileged or not process.clean or process.cells >= self.options.cells_per_process:
             self.close()  # what failed may have left its process in any state
         return judge(cell, answer)
+
+    @property
+    def confinement(self) -> str:
+        """How methods are confined, as records say it.
+
+        Raises:
+            BBOError: the kernel has no sandbox, and the options require one.
+        """
+        found = landlock.NONE if self.options.sandbox == "none" else landlock.name()
+        if found == landlock.NONE and self.options.sandbox == "required":
+            raise BBOError(
+                "--sandbox required: this system offers no Landlock (Linux 5.13 or newer); run there, or without the option"
+            )
+        return found
 
     def close(self) -> None:
         """End the method process."""
@@ -122,9 +139,11 @@ class Host:
         if cell.task.local and (file := local.file_of(cell.task.reference)) not in self._hidden_tasks:
             self._hidden_tasks |= {file}
             self.close()
-        if self._process is None or not self._process.alive:
+        owner = _owner(cell)
+        if self._process is None or not self._process.alive or self._process.owner != owner:
             self.close()
-            self._process = MethodProcess(self.options.threads, list_hidden(self.out, self._hidden_tasks))
+            hidden = list_hidden(self.out, self._hidden_tasks)
+            self._process = MethodProcess(self.options.threads, hidden, owner, self.confinement, self.stop)
         return self._process
 
     def _job(self, cell: PlannedCell, held: str) -> Job:
@@ -147,6 +166,12 @@ class Host:
             trace=self.options.trace,
             tf32=self.options.tf32,
         )
+
+
+def _owner(cell: PlannedCell) -> str:
+    """Whose method it is: its file, or its package. A process runs the methods of one owner, so that none can disturb another's."""
+    method = cell.method
+    return local.file_of(method.reference.partition("+")[0]) if method.local else method.cls.__module__.partition(".")[0]
 
 
 def _privileged(cell: PlannedCell) -> dict[str, float]:

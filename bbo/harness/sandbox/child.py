@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from bbo.harness.sandbox import guard, wire
+from bbo.harness.sandbox import guard, landlock, wire
 from bbo.harness.sandbox.state import State
 from bbo.space import Space
 from bbo.text import bounded_list, clean, clean_json
@@ -139,18 +139,19 @@ class SharedByHost:
         return made, False
 
 
-def main(pipe_fd: int, lifeline_fd: int, hidden: guard.Hidden) -> None:
-    """Serve jobs until the pipe closes or the host dies."""
-    _die_with_host(lifeline_fd)
-    faulthandler.enable()
+def main(pipe_fd: int, lifeline_fd: int, hidden: guard.Hidden, allowed: landlock.Allowed | None) -> None:
+    """Serve jobs until the pipe closes or the host dies; confined to `allowed` before anything of a method is read."""
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("800")  # if the machine runs out of memory, this process is killed before the one that writes the records
-    _adopt_orphans()
+    if allowed is not None:
+        landlock.confine(allowed)
+    _die_with_host(lifeline_fd)
+    faulthandler.enable()
+    adopt_orphans()
     for descriptor in (pipe_fd, lifeline_fd):
         os.set_inheritable(descriptor, False)
     import torch
 
-    import bbo.problem  # noqa: F401  before the guard: the first cell's time does not include it
     from bbo import catalogue
 
     channel, state = Channel(Connection(pipe_fd)), State(torch)
@@ -177,7 +178,7 @@ def main(pipe_fd: int, lifeline_fd: int, hidden: guard.Hidden) -> None:
     os._exit(0)  # skip exit handlers and threads a method left behind
 
 
-def _adopt_orphans() -> None:
+def adopt_orphans() -> None:
     """Adopt the orphans of child processes, so that daemons too are found and ended with this process.
 
     On other systems than Linux only processes with this process's mark in their environment are found.
@@ -235,7 +236,6 @@ def _answer(job: Job, x: np.ndarray, y: np.ndarray, channel: Channel, catalogue:
                 # Bit equality depends on the software stack, so arrays are shared only within one stack.
                 SharedByHost(channel, [job.data_hash, repr(job.space), torch.__version__, job.tf32, stack]),
             )
-            _reset_peak_memory()
             channel.send(wire.Propose())
             cpu = time.process_time()
             designs = _plain(method.propose(problem), job.longest)
@@ -331,17 +331,9 @@ def _stack(torch: Any, device: Any) -> dict[str, Any]:
     return found
 
 
-def _reset_peak_memory() -> None:
-    with contextlib.suppress(OSError), open("/proc/self/clear_refs", "w") as file:
-        file.write("5")  # on other systems than Linux the peak is that of the process so far
-
-
 def _peak_memory_mb() -> float:
-    try:
-        with open("/proc/self/status") as file:
-            return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) / 1024
-    except (OSError, StopIteration):
-        import resource
+    """Of the process so far; on Linux the host measures the method's own."""
+    import resource
 
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from functools import cache
 from pathlib import Path
 
 from bbo import catalogue, data
@@ -20,15 +21,28 @@ def list_hidden(out: Path, local_tasks: frozenset[str] = frozenset()) -> Hidden:
         out: the results folder; its cells hold scores.
         local_tasks: files of local tasks in the run.
     """
-    modules = {"bbo.tasks", *catalogue.task_modules()}
-    paths = {data.package_dir().parent, data.cache_dir(), out / "cells", out / "shared", *map(Path, local_tasks)}
+    modules, sources = _tasks()
+    paths = {data.package_dir().parent, data.cache_dir(), out / "cells", out / "shared", *map(Path, local_tasks), *sources}
     # Not the whole folders of the search path: a user may keep data beside the very environment that Python runs from.
     paths |= {folder / name for folder in data.search_path() for name in data.manifest()}
+    return Hidden(modules, tuple(sorted(set(map(os.path.realpath, paths)))))
+
+
+@cache
+def _tasks() -> tuple[tuple[str, ...], frozenset[Path]]:
+    """Modules of all tasks, and their files; of other packages that offer tasks everything that is no Python source."""
+    modules, paths = {"bbo.tasks", *catalogue.task_modules()}, set[Path]()
     for module in modules:
         try:
             spec = importlib.util.find_spec(module)
         except ImportError:  # a third party's broken package holds nothing that a method could reach
             continue
-        if spec and spec.origin:
-            paths.add(Path(spec.origin))
-    return Hidden(tuple(sorted(modules)), tuple(sorted(os.path.realpath(path) for path in paths)))
+        if spec is None or not spec.origin:
+            continue
+        source = Path(spec.origin)
+        paths |= {source, *source.parent.glob(f"__pycache__/{source.stem}.*")}
+        if "." in module and not module.startswith("bbo."):
+            paths |= {
+                path for path in source.parent.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc", ".so", ".pyi")
+            }
+    return tuple(sorted(modules)), frozenset(paths)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import multiprocessing
 import os
 import queue
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -22,10 +20,13 @@ from typing import Any
 
 import psutil
 
-from bbo.harness.sandbox import wire
+from bbo.harness.sandbox import boot, starter, wire
+from bbo.harness.sandbox.boot import Start
 from bbo.harness.sandbox.child import Job, Settle
 from bbo.harness.sandbox.guard import Hidden
 from bbo.harness.sandbox.hidden import VARIABLES
+from bbo.harness.sandbox.landlock import NONE
+from bbo.harness.sandbox.reach import list_allowed
 from bbo.text import clean
 
 #: Seconds between two looks at memory, time and the stop flag.
@@ -39,16 +40,10 @@ OUTPUT = 4000
 OUTPUT_FILE = 2**26
 #: Seconds a process may take to confirm that it has no more messages.
 SETTLE = 10.0
+#: Seconds a killed process may take to end.
+END = 10.0
 #: Environment variable that marks a method process and all it starts.
 MARK = "BBO_METHOD_PROCESS"
-
-BOOT = """\
-import json, sys
-path, pipe, lifeline, modules, paths = json.loads(sys.argv[1])
-sys.path[:] = path
-from bbo.harness.sandbox import child, guard
-child.main(pipe, lifeline, guard.Hidden(tuple(modules), tuple(paths)))
-"""
 
 #: Called with every message that is for the host; what it returns is sent back if it is not None.
 OnMessage = Callable[[wire.Progress | wire.Ask | wire.Fetch | wire.Keep], Any]
@@ -88,9 +83,21 @@ class Arrived:
 
 
 class MethodProcess:
-    """A running method process."""
+    """A running method process.
 
-    def __init__(self, threads: int, hidden: Hidden) -> None:
+    Args:
+        threads: of its libraries.
+        hidden: what the guard refuses.
+        owner: whose methods it runs: a local file, which it may read, or a package.
+        confinement: how it is confined, as records say it.
+        stop: set to give up waiting for its start.
+
+    Raises:
+        Stopped: `stop` was set.
+    """
+
+    def __init__(self, threads: int, hidden: Hidden, owner: str, confinement: str, stop: threading.Event) -> None:
+        self.owner, self.confinement = owner, confinement
         self.cells = 0
         self.data_hash = ""
         #: Whether the next cell would find the process in the same state as this one did.
@@ -102,22 +109,22 @@ class MethodProcess:
         work.mkdir()
         self._pipe, theirs = multiprocessing.Pipe()
         lifeline, self._lifeline = os.pipe()
-        path = [os.path.abspath(entry) for entry in sys.path]
-        arguments = json.dumps([path, theirs.fileno(), lifeline, hidden.modules, hidden.paths])
-        # Its own session: Ctrl-C in a terminal reaches the host alone. Opened for appending, so that it can be emptied.
-        with open(self._output, "ab") as output:
-            self._popen = subprocess.Popen(
-                [sys.executable, "-c", BOOT, arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                cwd=work,
-                env=_environment(threads, work) | {MARK: self._mark},
-                pass_fds=(theirs.fileno(), lifeline),
-                start_new_session=True,
-            )
+        environment = _environment(threads, work) | {MARK: self._mark}
+        file = owner if os.path.isabs(owner) else ""
+        allowed = list_allowed(hidden.paths, file, (work, self._output)) if confinement != NONE else None
+        self._starter = starter.take(environment)
+        # Opened for appending, so that it can be emptied.
+        with open(self._output, "ab") as output, contextlib.suppress(OSError):  # it died; `started` notices
+            self._starter.begin(Start(environment, str(work), hidden, allowed), (theirs.fileno(), lifeline, output.fileno()))
         theirs.close()
         os.close(lifeline)
+        while not self._starter.started(TICK):
+            if stop.is_set():
+                self._abandon()
+                raise Stopped
+        if not self._starter.pid:
+            with open(self._output, "a") as output:
+                output.write(self._starter.said())
         self._longest = wire.TEXTS
         # Threads of their own, so that a method that sends half a message, or does not read what it asked for, blocks no one;
         # one message at a time waits, so that a method that floods the pipe waits too.
@@ -130,7 +137,7 @@ class MethodProcess:
     @property
     def alive(self) -> bool:
         """Whether the process still runs."""
-        return self._popen.poll() is None
+        return self._starter.poll() is None
 
     def ask(self, job: Job, bounds: Bounds, stop: threading.Event, on_message: OnMessage) -> wire.Answer:
         """Run a job and return its answer, with the cost as measured from outside.
@@ -158,7 +165,7 @@ class MethodProcess:
     def _converse(self, job: Job, bounds: Bounds, stop: threading.Event, on_message: OnMessage) -> wire.Answer:
         # The method's clock starts when it begins: starting a process and importing torch are not its time.
         started, limit, meter = time.monotonic(), START, None
-        watch = _Memory(self._popen.pid, bounds.gigabytes)
+        watch = _Memory(self._starter.pid, bounds.gigabytes)
         expected: type[Any] = wire.Begin
         try:
             while True:
@@ -176,7 +183,7 @@ class MethodProcess:
                         case wire.Begin():
                             started, limit, expected = arrived.time, bounds.seconds, wire.Propose
                         case wire.Propose():
-                            meter, expected = _Meter(self._popen.pid, arrived.time), wire.Answer
+                            meter, expected = _Meter(self._starter.pid, arrived.time), wire.Answer
                         case wire.Answer():
                             cost = meter.read(arrived.time) if meter else {"wall_seconds": arrived.time - started}
                             self._check(message, job)
@@ -228,7 +235,7 @@ class MethodProcess:
 
     def _settle(self, job: Job, stop: threading.Event) -> None:
         """End what the cell left running, check that its process has no more messages, and ask for the process's state."""
-        left = _descendants(self._popen.pid)
+        left = _descendants(self._starter.pid)
         for process in left:
             with contextlib.suppress(psutil.Error):
                 process.kill()
@@ -263,17 +270,28 @@ class MethodProcess:
         """Kill the process and all it started, even in other sessions; no signal handler can prevent it."""
         if self.alive:
             with contextlib.suppress(psutil.Error):
-                psutil.Process(self._popen.pid).suspend()  # so that it starts nothing while we look for its children
-            _end(lambda: _descendants(self._popen.pid))
+                psutil.Process(self._starter.pid).suspend()  # so that it starts nothing while we look for its children
+        if boot.FORKS:  # what outlives the process becomes a child of the starter
+            _end(lambda: _descendants(self._starter.root))
+        else:
+            _end(lambda: _descendants(self._starter.pid))
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._popen.pid, signal.SIGKILL)
-        self._popen.wait()
-        _end(self._marked)
+                os.killpg(self._starter.pid, signal.SIGKILL)
+            _end(self._marked)
+        self._starter.wait(END)
 
     def close(self) -> None:
         """Kill the process and remove its folder."""
         self._closed.set()
         self.kill()
+        self._starter.release()
+        self._pipe.close()
+        os.close(self._lifeline)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _abandon(self) -> None:
+        """Give up a process that has not started."""
+        self._starter.close()
         self._pipe.close()
         os.close(self._lifeline)
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -317,7 +335,7 @@ class MethodProcess:
         arrived = None
         with contextlib.suppress(queue.Empty):
             arrived = self._inbox.get(timeout=TICK)
-        if arrived and isinstance(arrived.message, str) and self._popen.poll() == -signal.SIGTERM:
+        if arrived and isinstance(arrived.message, str) and self._starter.poll() == -signal.SIGTERM:
             stop.wait(1)  # a scheduler that ends a job signals both host and method; the host's signal may arrive a moment later
         if stop.is_set():
             raise Stopped
@@ -329,9 +347,8 @@ class MethodProcess:
                 os.truncate(self._output, 0)
 
     def _how_it_ended(self) -> str:
-        try:
-            code = self._popen.wait(2)
-        except subprocess.TimeoutExpired:
+        code = self._starter.wait(2)
+        if code is None:
             return "the method's process closed the harness's pipe"
         if code >= 0:
             return f"the method's process ended without an answer (exit code {code})"
@@ -369,6 +386,8 @@ class _Meter:
     """Cost of a method, seen from outside its process: wall and CPU time since it was called, and the peak of its memory."""
 
     def __init__(self, pid: int, start: float) -> None:
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/clear_refs", "w") as file:
+            file.write("5")  # the peak counts from here; on other systems than Linux it is that of the process so far
         self._pid, self._start, self._cpu = pid, start, _cpu_seconds(pid)
 
     def read(self, end: float) -> dict[str, float]:
@@ -442,5 +461,11 @@ def _environment(threads: int, work: Path) -> dict[str, str]:
     # BLAS reads its thread count when it is loaded, cuBLAS its workspace when CUDA starts; DYNAMIC lets a busy machine
     # change the number of threads, and the hash seed the order of sets: both can change the last bits of a result.
     counts = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
-    fixed = {"MKL_DYNAMIC": "FALSE", "OMP_DYNAMIC": "FALSE", "PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
-    return {**env, **counts, **fixed, "TMPDIR": str(work), "PWD": str(work)}
+    fixed = {
+        "MKL_DYNAMIC": "FALSE",
+        "OMP_DYNAMIC": "FALSE",
+        "PYTHONHASHSEED": "0",
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+        "TORCHINDUCTOR_DETERMINISTIC": "1",
+    }
+    return {**env, **counts, **fixed, "TMPDIR": str(work), "HOME": str(work), "PWD": str(work)}

@@ -1,0 +1,127 @@
+"""What a method process is made of: a process that has loaded torch and the harness's own modules, and no task and no method.
+
+On Linux it forks a method process whenever the host asks for one, within milliseconds, where loading torch takes seconds. One method process
+at a time; whatever that leaves behind becomes this process's child, so that the host finds and ends it. On other systems, where
+libraries do not survive a fork, this process becomes the method process itself.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from bbo.harness.sandbox import child
+from bbo.harness.sandbox.guard import Hidden
+from bbo.harness.sandbox.landlock import Allowed
+
+#: Whether method processes are forked.
+FORKS = sys.platform == "linux"
+
+
+@dataclass(frozen=True)
+class Start:
+    """A request for a method process. Three descriptors follow it: its pipe, its lifeline, its output.
+
+    Args:
+        environment: all environment variables.
+        folder: its working folder.
+        hidden: what the guard refuses.
+        allowed: what it may open; None to leave it unconfined.
+    """
+
+    environment: dict[str, str]
+    folder: str
+    hidden: Hidden
+    allowed: Allowed | None
+
+
+def main(descriptor: int) -> None:
+    """Serve requests until the host closes the other end of the socket `descriptor`."""
+    control = socket.socket(fileno=descriptor)
+    control.set_inheritable(False)
+    requests = Connection(descriptor)
+    child.adopt_orphans()
+    import threadpoolctl  # noqa: F401
+    import torch  # noqa: F401
+
+    import bbo.problem  # noqa: F401
+    from bbo import catalogue
+
+    catalogue.method_ids()
+    gc.collect()
+    gc.freeze()  # the collector of a forked process then leaves these pages shared
+    woken, wake = os.pipe()
+    for end in (woken, wake):
+        os.set_blocking(end, False)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    current = 0
+    while True:
+        ready, _, _ = select.select([descriptor, woken], [], [])
+        if woken in ready:
+            os.read(woken, 1000)
+            current = _reap(current, control)
+        if descriptor not in ready:
+            continue
+        try:
+            request = requests.recv()
+            _, descriptors, _, _ = socket.recv_fds(control, 1, 3)
+        except (EOFError, OSError):
+            break
+        current = os.fork() if FORKS else 0
+        if current == 0:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            if FORKS:
+                os.setsid()
+                for end in (woken, wake):
+                    os.close(end)
+                control.close()
+            _become(request, *descriptors)
+        for each in descriptors:
+            os.close(each)
+        _say(control, {"pid": current})
+
+
+def _reap(current: int, control: socket.socket) -> int:
+    """Collect dead children; the one that the host knows is reported. The number of the method process, 0 once it has ended."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return 0
+        if pid == 0:
+            return current
+        if pid == current:
+            current = 0
+            _say(control, {"code": os.waitstatus_to_exitcode(status)})
+
+
+def _say(control: socket.socket, facts: dict[str, int]) -> None:
+    control.sendall(json.dumps(facts).encode() + b"\n")
+
+
+def _become(request: Start, pipe: int, lifeline: int, output: int) -> Any:
+    """Turn this process into a method process; does not return."""
+    try:
+        with open(os.devnull) as nothing:
+            os.dup2(nothing.fileno(), 0)
+        for standard in (1, 2):
+            os.dup2(output, standard)
+        os.close(output)
+        os.environ.clear()
+        os.environ.update(request.environment)
+        os.chdir(request.folder)
+        child.main(pipe, lifeline, request.hidden, request.allowed)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        os._exit(1)
