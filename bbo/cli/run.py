@@ -14,7 +14,9 @@ from bbo import catalogue, local, protocol, record
 from bbo.cli import console, failures
 from bbo.errors import BBOError, unknown
 from bbo.harness import engines, estimate, folder, plan, request, run
+from bbo.harness.host import Host
 from bbo.harness.options import EngineOptions, RunOptions
+from bbo.harness.sandbox.landlock import NONE
 
 
 def _shard(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, int] | None:
@@ -73,6 +75,13 @@ def _shard(context: click.Context, option: click.Parameter, text: str | None) ->
     show_default=True,
     help="Cells after which a method's process is replaced.",
 )
+@click.option(
+    "--sandbox",
+    type=click.Choice(["auto", "required", "none"]),
+    default="auto",
+    show_default=True,
+    help="Confine methods by Landlock where the system can, refuse to run where it cannot, or never confine.",
+)
 @click.option("--tf32", is_flag=True, help="Let a GPU round float32 products to TF32: faster, but less exact.")
 @click.option("--trace", is_flag=True, help="Also score and store intermediate designs that methods report.")
 @click.option("--retry", type=click.Choice(["failed"]), help="Run failed cells again.")
@@ -96,6 +105,7 @@ def command(
     timeout: float,
     memory: float,
     cells_per_process: int,
+    sandbox: str,
     tf32: bool,
     trace: bool,
     retry: str | None,
@@ -134,8 +144,10 @@ def command(
         _say_what_would_run(cells, out, jobs)
         return
     threads = threads or (max(1, _cores() // jobs) if engine == "local" else 1)
-    how = RunOptions(device, threads, timeout, memory, trace, cells_per_process, tf32)
+    how = RunOptions(device, threads, timeout, memory, trace, cells_per_process, tf32, sandbox)
     where = EngineOptions(jobs, scheduler, sbatch)
+    if engine == "local" and cells and Host(out, how).confinement == NONE:
+        click.echo("note: methods run unconfined and could read the oracle; their records and tables say so", err=True)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         with console.Progress(len(cells)) as progress:

@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bbo.harness.folder import status_of_plans
@@ -57,7 +58,7 @@ ENDLESS = """
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 child = subprocess.Popen([sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"])
-open(os.environ["PIDS"], "a").write(f"{os.getpid()} {child.pid} ")
+print(os.getpid(), child.pid, flush=True)
 while True:
     pass
 """
@@ -83,31 +84,29 @@ linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks f
 
 
 @linux
-def test_an_endless_loop_that_ignores_signals_is_stopped_with_its_children(lab, monkeypatch):
-    monkeypatch.setenv("PIDS", str(lab.folder / "pids"))
+def test_an_endless_loop_that_ignores_signals_is_stopped_with_its_children(lab):
     lab.run(lab.plan(lab.body("Endless", ENDLESS), "Good"), timeout=5)
     status = status_of_plans(lab.out)
     assert status.failed[0].error["reason"] == "timeout"
     assert 5 <= status.failed[0].cost["wall_seconds"] < 15
     assert len(status.done) == 1
-    assert gone([int(pid) for pid in (lab.folder / "pids").read_text().split()])
+    assert gone([int(pid) for pid in status.failed[0].output.split()])
 
 
 @linux
-def test_a_method_that_never_lets_go_of_the_interpreter_dies_with_its_host(lab, monkeypatch):
-    pids = lab.folder / "pids"
-    monkeypatch.setenv("PIDS", str(pids))
+def test_a_method_that_never_lets_go_of_the_interpreter_dies_with_its_host(lab):
     reference = lab.body("Stuck", ENDLESS.replace("while True:\n    pass", "sum(range(10**15))"))
     words = ["run", "-t", f"{lab.folder}/task.py:Slope", "-b", reference, "--seeds", "0", "--out", str(lab.out)]
     host = subprocess.Popen([sys.executable, "-m", "bbo.cli", *words], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while not pids.exists() or len(pids.read_text().split()) < 2:
+    deadline, below = time.monotonic() + 60, []
+    while len(below) < 3:  # the starter, the method and its child
         assert time.monotonic() < deadline
         time.sleep(0.1)
+        below = psutil.Process(host.pid).children(recursive=True)
     time.sleep(0.5)
     host.kill()
     host.wait()
-    assert gone([int(pid) for pid in pids.read_text().split()])
+    assert gone([process.pid for process in below])
 
 
 def test_memory_is_bounded_children_included(lab):

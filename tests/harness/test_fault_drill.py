@@ -43,9 +43,9 @@ def disk(tmp_path):
 
 
 def method_processes(runner):
-    """Method processes of a runner that have begun to work (idle imports are killed as gladly)."""
+    """Method processes of a runner, and the processes that start them."""
     with contextlib.suppress(psutil.Error):
-        return [p for p in runner.children() if p.status() != psutil.STATUS_ZOMBIE]
+        return [p for p in runner.children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
     return []
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from bbo.harness.host import Host
 from bbo.harness.options import RunOptions
 from bbo.harness.plan import Order, look_up
+from bbo.harness.sandbox import starter
 
 #: Seconds after which an unused host of a long-living worker gives its process back.
 IDLE = 60.0
@@ -53,6 +54,7 @@ def close_idle() -> None:
     for host, timer in waiting:
         timer.cancel()
         host.close()
+    starter.close_idle()
 
 
 @contextmanager

@@ -437,7 +437,7 @@ class _Memory:
 
     def __init__(self, pid: int, gigabytes: float) -> None:
         self._limit, self._looks = gigabytes * 1e9, 0
-        self._process = psutil.Process(pid) if gigabytes else None
+        self._process = psutil.Process(pid) if gigabytes and pid else None  # no pid: it did not start
         self._children: list[psutil.Process] = []
 
     def over(self) -> float:

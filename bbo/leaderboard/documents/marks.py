@@ -89,12 +89,19 @@ def _facts(board: Board, entry: Entry) -> list[str]:
         texts.append(f"uses privileged knowledge that the visible data do not hold: {', '.join(used)}")
     if any(record.method.get("local") for record in cells):
         texts.append("a local method, from a file of the user's own; not part of the benchmark")
+    texts += unconfined(cells)
     families = sorted({preset_family(record) for record in cells} - {"default", board.common_preset})
     if families:
         texts.append(f"preset {', '.join(families)}, where the others use {board.common_preset}")
     if len(cells) < board.common_seeds:
         texts.append(f"{_seeds(len(cells))}, where others have {board.common_seeds}")
     return texts + _collapsed(entry) + _warned(entry)
+
+
+def unconfined(cells: Iterable[Record]) -> list[str]:
+    """Whether cells ran where the system did not confine their method; records of earlier versions do not say."""
+    free = any(record.provenance.get("sandbox") == "none" for record in cells)
+    return ["the method was not confined by the operating system, so it could have read the oracle"] if free else []
 
 
 def _collapsed(entry: Entry) -> list[str]:
