@@ -6,8 +6,6 @@ from bbo import catalogue
 from bbo.testing import verdicts
 from bbo.testing.methods import checks
 
-pytestmark = pytest.mark.numerics
-
 
 def test_conformance(method_name, runs_of):
     made = checks(catalogue.load_method(method_name), runs_of(method_name))
