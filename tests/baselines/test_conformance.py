@@ -1,7 +1,5 @@
 """Every method of the catalogue keeps the promises of `bbo.testing.methods`."""
 
-import pytest
-
 from bbo import catalogue
 from bbo.testing import verdicts
 from bbo.testing.methods import checks
