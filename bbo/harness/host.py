@@ -143,7 +143,7 @@ class Host:
         if self._process is None or not self._process.alive or self._process.owner != owner:
             self.close()
             hidden = list_hidden(self.out, self._hidden_tasks)
-            self._process = MethodProcess(self.options.threads, hidden, owner, self.confinement, self.stop)
+            self._process = MethodProcess(self.options, hidden, owner, self.confinement, self.stop)
         return self._process
 
     def _job(self, cell: PlannedCell, held: str) -> Job:

@@ -32,7 +32,10 @@ ATTACKS = {
     "a namespace of its own": "subprocess.run(['unshare', '-rm', 'cat', TASK], check=True, **QUIET)",
     "child process": "subprocess.run(['cat', TASK], check=True, **QUIET)",
     "Python as a child": "subprocess.run([sys.executable, '-c', 'import bbo.tasks.tfbind8'], check=True, **QUIET)",
-    "forked child": "pid = os.fork()\nif pid == 0:\n    try:\n        open(TASK).read(); os._exit(0)\n    except OSError:\n        os._exit(1)\nmust(-os.waitpid(pid, 0)[1])",
+    "forked child": (
+        "pid = os.fork()\nif pid == 0:\n    try:\n        open(TASK).read(); os._exit(0)\n    except OSError:\n        os._exit(1)\n"
+        "must(-os.waitpid(pid, 0)[1])"
+    ),
     "fork server": "mp = multiprocessing.get_context('forkserver')\nwith mp.Pool(1) as pool: pool.map(open, [TASK])",
     "ctypes": "libc.fopen.restype = ctypes.c_void_p\nmust(0 if libc.fopen(DATA.encode(), b'r') else -1)",
     "NumPy's own reader": "np.fromfile(DATA, np.uint8)",

@@ -20,6 +20,8 @@ from typing import Any
 
 import psutil
 
+from bbo import numerics
+from bbo.harness.options import RunOptions
 from bbo.harness.sandbox import boot, starter, wire
 from bbo.harness.sandbox.boot import Start
 from bbo.harness.sandbox.child import Job, Settle
@@ -86,7 +88,7 @@ class MethodProcess:
     """A running method process.
 
     Args:
-        threads: of its libraries.
+        options: how cells are run.
         hidden: what the guard refuses.
         owner: whose methods it runs: a local file, which it may read, or a package.
         confinement: how it is confined, as records say it.
@@ -96,7 +98,7 @@ class MethodProcess:
         Stopped: `stop` was set.
     """
 
-    def __init__(self, threads: int, hidden: Hidden, owner: str, confinement: str, stop: threading.Event) -> None:
+    def __init__(self, options: RunOptions, hidden: Hidden, owner: str, confinement: str, stop: threading.Event) -> None:
         self.owner, self.confinement = owner, confinement
         self.cells = 0
         self.data_hash = ""
@@ -109,7 +111,7 @@ class MethodProcess:
         work.mkdir()
         self._pipe, theirs = multiprocessing.Pipe()
         lifeline, self._lifeline = os.pipe()
-        environment = _environment(threads, work) | {MARK: self._mark}
+        environment = _environment(options.threads, work, options.numerics) | {MARK: self._mark}
         file = owner if os.path.isabs(owner) else ""
         allowed = list_allowed(hidden.paths, file, (work, self._output)) if confinement != NONE else None
         self._starter = starter.take(environment)
@@ -455,7 +457,7 @@ class _Memory:
         return used / 1e9 if used > self._limit else 0.0
 
 
-def _environment(threads: int, work: Path) -> dict[str, str]:
+def _environment(threads: int, work: Path, mode: str) -> dict[str, str]:
     """The host's environment without the variables that lead to data, and with all settings that libraries read when they load."""
     env = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     # BLAS reads its thread count when it is loaded, cuBLAS its workspace when CUDA starts; DYNAMIC lets a busy machine
@@ -468,4 +470,4 @@ def _environment(threads: int, work: Path) -> dict[str, str]:
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
         "TORCHINDUCTOR_DETERMINISTIC": "1",
     }
-    return {**env, **counts, **fixed, "TMPDIR": str(work), "HOME": str(work), "PWD": str(work)}
+    return {**numerics.environment(mode, env), **counts, **fixed, "TMPDIR": str(work), "HOME": str(work), "PWD": str(work)}

@@ -23,7 +23,22 @@ from bbo.harness.sandbox import boot
 boot.main(control)
 """
 #: Environment variables that libraries read when they are loaded.
-LIBRARIES = ("OMP_", "MKL_", "OPENBLAS_", "ATEN_", "TORCH_", "PYTORCH_", "CUDA", "CUBLAS_", "KMP_", "LD_", "PYTHON", "NPY_")
+LIBRARIES = (
+    "OMP_",
+    "MKL_",
+    "OPENBLAS_",
+    "ATEN_",
+    "ONEDNN_",
+    "DNNL_",
+    "TORCH_",
+    "PYTORCH_",
+    "CUDA",
+    "CUBLAS_",
+    "KMP_",
+    "LD_",
+    "PYTHON",
+    "NPY_",
+)
 
 _lock = threading.Lock()
 _idle: list[Starter] = []
