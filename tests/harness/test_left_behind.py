@@ -103,7 +103,7 @@ def test_honest_cells_share_a_process(lab):
     """The fingerprint does not take what libraries do when they are first used for a change."""
     host, used = Host(lab.out, RunOptions("cpu", 1)), []
     try:
-        for cell in lab.plan("coms", "gp-ascent", "gradient-ascent", "root", preset="smoke"):
+        for cell in lab.plan("coms", "gp-ascent", "gradient-ascent", preset="smoke"):
             used.append(host.evaluate(cell) and host._process)
     finally:
         host.close()

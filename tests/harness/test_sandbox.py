@@ -59,7 +59,7 @@ ATTACKS = {
     "a new privilege": "os.setuid(12345); os.setuid(0)",
 }
 ORDINARY = {
-    "libraries": "import scipy.optimize, bbo.method, bbo.baselines.random",
+    "libraries": "import scipy.optimize, bbo.method, importlib.util; open(importlib.util.find_spec('bbo.baselines.root').origin).read()",
     "its folder": "np.save('a.npy', np.zeros(3)); np.load('a.npy'); os.mkdir('d'); os.rename('a.npy', 'd/b.npy'); os.remove('d/b.npy')",
     "temporary files": "tempfile.NamedTemporaryFile().write(b'x')",
     "programs": "subprocess.run([sys.executable, '-c', 'print(1)'], check=True, **QUIET)",

@@ -50,12 +50,13 @@ def main(descriptor: int) -> None:
     requests = Connection(descriptor)
     child.adopt_orphans()
     import threadpoolctl  # noqa: F401
-    import torch  # noqa: F401
+    import torch
 
     import bbo.problem  # noqa: F401
     from bbo import catalogue
 
     catalogue.method_ids()
+    torch.use_deterministic_algorithms(True)  # imports torch's compiler, for a second; so do its optimizers
     gc.collect()
     gc.freeze()  # the collector of a forked process then leaves these pages shared
     woken, wake = os.pipe()

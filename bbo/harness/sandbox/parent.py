@@ -463,11 +463,5 @@ def _environment(threads: int, work: Path, mode: str) -> dict[str, str]:
     # BLAS reads its thread count when it is loaded, cuBLAS its workspace when CUDA starts; DYNAMIC lets a busy machine
     # change the number of threads, and the hash seed the order of sets: both can change the last bits of a result.
     counts = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
-    fixed = {
-        "MKL_DYNAMIC": "FALSE",
-        "OMP_DYNAMIC": "FALSE",
-        "PYTHONHASHSEED": "0",
-        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
-        "TORCHINDUCTOR_DETERMINISTIC": "1",
-    }
+    fixed = {"MKL_DYNAMIC": "FALSE", "OMP_DYNAMIC": "FALSE", "PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
     return {**numerics.environment(mode, env), **counts, **fixed, "TMPDIR": str(work), "HOME": str(work), "PWD": str(work)}

@@ -71,8 +71,7 @@ class State:
         torch.set_grad_enabled(True)
         torch.autograd.set_detect_anomaly(False)
         torch.set_num_threads(threads)
-        # As `use_deterministic_algorithms`, which would import the compiler, for a second and a half.
-        torch.set_deterministic_debug_mode("error")
+        torch.use_deterministic_algorithms(True)
         torch.utils.deterministic.fill_uninitialized_memory = True
         torch.set_float32_matmul_precision("highest")
         torch.backends.cuda.matmul.allow_tf32 = tf32
