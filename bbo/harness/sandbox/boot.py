@@ -14,6 +14,7 @@ import select
 import signal
 import socket
 import sys
+import tempfile
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -121,6 +122,7 @@ def _become(request: Start, pipe: int, lifeline: int, output: int) -> Any:
         os.environ.clear()
         os.environ.update(request.environment)
         os.chdir(request.folder)
+        tempfile.tempdir = None  # the compiler asked for it in the starter's own environment
         child.main(pipe, lifeline, request.hidden, request.allowed)
     except BaseException:
         sys.excepthook(*sys.exc_info())
