@@ -157,6 +157,19 @@ def test_records_say_how_methods_were_confined_and_none_leaves_a_footnote(lab):
     assert "not confined" in text
 
 
+def test_the_host_confines_the_methods_it_runs(lab):
+    """By the C library, which the guard within Python does not see."""
+    body = f"""
+    libc = ctypes.CDLL(None)
+    problem.note(task=libc.open({str(lab.folder / "task.py")!r}.encode(), 0), own=libc.open(__file__.encode(), 0) > 0)
+    return problem.x[:problem.budget]
+    """
+    peeks = lab.body("Peeks", body, "import ctypes")
+    confined, free = lab.run(lab.plan(peeks)) + lab.run(lab.plan(peeks, seeds=(1,)), sandbox="none")
+    assert confined.notes == {"task": -1, "own": True}
+    assert free.notes["task"] > 0
+
+
 def test_required_refuses_where_there_is_none(lab, monkeypatch):
     monkeypatch.setattr(landlock, "abi", lambda: 0)
     with pytest.raises(BBOError, match="--sandbox required"):
