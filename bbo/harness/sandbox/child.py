@@ -158,7 +158,7 @@ def main(pipe_fd: int, lifeline_fd: int, hidden: guard.Hidden, allowed: landlock
     numerics.operations()  # computed before a method could change how, and kept
 
     channel, state = Channel(Connection(pipe_fd)), State(torch)
-    guard.watch(hidden, lambda what: channel.send(wire.Violation(clean(what))))
+    guard.watch(hidden, lambda what: channel.send(wire.Violation(clean(what))), confined=allowed is not None)
     data: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     while True:
         try:

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 
 from bbo.harness.sandbox.boot import FORKS, Start
 
@@ -136,11 +136,11 @@ class Starter:
 
     def _listen(self, seconds: float) -> None:
         with self._reading:
-            self._control.settimeout(seconds or 1e-6)
+            # Never by a time-out of the socket: that would make it non-blocking, and a long request would be cut in the middle.
+            if not wait([self._control], seconds):
+                return
             try:
                 came = self._control.recv(4096)
-            except TimeoutError:
-                return
             except OSError:
                 came = b""
             if not came:  # the starter has died
