@@ -1,0 +1,42 @@
+"""Nevergrad's NGOpt: what is said where the package is missing, and that it climbs the surrogate where it is there."""
+
+import importlib.util
+
+import pytest
+import torch
+
+from bbo import catalogue
+from bbo.baselines.nevergrad_ngopt import NevergradNGOpt
+from bbo.errors import Unavailable
+from bbo.testing.methods import SPACES, make_problem
+
+pytestmark = pytest.mark.numerics
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    there = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "nevergrad" else there(name, *rest))
+    catalogue._listed.cache_clear()
+    try:
+        with pytest.raises(Unavailable, match=r'needs the package nevergrad: pip install "offline-bbo\[nevergrad\]"'):
+            catalogue.load_method("nevergrad-ngopt")
+    finally:
+        catalogue._listed.cache_clear()
+
+
+def test_it_climbs_and_designs_differ(monkeypatch):
+    pytest.importorskip("nevergrad")
+    torch.set_num_threads(1)
+    problem = make_problem(SPACES["box"], 16)
+    values = []
+    train = NevergradNGOpt.train
+
+    def kept(self, *arguments):
+        fitted = train(self, *arguments)
+        values.append(lambda designs: fitted.ensemble.mean(problem.encoded().encode(designs)).mean(0))
+        return fitted
+
+    monkeypatch.setattr(NevergradNGOpt, "train", kept)
+    designs = NevergradNGOpt(**NevergradNGOpt.presets["smoke"]).propose(problem)
+    assert len(torch.unique(designs, dim=0)) == 16
+    assert values[0](designs).mean() > values[0](problem.x[problem.starts()]).mean() + 0.1
