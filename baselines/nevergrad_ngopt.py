@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bbo.errors import BBOError
 from bbo.method import Method, MethodSpec, setting
 from bbo.problem import Problem, on_host
 from bbo.search.evolution import best_distinct
@@ -32,9 +34,10 @@ class NevergradNGOpt(GaussianEnsemble, Method):
     publishes settings for it, so these are ours. Designs are the best different ones, after decoding, of all that it asked for and of
     the best visible ones.
 
-    Candidates are asked for one at a time: some of the algorithms that it picks wait for the score of one before they name the next. Its
-    random numbers come from a generator of its own, seeded by the problem's. Scores depend on the version of the package, which is not part of the
-    method's version.
+    Candidates are asked for one at a time: some of the algorithms that it picks wait for the score of one before they name the next.
+    Its random numbers come from a generator of its own, seeded by the problem's; a part of it draws from NumPy's global one, which is
+    seeded for the search and then restored. Scores depend on the version of the package, which is not part of the method's version.
+    Version 1.0.12 turns arrays of one number into floats, which NumPy 2.4 and later refuse; the extra brings an older one.
     """
 
     spec = MethodSpec(
@@ -61,6 +64,11 @@ class NevergradNGOpt(GaussianEnsemble, Method):
         """Return `budget` designs, the best it found, best first."""
         import nevergrad
 
+        if not converts():
+            raise BBOError(
+                f"nevergrad {nevergrad.__version__} does not work with NumPy {np.__version__}, it needs one below 2.4: "
+                'pip install "offline-bbo[nevergrad]"'
+            )
         data, fitted = problem.encoded(), self.train(problem)
         value = partial(mean_of, fitted.ensemble)
         kept = problem.x[problem.best(problem.budget)]
@@ -72,7 +80,8 @@ class NevergradNGOpt(GaussianEnsemble, Method):
         search = nevergrad.optimizers.NGOpt(space, self.evaluations)
         for first in range(0, self.evaluations, MERGED):
             count = min(MERGED, self.evaluations - first)
-            asked = torch.stack([self.asked(problem, search, value) for _ in range(count)])
+            with globally(space.random_state):
+                asked = torch.stack([self.asked(problem, search, value) for _ in range(count)])
             designs = data.decode(asked)
             pool, scores = torch.cat([kept, designs]), torch.cat([values, value(data.encode(designs))])
             kept, values = best_distinct(pool, scores, problem.budget)
@@ -91,3 +100,24 @@ class NevergradNGOpt(GaussianEnsemble, Method):
     def surrogate(self, problem: Problem) -> Surrogate:
         """The trained ensemble, for `bbo diagnose`: an equal mixture of its members."""
         return diagnosed(self.train(problem))
+
+
+def converts() -> bool:
+    """Whether this NumPy turns an array of one number into a float."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return float(np.ones(1)) == 1  # type: ignore[arg-type]
+    except TypeError:
+        return False
+
+
+@contextmanager
+def globally(random: np.random.RandomState) -> Iterator[None]:
+    """NumPy's global generator, seeded from another inside the `with` block and restored after it."""
+    before = np.random.get_state()  # noqa: NPY002
+    np.random.seed(random.randint(2**31))  # noqa: NPY002
+    try:
+        yield
+    finally:
+        np.random.set_state(before)  # noqa: NPY002

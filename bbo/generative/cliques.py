@@ -173,5 +173,5 @@ class CliqueValue(nn.Module):
         for mine, theirs in zip(self.parameters(), other.parameters(), strict=True):
             mine.lerp_(theirs, share)
         if norms:
-            for mine, theirs in zip(self.buffers(), other.buffers(), strict=True):
-                mine.copy_(theirs)
+            for old, new in zip(self.buffers(), other.buffers(), strict=True):
+                old.copy_(new)

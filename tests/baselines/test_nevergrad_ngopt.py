@@ -1,13 +1,17 @@
 """Nevergrad's NGOpt: what is said where the package is missing, and that it climbs the surrogate where it is there."""
 
 import importlib.util
+import sys
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
 from bbo import catalogue
-from bbo.baselines.nevergrad_ngopt import NevergradNGOpt
-from bbo.errors import Unavailable
+from bbo.baselines import nevergrad_ngopt
+from bbo.baselines.nevergrad_ngopt import NevergradNGOpt, converts, globally
+from bbo.errors import BBOError, Unavailable
 from bbo.testing.methods import SPACES, make_problem
 
 pytestmark = pytest.mark.numerics
@@ -24,8 +28,27 @@ def test_a_missing_package_is_named(monkeypatch):
         catalogue._listed.cache_clear()
 
 
+def test_a_numpy_that_does_not_fit_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "nevergrad", SimpleNamespace(__version__="1.0.12"))
+    monkeypatch.setattr(nevergrad_ngopt, "converts", lambda: False)
+    with pytest.raises(BBOError, match=r"nevergrad 1.0.12 does not work with NumPy"):
+        NevergradNGOpt().propose(make_problem(SPACES["box"], 4))
+
+
+def test_the_global_generator_is_seeded_and_restored():
+    drawn = []
+    for _ in range(2):
+        before = np.random.get_state()[1].tolist()  # noqa: NPY002
+        with globally(np.random.RandomState(3)):
+            drawn.append(np.random.random())  # noqa: NPY002
+        assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+    assert drawn[0] == drawn[1]
+
+
 def test_it_climbs_and_designs_differ(monkeypatch):
     pytest.importorskip("nevergrad")
+    if not converts():
+        pytest.skip("this NumPy does not fit nevergrad")
     torch.set_num_threads(1)
     problem = make_problem(SPACES["box"], 16)
     values = []
