@@ -118,9 +118,8 @@ class Cliqueformer(Method):
         x, generator = self.inputs(problem), problem.generator
         rows = torch.randint(len(x), (max(self.starts, problem.budget),), generator=generator, device=problem.device)
         z = self.ascended(problem, vae, value, x[rows])
-        with torch.no_grad():
-            best = value(vae.cliques(z)).argsort(descending=True, stable=True)[: problem.budget]
-            return self.decoded(problem, vae, z[best])
+        best = value(vae.cliques(z)).argsort(descending=True, stable=True)[: problem.budget]
+        return self.decoded(problem, vae, z[best])
 
     def surrogate(self, problem: Problem) -> Surrogate:
         """The value of designs' mean codes, for `bbo diagnose`; it predicts no standard deviation."""
@@ -138,6 +137,7 @@ class Cliqueformer(Method):
         """What the autoencoder reads (N, L): letters of sequences, z-scored numbers of a box."""
         return problem.x if isinstance(problem.space, Sequence) else problem.encoded().x
 
+    @torch.no_grad()
     def decoded(self, problem: Problem, vae: CliqueVAE, z: Tensor) -> Tensor:
         """Designs (n, *shape) of codes (n, latent)."""
         x = vae.designs(z)

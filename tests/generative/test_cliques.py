@@ -24,7 +24,7 @@ def test_the_chain():
 
 def test_numbers_of_different_cliques_do_not_interact(generator):
     """The mixed second difference of the value is nothing unless a clique holds both numbers."""
-    value = CliqueValue(3, 3, 16, 0.0, generator).eval()
+    value = CliqueValue(3, 3, 16, 0.0, generator).copy()
     index = chain(3, 3, 1, CPU)
     z = torch.randn(1, 7, generator=generator)
 
