@@ -46,7 +46,7 @@ class BootGen(TrainingSettings, Method):
 
     spec = MethodSpec(
         id="bootgen",
-        version=1,
+        version=2,
         kind="generative",
         title="BootGen: bootstrapped generator",
         paper="arXiv 2306.03111",
@@ -60,15 +60,15 @@ class BootGen(TrainingSettings, Method):
         "paper": {},
         "paper:utr": {"generator_rate": 5e-5},
         "paper:gfp": {"generator_rate": 5e-5, "stages": 300},
-        # One generator of an eighth of the width, 24 stages, larger steps to make up for it; a proxy of at most 600 batches.
+        # One generator of an eighth of the width, 16 stages, larger steps to make up for it; a proxy of at most 200 batches.
         "fast": {
             "hidden": 128,
             "learning_rate": 1e-3,
-            "max_updates": 600,
+            "max_updates": 200,
             "generators": 1,
             "lstm_width": 64,
             "code": 32,
-            "stages": 24,
+            "stages": 16,
             "rows": 64,
             "generator_rate": 3e-3,
             "candidates": 128,

@@ -55,7 +55,7 @@ class ExPT(Method):
     )
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {},
-        # Narrower, half as deep; 300 batches of 8 functions with fewer designs, larger steps to make up for it.
+        # Narrower, half as deep; 400 batches of 8 functions with fewer designs, larger steps to make up for it.
         "fast": {
             "functions": 8,
             "examples": 32,
@@ -64,9 +64,9 @@ class ExPT(Method):
             "layers": 2,
             "hidden": 128,
             "draws": 1,
-            "updates": 300,
-            "warmup": 30,
-            "cosine": 450,
+            "updates": 400,
+            "warmup": 40,
+            "cosine": 600,
             "learning_rate": 1e-3,
         },
         "smoke": {
