@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,8 +36,9 @@ class NevergradNGOpt(GaussianEnsemble, Method):
     the best visible ones.
 
     Candidates are asked for one at a time: some of the algorithms that it picks wait for the score of one before they name the next.
-    Its random numbers come from a generator of its own, seeded by the problem's; a part of it draws from NumPy's global one, which is
-    seeded for the search and then restored. Scores depend on the version of the package, which is not part of the method's version.
+    Its random numbers come from a generator of its own, seeded by the problem's; parts of it draw from the global ones of NumPy
+    and Python, which are seeded for the search and then restored. Scores depend on the version of the package, which is not part of
+    the method's version.
     Version 1.0.12 turns arrays of one number into floats, which NumPy 2.4 and later refuse; the extra brings an older one.
     """
 
@@ -62,30 +64,22 @@ class NevergradNGOpt(GaussianEnsemble, Method):
 
     def propose(self, problem: Problem) -> Tensor:
         """Return `budget` designs, the best it found, best first."""
-        import nevergrad
-
-        if not converts():
-            raise BBOError(
-                f"nevergrad {nevergrad.__version__} does not work with NumPy {np.__version__}, it needs one below 2.4: "
-                'pip install "offline-bbo[nevergrad]"'
-            )
         data, fitted = problem.encoded(), self.train(problem)
         value = partial(mean_of, fitted.ensemble)
         kept = problem.x[problem.best(problem.budget)]
         values = value(data.encode(kept))
-        seed = torch.randint(2**31, (1,), generator=problem.generator, device=problem.device)
+        drawn = torch.randint(2**31, (1,), generator=problem.generator, device=problem.device)
+        seed = int(on_host(drawn, "the library's seed, once")[0])
         start = np.array(on_host(data.x[problem.best(1)[0]], "the start, for a library that works in NumPy"))
-        space = nevergrad.p.Array(init=start)
-        space.random_state = np.random.RandomState(int(on_host(seed, "the library's seed, once")[0]))
-        search = nevergrad.optimizers.NGOpt(space, self.evaluations)
-        for first in range(0, self.evaluations, MERGED):
-            count = min(MERGED, self.evaluations - first)
-            with globally(space.random_state):
+        with globally(seed):
+            search = optimizer(start, self.evaluations, seed)
+            for first in range(0, self.evaluations, MERGED):
+                count = min(MERGED, self.evaluations - first)
                 asked = torch.stack([self.asked(problem, search, value) for _ in range(count)])
-            designs = data.decode(asked)
-            pool, scores = torch.cat([kept, designs]), torch.cat([values, value(data.encode(designs))])
-            kept, values = best_distinct(pool, scores, problem.budget)
-            problem.progress(first + count, self.evaluations, kept)
+                designs = data.decode(asked)
+                pool, scores = torch.cat([kept, designs]), torch.cat([values, value(data.encode(designs))])
+                kept, values = best_distinct(pool, scores, problem.budget)
+                problem.progress(first + count, self.evaluations, kept)
         return kept[torch.arange(problem.budget, device=problem.device) % len(kept)]
 
     def asked(self, problem: Problem, search: Any, value: Callable[[Tensor], Tensor]) -> Tensor:
@@ -102,6 +96,24 @@ class NevergradNGOpt(GaussianEnsemble, Method):
         return diagnosed(self.train(problem))
 
 
+def optimizer(start: np.ndarray, evaluations: int, seed: int) -> Any:
+    """Nevergrad's NGOpt from a start (d,), with a generator of its own.
+
+    Raises:
+        BBOError: the installed NumPy is too new for it.
+    """
+    import nevergrad
+
+    if not converts():
+        raise BBOError(
+            f"nevergrad {nevergrad.__version__} does not work with NumPy {np.__version__}, it needs one below 2.4: "
+            'pip install "offline-bbo[nevergrad]"'
+        )
+    space = nevergrad.p.Array(init=start)
+    space.random_state = np.random.RandomState(seed)
+    return nevergrad.optimizers.NGOpt(space, evaluations)
+
+
 def converts() -> bool:
     """Whether this NumPy turns an array of one number into a float."""
     try:
@@ -113,11 +125,13 @@ def converts() -> bool:
 
 
 @contextmanager
-def globally(random: np.random.RandomState) -> Iterator[None]:
-    """NumPy's global generator, seeded from another inside the `with` block and restored after it."""
-    before = np.random.get_state()  # noqa: NPY002
-    np.random.seed(random.randint(2**31))  # noqa: NPY002
+def globally(seed: int) -> Iterator[None]:
+    """The global generators of NumPy and Python, seeded inside the `with` block and restored after it."""
+    before = np.random.get_state(), random.getstate()  # noqa: NPY002
+    np.random.seed(seed)  # noqa: NPY002
+    random.seed(seed)
     try:
         yield
     finally:
-        np.random.set_state(before)  # noqa: NPY002
+        np.random.set_state(before[0])  # noqa: NPY002
+        random.setstate(before[1])

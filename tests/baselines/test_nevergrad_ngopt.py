@@ -1,6 +1,7 @@
 """Nevergrad's NGOpt: what is said where the package is missing, and that it climbs the surrogate where it is there."""
 
 import importlib.util
+import random
 import sys
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ import torch
 
 from bbo import catalogue
 from bbo.baselines import nevergrad_ngopt
-from bbo.baselines.nevergrad_ngopt import NevergradNGOpt, converts, globally
+from bbo.baselines.nevergrad_ngopt import NevergradNGOpt, converts, globally, optimizer
 from bbo.errors import BBOError, Unavailable
 from bbo.testing.methods import SPACES, make_problem
 
@@ -32,16 +33,16 @@ def test_a_numpy_that_does_not_fit_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "nevergrad", SimpleNamespace(__version__="1.0.12"))
     monkeypatch.setattr(nevergrad_ngopt, "converts", lambda: False)
     with pytest.raises(BBOError, match=r"nevergrad 1.0.12 does not work with NumPy"):
-        NevergradNGOpt().propose(make_problem(SPACES["box"], 4))
+        optimizer(np.zeros(3), 10, 0)
 
 
-def test_the_global_generator_is_seeded_and_restored():
+def test_the_global_generators_are_seeded_and_restored():
     drawn = []
     for _ in range(2):
-        before = np.random.get_state()[1].tolist()  # noqa: NPY002
-        with globally(np.random.RandomState(3)):
-            drawn.append(np.random.random())  # noqa: NPY002
-        assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+        before = np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
+        with globally(3):
+            drawn.append((np.random.random(), random.random()))  # noqa: NPY002
+        assert (np.random.get_state()[1].tolist(), random.getstate()) == before  # noqa: NPY002
     assert drawn[0] == drawn[1]
 
 
