@@ -41,7 +41,7 @@ class Arcoo(TrainingSettings, Method):
 
     spec = MethodSpec(
         id="arcoo",
-        version=1,
+        version=2,
         kind="surrogate",
         title="ARCOO, energy-gated ascent",
         paper="Lu et al., ECAI 2023",
@@ -51,9 +51,9 @@ class Arcoo(TrainingSettings, Method):
     )
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {},
-        # Smaller than the published settings: a sixteenth of the width, four times the batch, at most 200 batches, a quarter of
+        # Smaller than the published settings: a sixteenth of the width, twice the batch, at most 150 batches, an eighth of
         # the steps to negatives.
-        "fast": {"hidden": 128, "batch_size": 512, "max_updates": 200, "negative_steps": 16},
+        "fast": {"hidden": 128, "batch_size": 256, "max_updates": 150, "negative_steps": 8},
         "smoke": {
             "hidden": 32,
             "batch_size": 256,

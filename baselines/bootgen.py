@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,6 +11,7 @@ from torch import Generator, Tensor, nn
 from bbo.generative.diffusion_training import loss_facts
 from bbo.generative.letters import LetterTable, gumbel
 from bbo.generative.score_networks import linear
+from bbo.generative.score_weights import drawn, rank_weights
 from bbo.method import Method, MethodSpec, setting
 from bbo.problem import Problem
 from bbo.space import Sequence
@@ -46,7 +46,7 @@ class BootGen(TrainingSettings, Method):
 
     spec = MethodSpec(
         id="bootgen",
-        version=1,
+        version=2,
         kind="generative",
         title="BootGen: bootstrapped generator",
         paper="arXiv 2306.03111",
@@ -60,15 +60,15 @@ class BootGen(TrainingSettings, Method):
         "paper": {},
         "paper:utr": {"generator_rate": 5e-5},
         "paper:gfp": {"generator_rate": 5e-5, "stages": 300},
-        # One generator of an eighth of the width, 24 stages, larger steps to make up for it; a proxy of at most 600 batches.
+        # One generator of an eighth of the width, 16 stages, larger steps to make up for it; a proxy of at most 200 batches.
         "fast": {
             "hidden": 128,
             "learning_rate": 1e-3,
-            "max_updates": 600,
+            "max_updates": 200,
             "generators": 1,
             "lstm_width": 64,
             "code": 32,
-            "stages": 24,
+            "stages": 16,
             "rows": 64,
             "generator_rate": 3e-3,
             "candidates": 128,
@@ -165,8 +165,8 @@ class BootGen(TrainingSettings, Method):
                 chosen = value.argsort(descending=True, stable=True)[: self.added]
                 fresh = new_rows(found[chosen], x)
                 x, y = torch.cat([x, found[chosen][fresh]]), torch.cat([y, self.scaled(problem, value[chosen][fresh])])
-            weight, trace = rank_weight(y, self.rank_share), []
-            for rows in drawn(weight, self.rows, 10, generator):
+            weight, trace = rank_weights(y, self.rank_share), []
+            for rows in drawn(weight, 10 * self.rows, generator).split(self.rows):
                 loss = writer.loss(x[rows], y[rows])
                 optimiser.zero_grad()
                 loss.backward()
@@ -223,21 +223,6 @@ class Writer(nn.Module):
             letter = (logits + gumbel(logits, generator)).masked_fill(absent, -torch.inf).argmax(1)
             written.append(letter)
         return torch.stack(written, 1)
-
-
-def rank_weight(y: Tensor, share: float) -> Tensor:
-    """Weights (N,) 1 / (share N + rank) of scores (N,), with rank 0 for the best; ties in row order."""
-    order = y.argsort(descending=True, stable=True)
-    rank = torch.empty_like(order).scatter_(0, order, torch.arange(len(y), device=y.device))
-    return 1 / (share * len(y) + rank)
-
-
-def drawn(weight: Tensor, size: int, count: int, generator: Generator) -> Iterator[Tensor]:
-    """`count` batches of `size` row numbers, drawn with replacement by weights (N,)."""
-    # Float64: the last of 10^5 sums of float32 weights would be off.
-    edges = weight.double().cumsum(0)
-    points = torch.rand(count, size, generator=generator, device=weight.device, dtype=torch.float64) * edges[-1]
-    yield from torch.searchsorted(edges, points, right=True).clamp(max=len(weight) - 1)
 
 
 def new_rows(found: Tensor, known: Tensor) -> Tensor:

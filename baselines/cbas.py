@@ -30,9 +30,9 @@ FAST: dict[str, Any] = {
     "embedding": 8,
     "batch_size": 256,
     "learning_rate": 1e-3,
-    "max_updates": 400,
+    "max_updates": 250,
     "vae_rate": 1e-3,
-    "vae_updates": 800,
+    "vae_updates": 600,
     "rounds": 10,
     "online_epochs": 4,
 }
@@ -70,7 +70,7 @@ class CbAS(TrainingSettings, Method):
 
     spec = MethodSpec(
         id="cbas",
-        version=1,
+        version=2,
         kind="generative",
         title="CbAS",
         paper="arXiv 1901.10060",

@@ -32,7 +32,7 @@ class CMAES(GaussianEnsemble, Method):
 
     spec = MethodSpec(
         id="cma-es",
-        version=1,
+        version=2,
         kind="search",
         title="CMA-ES",
         paper="arXiv 2202.08450",
@@ -42,7 +42,7 @@ class CMAES(GaussianEnsemble, Method):
     )
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {},
-        "fast": {**FAST, "generations": 30, "full_up_to": 64},
+        "fast": {**FAST, "max_updates": 400, "generations": 20, "full_up_to": 64},
         "smoke": {**SMOKE, "generations": 5},
     }
 

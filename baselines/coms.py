@@ -17,7 +17,7 @@ from bbo.search.ascent import ascend, from_best, gradient_of
 from bbo.surrogates import losses
 from bbo.surrogates.diagnostics import Surrogate
 from bbo.surrogates.networks import MLP, spawn
-from bbo.surrogates.training import Batch, BatchLoss, Fitted, Predict, TrainingSettings, fit
+from bbo.surrogates.training import Batch, BatchLoss, Fitted, Predict, TrainingSettings, at_most, fit
 
 
 @dataclass
@@ -76,7 +76,7 @@ class COMs(TrainingSettings, Method):
 
     spec = MethodSpec(
         id="coms",
-        version=2,
+        version=3,
         kind="surrogate",
         title="Conservative objective models",
         paper="arXiv 2107.06882",
@@ -86,9 +86,9 @@ class COMs(TrainingSettings, Method):
     )
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {},
-        # Smaller than the published settings: a sixteenth of the width, at most 260 batches, larger steps of Adam,
+        # Smaller than the published settings: a sixteenth of the width, at most 180 batches, larger steps of Adam,
         # and half the steps of ascent.
-        "fast": {"hidden": 128, "learning_rate": 1e-3, "max_updates": 260, "steps": 25},
+        "fast": {"hidden": 128, "learning_rate": 1e-3, "max_updates": 180, "steps": 25},
         "smoke": {
             "hidden": 32,
             "batch_size": 256,
@@ -146,5 +146,6 @@ class COMs(TrainingSettings, Method):
             self.regulariser(1, problem.device),
             criterion=losses.mse,
             progress=problem.progress,
+            order=partial(at_most, self.max_updates, self.batch_size) if self.max_updates else None,
         )
         return fitted, loss

@@ -17,7 +17,7 @@ from bbo.surrogates import losses
 from bbo.surrogates.diagnostics import Surrogate, mixture
 from bbo.surrogates.networks import MLP, Ensemble, spawn
 from bbo.surrogates.sharpness import Objective, Params, Regulariser
-from bbo.surrogates.training import Batch, BatchLoss, Fitted, Predict, TrainingSettings, fit
+from bbo.surrogates.training import Batch, BatchLoss, Fitted, Predict, TrainingSettings, at_most, fit
 
 #: Keras' epsilon in Adam, and the authors' in the norm of a gradient that is divided by.
 KERAS, SMALL = 1e-7, 1e-6
@@ -180,7 +180,7 @@ class RoMA(TrainingSettings, Method):
 
     spec = MethodSpec(
         id="roma",
-        version=1,
+        version=2,
         kind="surrogate",
         title="RoMA, robust model adaptation",
         paper="arXiv 2110.14188",
@@ -257,4 +257,5 @@ class RoMA(TrainingSettings, Method):
             AdversarialWeights(self.regulariser(1, problem.device), self.adapt_rate, self.perturb_steps),
             criterion=losses.nll,
             progress=problem.progress,
+            order=partial(at_most, self.max_updates, self.batch_size) if self.max_updates else None,
         )

@@ -48,9 +48,12 @@ def update(names: list[str], same_version: bool) -> None:
         raise BBOError(reason)
     if others := golden.other_packages(ROOT / "constraints.txt"):
         raise BBOError(f"digests are made with the pinned packages; here: {', '.join(others)}")
-    known = catalogue.method_ids()
+    known = {card.spec.id: card.unavailable for card in catalogue.cards()}
     entries = {name: old for name, old in golden.read(FILE).items() if name in known}
     for name in names or known:
+        if not names and known[name]:
+            print(f"{name}: left out, {known[name]}")
+            continue
         method = catalogue.load_method(name)
         new, old = golden.entry(method, golden.runs(method)), entries.get(name)
         if old != new and old is not None and old["version"] == new["version"] and not same_version:

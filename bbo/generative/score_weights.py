@@ -7,7 +7,7 @@ grows with its score, and a row the ratio of target mass to the mass its bin has
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 #: Raised whenever a change here could move a score (see `bbo.versions`).
 VERSION = 1
@@ -65,3 +65,21 @@ def _histogram(y: Tensor, bins: int) -> tuple[Tensor, Tensor, Tensor]:
     place = torch.bucketize(y, edges[1:], right=True).clamp(max=bins - 1)
     share = torch.zeros(bins, dtype=torch.float64, device=y.device).index_add_(0, place, torch.ones_like(y)) / len(y)
     return edges, place, share
+
+
+def rank_weights(y: Tensor, share: float) -> Tensor:
+    """Weights (N,) 1 / (share N + rank) of rows with scores y (N,), with rank 0 for the best; ties in row order.
+
+    Tripp et al. (arXiv 2006.09191); BootGen and GTG draw their rows by these.
+    """
+    order = y.argsort(descending=True, stable=True)
+    rank = torch.empty_like(order).scatter_(0, order, torch.arange(len(y), device=y.device))
+    return 1 / (share * len(y) + rank)
+
+
+def drawn(weight: Tensor, count: int, generator: Generator) -> Tensor:
+    """Row numbers (count,), drawn with replacement by weights (N,)."""
+    # Float64: the last of 10^5 sums of float32 weights would be off.
+    edges = weight.double().cumsum(0)
+    points = torch.rand(count, generator=generator, device=weight.device, dtype=torch.float64) * edges[-1]
+    return torch.searchsorted(edges, points, right=True).clamp(max=len(weight) - 1)

@@ -16,7 +16,7 @@ import torch
 from torch import Generator, Tensor
 
 #: Raised whenever a change here could move a score (see `bbo.versions`).
-VERSION = 1
+VERSION = 2
 
 
 def population(dim: int) -> int:
@@ -122,8 +122,13 @@ def search(
         best = torch.where(better[:, None], x[torch.arange(runs, device=x.device), place], best)
 
         order = values.argsort(dim=1, descending=True, stable=True)
-        y = y.gather(1, order[:, :, None].expand_as(y))
-        shift = (weights[: c.mu, None] * y[:, : c.mu]).sum(1)
+        if basis is None:
+            # Weights go to the points; to put thousands of numbers of every point in order would cost more than all the rest.
+            placed = torch.zeros(runs, lam, dtype=torch.float64, device=y.device).scatter_(1, order, weights.expand(runs, lam))
+            shift = (placed[:, None] @ y)[:, 0]
+        else:
+            y = y.gather(1, order[:, :, None].expand_as(y))
+            shift = (weights[: c.mu, None] * y[:, : c.mu]).sum(1)
         mean = mean + step * shift
         ps = (1 - c.cs) * ps + math.sqrt(c.cs * (2 - c.cs) * c.mueff) * _whitened(shift[:, None], shape, basis)[:, 0]
         length = ps.square().sum(1, keepdim=True)
@@ -132,13 +137,13 @@ def search(
         pc = (1 - c.cc) * pc + moving * math.sqrt(c.cc * (2 - c.cc) * c.mueff) * shift
 
         c1 = c.c1 * (1 - (1 - moving) * c.cc * (2 - c.cc))
-        # A bad direction counts as one of the typical length, so that the covariance stays positive definite.
-        norms = _whitened(y, shape, basis).square().sum(2)
-        own = torch.where(weights < 0, c.cmu * weights * n / (norms.sqrt() + 1e-9).square(), c.cmu * weights)
         kept = 1 - c1 - c.cmu * weights.sum()
         if basis is None:
-            covariance = kept * covariance + c.c1 * pc.square() + (own[:, :, None] * y.square()).sum(1)
+            covariance = kept * covariance + c.c1 * pc.square() + c.cmu * (placed[:, None] @ y.square())[:, 0]
         else:
+            # A bad direction counts as one of the typical length, so that the covariance stays positive definite.
+            norms = _whitened(y, shape, basis).square().sum(2)
+            own = torch.where(weights < 0, c.cmu * weights * n / (norms.sqrt() + 1e-9).square(), c.cmu * weights)
             covariance = kept[:, :, None] * covariance + c.c1 * pc[:, :, None] * pc[:, None] + (own[:, :, None] * y).mT @ y
         step = step * (c.cs / c.damps * (length.sqrt() / c.chi - 1)).clamp(max=1).exp()
         if on_generation:

@@ -226,6 +226,11 @@ def _split(n: int, plan: Plan, generators: Sequence[Generator]) -> tuple[Tensor,
     return held_out, rows, torch.stack([torch.bincount(d, minlength=size) for d in drawn]).float()
 
 
+def at_most(count: int, batch_size: int, rows: Tensor, generators: Sequence[Generator]) -> Sequence[Tensor]:
+    """An `Order` (with the first two arguments bound) of at most `count` batches, so that an epoch of a huge table is no longer than that."""
+    return _shuffled(batch_size, rows, generators)[:count]
+
+
 def _shuffled(batch_size: int, rows: Tensor, generators: Sequence[Generator]) -> Sequence[Tensor]:
     """All places of the rows, in a random order of each member's own."""
     order = torch.stack([torch.randperm(rows.shape[1], generator=g, device=g.device) for g in generators])

@@ -15,7 +15,8 @@ def runs_of():
 
 
 def pytest_generate_tests(metafunc):
-    """`method_name` is every method; the tests of one method share a worker, so that they share its runs."""
+    """`method_name` is every method whose packages are here; the tests of one share a worker, so that they share its runs."""
     if "method_name" in metafunc.fixturenames:
-        names = [pytest.param(name, marks=pytest.mark.xdist_group(f"method {name}")) for name in catalogue.method_ids()]
+        here = [card.spec.id for card in catalogue.cards() if not card.unavailable]
+        names = [pytest.param(name, marks=pytest.mark.xdist_group(f"method {name}")) for name in here]
         metafunc.parametrize("method_name", names)

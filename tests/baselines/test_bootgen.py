@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from bbo.baselines.bootgen import BootGen, Writer, drawn, new_rows, rank_weight
+from bbo.baselines.bootgen import BootGen, Writer, new_rows
 from bbo.generative.letters import LetterTable
+from bbo.generative.score_weights import rank_weights
 from bbo.testing.methods import SPACES, make_problem
 
 pytestmark = pytest.mark.numerics
@@ -15,19 +16,6 @@ SMALL = BootGen.presets["smoke"]
 @pytest.fixture(autouse=True)
 def one_thread():
     torch.set_num_threads(1)
-
-
-def test_the_best_row_weighs_most():
-    weight = rank_weight(torch.tensor([1.0, 3.0, 2.0]), 0.1)
-    torch.testing.assert_close(weight, 1 / torch.tensor([2.3, 0.3, 1.3]))
-
-
-def test_rows_are_drawn_by_their_weights():
-    weight = torch.tensor([1.0, 0.0, 3.0])
-    rows = torch.cat(list(drawn(weight, 1000, 4, torch.Generator().manual_seed(0))))
-    share = torch.bincount(rows, minlength=3) / len(rows)
-    assert (share - weight / 4).abs().max() < 0.03
-    assert share[1] == 0
 
 
 def test_rows_that_are_there_do_not_join():
@@ -70,9 +58,9 @@ def test_it_trains_on_its_own_designs(monkeypatch):
 
     def counted(y, share):
         sizes.append(len(y))
-        return rank_weight(y, share)
+        return rank_weights(y, share)
 
-    monkeypatch.setattr("bbo.baselines.bootgen.rank_weight", counted)
+    monkeypatch.setattr("bbo.baselines.bootgen.rank_weights", counted)
     for added in (0, 2):
         sizes.clear()
         BootGen(**SMALL | {"added": added, "generators": 1}).propose(make_problem(SPACES["sequence"], 8))

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from bbo.generative.score_weights import distance_temperature, edge_weights, histogram_weights
+from bbo.generative.score_weights import distance_temperature, drawn, edge_weights, histogram_weights, rank_weights
 
 pytestmark = pytest.mark.numerics
 
@@ -60,3 +60,16 @@ def test_equal_scores_give_equal_finite_weights():
     for weight in (histogram_weights(torch.ones(50), 0.1), edge_weights(torch.ones(50))):
         assert torch.isfinite(weight).all()
         assert weight.unique().numel() == 1
+
+
+def test_the_best_row_weighs_most():
+    weight = rank_weights(torch.tensor([1.0, 3.0, 2.0]), 0.1)
+    torch.testing.assert_close(weight, 1 / torch.tensor([2.3, 0.3, 1.3]))
+
+
+def test_rows_are_drawn_by_their_weights():
+    weight = torch.tensor([1.0, 0.0, 3.0])
+    rows = drawn(weight, 4000, torch.Generator().manual_seed(0))
+    share = torch.bincount(rows, minlength=3) / len(rows)
+    assert (share - weight / 4).abs().max() < 0.03
+    assert share[1] == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from bbo.errors import BBOError, NumericalError
 from bbo.surrogates import losses
 from bbo.surrogates.networks import MLP, Embedded, spawn
 from bbo.surrogates.sharpness import PUBLISHED, SharpnessSettings
-from bbo.surrogates.training import Plan, fit, validation_rows
+from bbo.surrogates.training import Plan, at_most, fit, validation_rows
 
 pytestmark = pytest.mark.numerics
 
@@ -147,6 +148,22 @@ def test_the_cap_on_updates_leaves_whole_epochs_and_progress_reaches_the_end():
     assert len(found.history.train) == 2
     assert steps == [(i, 8) for i in range(1, 9)]
     assert len(fit(plain, x, y, Plan(50, 30, max_updates=1), losses.mse, generators()).history.train) == 1
+
+
+def test_an_epoch_of_a_huge_table_can_be_cut_and_a_small_one_stays_as_it_is():
+    x, y = table(200)
+    steps = []
+    cut = partial(at_most, 5, 10)
+    plan = Plan(epochs=7, batch_size=10, max_updates=5)
+    fit(plain, x, y, plan, losses.mse, generators(2), progress=lambda *n: steps.append(n), order=cut)
+    assert steps == [(k, 5) for k in range(1, 6)]
+    drawn = torch.cat(cut(torch.arange(200).expand(2, -1), generators(2)), 1)
+    assert drawn.shape == (2, 50)
+    assert all(len(member.unique()) == 50 for member in drawn)
+    whole, usual = (
+        fit(plain, x, y, Plan(3, 128), losses.mse, generators(), order=order).ensemble for order in (partial(at_most, 5, 128), None)
+    )
+    assert all(torch.equal(whole.params[name], usual.params[name]) for name in usual.params)
 
 
 def test_diverging_is_an_error_with_numbers():

@@ -1,0 +1,52 @@
+"""Cliqueformer: the size of its code, the ascent, and that f chooses the designs."""
+
+import pytest
+import torch
+
+from bbo.baselines.cliqueformer import Cliqueformer
+from bbo.testing.methods import SPACES, make_problem
+
+pytestmark = pytest.mark.numerics
+
+SMALL = Cliqueformer.presets["smoke"]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+def test_the_published_cliques():
+    assert Cliqueformer().dim_of(8) == 3
+    assert Cliqueformer(**Cliqueformer.presets["paper:superconductor"]).dim_of(86) == 21
+    assert Cliqueformer(cliques=40).dim_of(200) == 6
+    assert Cliqueformer().dim_of(2) == 2
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_the_ascent_raises_the_value_and_the_value_chooses(space):
+    problem, method = make_problem(SPACES[space], 8), Cliqueformer(**SMALL)
+    vae, value, trace = method.trained(problem)
+    assert trace.isfinite().all()
+    x = method.inputs(problem)[:50]
+    before = value(vae.cliques(vae.encode(x)[0])).mean()
+    z = method.ascended(problem, vae, value, x)
+    assert value(vae.cliques(z)).mean() > before + 0.01
+    problem.space.check(method.decoded(problem, vae, z).numpy())
+
+
+def test_the_value_learns_the_score():
+    problem = make_problem(SPACES["box"], 8)
+    settings = SMALL | {"updates": 150, "batch_size": 64, "rise": 20, "average": 0.1, "dropout": 0.0}
+    predicted, _ = Cliqueformer(**settings).surrogate(problem).predict(problem.encoded().x)
+    assert torch.corrcoef(torch.stack([predicted, problem.encoded().y]))[0, 1] > 0.6
+
+
+def test_released_norms_give_other_designs():
+    usual, released = (Cliqueformer(**SMALL | more).propose(make_problem(SPACES["box"], 8)) for more in ({}, {"norms": "released"}))
+    assert not torch.equal(usual, released)
+
+
+def test_settings_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="clique_dim above overlap"):
+        Cliqueformer(clique_dim=1)
