@@ -19,7 +19,8 @@ from bbo.space import Continuous, Sequence, Space
 from bbo.surrogates import sequence_gaussian_process as sequences
 from bbo.surrogates.committee import Committee, inducing_count
 from bbo.surrogates.extrapolation import choose, kernel_gains, splits
-from bbo.surrogates.quadratic_kernel import QuadraticScales
+from bbo.surrogates.gaussian_process import Posterior
+from bbo.surrogates.quadratic_kernel import QuadraticScales, Trend
 from bbo.surrogates.sequence_gaussian_process import Letters, SequencePosterior
 from bbo.surrogates.transforms import TRANSFORMS
 
@@ -85,8 +86,8 @@ class ValidatedSearch(Method):
     ackley-20), and a short kernel without a trend was left out because validation prefers it on thin-film although it searches badly.
     The transform, the share and the number of the finalists were set beforehand and not tuned.
 
-    Known to fail: on gfp all models rank the upper part hardly better than chance, so the choice is a matter of luck; on
-    superconductor and the RNA tasks the models are alike to the validation, and nothing is gained over `gp-search`.
+    Known weaknesses, from the models alone: on gfp all of them rank the upper part hardly better than chance, so the choice is a
+    matter of luck; on superconductor and the RNA tasks the models are alike to the validation.
     """
 
     spec = MethodSpec(id="validated-search", version=1, kind="surrogate", title="Search on validated Gaussian processes", year=2026)
@@ -232,7 +233,9 @@ def candidates(space: Space, dim: int) -> list[Model]:
 
 
 def _gradient(committee: Committee) -> Callable[[Tensor], Tensor]:
-    parts = [*committee.parts(), *filter(None, [committee.trend()])]
+    parts: list[Posterior | Trend] = [*committee.parts()]
+    if (trend := committee.trend()) is not None:
+        parts.append(trend)
     return lambda x: torch.stack([part.mean_and_gradient(x)[1] for part in parts]).sum(0)
 
 
