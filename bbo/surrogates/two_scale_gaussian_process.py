@@ -38,16 +38,21 @@ class TwoScales:
         """The two kernels, without noise."""
         return RBF(self.long, self.share, 0.0), RBF(self.short, 1 - self.share, 0.0)
 
-    def matrix(self, a: Tensor, b: Tensor) -> Tensor:
-        """Kernel matrix (n, m) between a (n, d) and b (m, d), float64.
+    def matrix(self, a: Tensor, b: Tensor, halves: Tensor | None = None) -> Tensor:
+        """Kernel matrix (n, m) between a (n, d) and b (m, d), float64; `halves` are `half_squares(a, b)`, if known already.
 
         Distances keep the type of a and b: in float32 they are off by some 1e-6, far below the noise. What is done with the
         matrix needs float64.
         """
-        half_squares = a @ b.T
-        half_squares.sub_(0.5 * a.square().sum(1, keepdim=True)).sub_(0.5 * b.square().sum(1)).clamp_(max=0)
-        long = (half_squares.double() / self.long**2).exp_().mul_(self.share)
-        return long.add_((half_squares.double() / self.short**2).exp_(), alpha=1 - self.share)
+        halves = half_squares(a, b) if halves is None else halves
+        long = (halves.double() / self.long**2).exp_().mul_(self.share)
+        return long.add_((halves.double() / self.short**2).exp_(), alpha=1 - self.share)
+
+
+def half_squares(a: Tensor, b: Tensor) -> Tensor:
+    """-|a - b|^2 / 2 (n, m) between a (n, d) and b (m, d)."""
+    halves = a @ b.T
+    return halves.sub_(0.5 * a.square().sum(1, keepdim=True)).sub_(0.5 * b.square().sum(1)).clamp_(max=0)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,253 @@
+"""Our own method: the Gaussian processes that extrapolate well by the table's own evidence, averaged, and a search on them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from bbo.method import Method, MethodSpec, setting
+from bbo.problem import Problem, on_host
+from bbo.search import box_ascent
+from bbo.search.evolution import GreedySearch
+from bbo.space import Continuous, Sequence, Space
+from bbo.surrogates import sequence_gaussian_process as sequences
+from bbo.surrogates.committee import Committee, inducing_count
+from bbo.surrogates.extrapolation import choose, kernel_gains, splits
+from bbo.surrogates.gaussian_process import Posterior
+from bbo.surrogates.quadratic_kernel import QuadraticScales, Trend
+from bbo.surrogates.sequence_gaussian_process import Letters, SequencePosterior
+from bbo.surrogates.transforms import TRANSFORMS
+
+#: Shares of the table, by score, on which models are fitted in validation.
+QUANTILES = (0.7, 0.85)
+
+#: Kernels on sequences: name, reach of the short part in mismatches, share of the long part, noise variance. The first is gp-search's.
+SEQUENCE_KERNELS = (
+    ("plain", 2.0, 0.8, 0.03),
+    ("exact", 2.0, 0.8, 0.003),
+    ("noisy", 2.0, 0.8, 0.3),
+    ("reach 4", 4.0, 0.8, 0.03),
+    ("reach 10", 10.0, 0.8, 0.03),
+    ("mostly reach 10", 10.0, 0.2, 0.03),
+)
+LONG_SEQUENCE = 50.0
+
+#: Kernels on boxes: name, reach of the short part in z-scored units (the lengthscale over sqrt(d)), share of the long part, noise
+#: variance, share of the quadratic trend. The first is gp-search's.
+BOX_KERNELS = (
+    ("plain", 1.0, 0.8, 0.03, 0.0),
+    ("noisy", 1.0, 0.8, 0.3, 0.0),
+    ("trend", 1.0, 0.8, 0.03, 0.5),
+    ("reach 2", 2.0, 0.0, 0.03, 0.0),
+    ("reach 4", 4.0, 0.0, 0.03, 0.0),
+    ("reach 4, trend", 4.0, 0.0, 0.03, 0.5),
+)
+LONG_BOX = 3.0
+
+
+@dataclass(frozen=True)
+class Model:
+    """A kernel, and the transform of scores (a key of `TRANSFORMS`) under which it is fitted."""
+
+    name: str
+    kernel: QuadraticScales
+    transform: str
+
+    def target(self, y: Tensor) -> Tensor:
+        """The transformed scores (N,)."""
+        return TRANSFORMS[self.transform](y)
+
+
+@dataclass(frozen=True)
+class ValidatedSearch(Method):
+    """Gaussian processes that extrapolate well by the table's own evidence, averaged, and a search for the top of their mean.
+
+    No paper. It starts from `gp-search` (whose kernel is the model "plain" here) and adds three things:
+
+    1. Validation by extrapolation. Every model, a kernel with a transform of the scores (none, or normal ranks), is fitted to rows
+       from the lower part of the visible scores and ranks the others (`bbo.surrogates.extrapolation`). The best few of those that
+       beat "plain" by more than the noise of the splits are averaged; if there is none, "plain" stays alone.
+    2. A quadratic trend beside the RBF kernels as one of the models on boxes (`bbo.surrogates.quadratic_kernel`).
+    3. A batch for both percentiles: most of it is the top of the average, which serves the median; a share is what each of
+       the best models would propose by itself, which serves the best.
+
+    The searches are those of `gp-search`: all designs of a small space; on other sequences all single mutants of the best designs so
+    far and crossovers of them; on boxes Adam inside the box. There is no y_max, no oracle and nothing set by task.
+
+    What was chosen, and on which tasks, seed 0: the kernels, the number of rows and the quantiles of the validation on rna-a, rna-b, gfp,
+    tfbind8, thin-film, superconductor, hartmann-6, ackley-20, levy-60, ehrlich-64, utr, hpo-naval, hpo-slice and
+    nas-bench-201-cifar100, so scores there are flattered. Validation on 2000 rows is right more often than on 500 (thin-film,
+    ackley-20), and a short kernel without a trend was left out because validation prefers it on thin-film although it searches badly.
+    The transform, the share and the number of the finalists were set beforehand and not tuned.
+
+    Known weaknesses, from the models alone: on gfp all of them rank the upper part hardly better than chance, so the choice is a
+    matter of luck; on superconductor and the RNA tasks the models are alike to the validation.
+    """
+
+    spec = MethodSpec(id="validated-search", version=1, kind="surrogate", title="Search on validated Gaussian processes", year=2026)
+
+    members: int = setting(3, "models that are averaged, at most", low=1)
+    finalists: int = setting(4, "models that propose designs on their own, those that are averaged among them", low=0)
+    explore: float = setting(0.25, "share of the batch that the finalists propose on their own", low=0, high=1)
+    repeats: int = setting(2, "random splits at each quantile", low=1)
+    validation_rows: int = setting(2000, "most rows that a model is fitted on in validation", low=10)
+    exact_rows: int = setting(3000, "most rows that are factorised; beyond that, inducing points", low=1)
+    products: float = setting(2e10, "rows * inducing points^2, which sets the number of inducing points", above=0)
+    inducing: int = setting(500, "fewest inducing points", low=1)
+    rounds: int = setting(50, "most rounds of the search on sequences", low=1)
+    crossovers: int = setting(1000, "crossovers in a round", low=0)
+    steps: int = setting(100, "steps of Adam on a box", low=0)
+    rate: float = setting(0.05, "step size of Adam", unit="z-scored units", above=0)
+
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "paper": {"exact_rows": 10_000, "products": 2e11, "inducing": 1000, "validation_rows": 4000, "repeats": 4},
+        "fast": {},
+        "smoke": {
+            "members": 2,
+            "finalists": 2,
+            "repeats": 1,
+            "validation_rows": 60,
+            "exact_rows": 200,
+            "inducing": 64,
+            "products": 1e6,
+            "rounds": 5,
+            "crossovers": 100,
+            "steps": 10,
+        },
+    }
+
+    def propose(self, problem: Problem) -> Tensor:
+        """Return `budget` designs.
+
+        Raises:
+            NumericalError: a posterior could not be solved for.
+        """
+        space = problem.space
+        x = Letters.of(space, problem.device).encode(problem.x) if isinstance(space, Sequence) else problem.encoded().x
+        models, members = self._validated(problem, x)
+        if isinstance(space, Sequence) and sequences.small(space):
+            return self._table(problem, space, models, members)
+        targets = [model.target(problem.y) for model in models]
+        kernels = [model.kernel for model in models]
+        finalists = Committee.fitted(x, targets, kernels, self._inducing(problem, x))
+        # The averaged models first; then each finalist alone, if they propose anything.
+        voices = [finalists.of(range(members)), *(finalists.of([number]) for number in range(len(models) if self.explore else 0))]
+        if isinstance(space, Sequence):
+            return self._sequences(problem, space, voices)
+        return self._box(problem, voices)
+
+    def _validated(self, problem: Problem, x: Tensor) -> tuple[list[Model], int]:
+        """The finalists, given features x (N, d), best first; and how many of them are averaged."""
+        models = candidates(problem.space, x.shape[1])
+        parts = splits(problem.y, QUANTILES * self.repeats, self.validation_rows, problem.generator)
+        kernels = list(dict.fromkeys(model.kernel for model in models))
+        gains = kernel_gains(x, problem.y, kernels, list(TRANSFORMS.values()), parts).flatten(1)
+        choice = choose(gains, self.members, self.finalists)
+        numbers = on_host(torch.cat([choice.committee, choice.others]), "which models are fitted, once")
+        mean = on_host(gains.mean(0), "the record's account of the validation, once")
+        problem.note(
+            averaged=[models[number].name for number in numbers[: len(choice.committee)]],
+            others=[models[number].name for number in numbers[len(choice.committee) :]],
+            gains={model.name: round(value, 4) for model, value in zip(models, mean, strict=True)},
+        )
+        return [models[number] for number in numbers], len(choice.committee)
+
+    def _inducing(self, problem: Problem, x: Tensor) -> Tensor | None:
+        if len(x) <= self.exact_rows:
+            return None
+        count = inducing_count(len(x), self.products, self.inducing)
+        return x[torch.randperm(len(x), generator=problem.generator, device=problem.device)[:count]]
+
+    def _table(self, problem: Problem, space: Sequence, models: list[Model], members: int) -> Tensor:
+        """From the means of all designs of a small space."""
+        tables = [sequences.table(space, problem.x, model.target(problem.y), model.kernel) for model in models]
+        voices = [torch.stack(tables[:members]).mean(0), *(tables if self.explore else [])]
+        count = min(problem.budget, len(tables[0]))
+        tops = torch.stack([values.topk(count).indices for values in voices])
+        return self._batch(problem, sequences.design(space, tops.flatten()).unflatten(0, tops.shape))
+
+    def _sequences(self, problem: Problem, space: Sequence, voices: list[Committee]) -> Tensor:
+        """By greedy searches, with no more rounds than letters by which two visible designs differ."""
+        rounds = min(self.rounds, _spread(problem.x, problem.generator))
+        start, letters = problem.x[problem.starts()], Letters.of(space, problem.device)
+        tops = []
+        for voice in voices:
+            model = SequencePosterior(letters, voice.parts())
+            search = GreedySearch(problem.budget, self.crossovers, rounds)
+            found, _ = search.run(start, model.mean, model.mutants, problem.generator, partial(self._report, problem))
+            tops.append(found[torch.arange(problem.budget, device=problem.device) % len(found)])
+        return self._batch(problem, torch.stack(tops))
+
+    def _batch(self, problem: Problem, tops: Tensor) -> Tensor:
+        """Different designs from tops (voices, n, L), each best first, the average's first; repeated if there are too few."""
+        own = problem.budget - round(self.explore * problem.budget)
+        common, alone = tops[0], tops[1:]
+        ordered = torch.cat([common[:own], alone.transpose(0, 1).flatten(0, 1), common[own:]])
+        found = _first_of_each(ordered)[: problem.budget]
+        problem.note(different=len(found))
+        return found[torch.arange(problem.budget, device=problem.device) % len(found)]
+
+    def _report(self, problem: Problem, done: int, designs: Tensor) -> None:
+        problem.progress(done, self.rounds, designs)
+
+    def _box(self, problem: Problem, voices: list[Committee]) -> Tensor:
+        """By ascents from the best visible designs: one for each design of the average, the best starts again for each other voice."""
+        data, space = problem.encoded(), problem.space
+        assert isinstance(space, Continuous)
+        low, high = data.encode(torch.tensor([space.low, space.high], device=problem.device))
+        start, alone = data.x[problem.starts()], len(voices) - 1
+        each = round(self.explore * problem.budget) // alone if alone else 0
+        counts = [problem.budget - each * alone, *[each] * alone]
+        found = [
+            box_ascent.ascend(_gradient(voice), start[:count], low, high, self.steps, self.rate)
+            for voice, count in zip(voices, counts, strict=True)
+        ]
+        problem.progress(self.steps, self.steps)
+        return data.decode(torch.cat(found))
+
+
+def candidates(space: Space, dim: int) -> list[Model]:
+    """The models that are tried on a space with d features, the plain one first: kernels, each with every transform."""
+    if isinstance(space, Sequence):
+        kernels = {
+            name: QuadraticScales(math.sqrt(LONG_SEQUENCE / 2), math.sqrt(reach / 2), share, noise)
+            for name, reach, share, noise in SEQUENCE_KERNELS
+        }
+    else:
+        root = math.sqrt(dim)
+        kernels = {
+            name: QuadraticScales(LONG_BOX * root, reach * root, share, noise, trend)
+            for name, reach, share, noise, trend in BOX_KERNELS
+        }
+    return [
+        Model(name if transform == "none" else f"{name}, {transform}", kernel, transform)
+        for name, kernel in kernels.items()
+        for transform in TRANSFORMS
+    ]
+
+
+def _gradient(committee: Committee) -> Callable[[Tensor], Tensor]:
+    parts: list[Posterior | Trend] = [*committee.parts()]
+    if (trend := committee.trend()) is not None:
+        parts.append(trend)
+    return lambda x: torch.stack([part.mean_and_gradient(x)[1] for part in parts]).sum(0)
+
+
+def _spread(designs: Tensor, generator: torch.Generator) -> int:
+    """Median number of positions in which two of designs (N, L) differ, at least 1; from N random pairs."""
+    others = designs[torch.randperm(len(designs), generator=generator, device=designs.device)]
+    return max(1, on_host((designs != others).sum(1).median(), "the number of rounds, once"))
+
+
+def _first_of_each(designs: Tensor) -> Tensor:
+    """Different designs (m, L) of designs (n, L), in the order in which they first come."""
+    different, inverse = torch.unique(designs, dim=0, return_inverse=True)
+    place = torch.arange(len(designs), device=designs.device)
+    first = place.new_full((len(different),), len(designs)).scatter_reduce_(0, inverse, place, "amin")
+    return different[first.argsort()]
