@@ -6,8 +6,10 @@ NumPy only. The harness alone calls `oracle`; a method sees a `bbo.problem.Probl
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import importlib.util
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -61,6 +63,7 @@ class TaskSpec:
         data: names of the data files needed (`bbo.data`), apart from what the package ships.
         requires: optional packages needed, import names.
         extra: the extra of this distribution that brings `requires` (`pip install "offline-bbo[EXTRA]"`).
+        engines: distributions whose versions decide the scores, as `name==version`; under any other version the task is unavailable.
         seconds: about how long scoring 128 designs takes on one core, once the data are loaded.
         saturated: 128 uniformly random designs reach 0.9 or more on average at the 100th percentile (results/tasks.md), so the task
             is judged by its median.
@@ -83,6 +86,7 @@ class TaskSpec:
     data: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     extra: str = ""
+    engines: tuple[str, ...] = ()
     seconds: float = 0.01
     saturated: bool = False
     note: str = ""
@@ -113,11 +117,19 @@ class Task(ABC):
 
     def unavailable(self) -> str:
         """Why this task cannot be used here, with the command that fixes it; empty if it can. Never raises."""
+        return self.lacking() or data.missing(self.spec.data)
+
+    def lacking(self) -> str:
+        """Which packages are missing or of another version, with the command that installs them; empty if none."""
         lacking = [name for name in self.spec.requires if importlib.util.find_spec(name) is None]
+        package = f'"offline-bbo[{self.spec.extra}]"' if self.spec.extra else " ".join(self.spec.engines or lacking)
         if lacking:
-            package = f'"offline-bbo[{self.spec.extra}]"' if self.spec.extra else " ".join(lacking)
             return f"needs the package {', '.join(lacking)}: pip install {package}"
-        return data.missing(self.spec.data)
+        for name, wanted in (engine.split("==") for engine in self.spec.engines):
+            found = _installed(name)
+            if found != wanted:
+                return f"its scores are those of {name} {wanted}, and {found or 'no'} version is installed: pip install {package}"
+        return ""
 
     def require(self) -> None:
         """Raise if the task cannot be used here.
@@ -150,8 +162,11 @@ class Task(ABC):
         self.require()
         return self.dataset()
 
-    def score(self, x: np.ndarray) -> np.ndarray:
+    def score(self, x: np.ndarray, warn: Callable[[str], None] = lambda text: None) -> np.ndarray:
         """Check designs (n, *shape), then return their true raw scores (n,), float64.
+
+        Args:
+            warn: called with a text where a reader of these scores must know something; by default nobody is told.
 
         Raises:
             Unavailable: a data file or package is missing (`unavailable` says which).
@@ -166,6 +181,14 @@ class Task(ABC):
     def normalise(self, y: np.ndarray) -> np.ndarray:
         """(y - y_min) / (y_max - y_min); not clipped, so values below 0 and above 1 occur."""
         return (np.asarray(y, np.float64) - self.spec.y_min) / (self.spec.y_max - self.spec.y_min)
+
+
+def _installed(name: str) -> str:
+    """The version of an installed distribution; empty if there is none."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 class TableTask(Task):

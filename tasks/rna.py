@@ -53,6 +53,7 @@ def rna_spec(name: str, number: int, best_visible: float) -> TaskSpec:
         data=(f"rna/rna{number}_l14.npz",),
         requires=("RNA",),
         extra="rna",
+        engines=("ViennaRNA==2.8.0",),
         seconds=0.1,
         note="y_max = 1 is the target's own complement scaled to 14 letters, not the optimum: more than 1 can be reached",
     )
