@@ -61,6 +61,7 @@ def gtop_spec(
         engines=("fcmaes==2.1.0",),
         seconds=0.005,
         note=f"y_max is the best known solution, {best_known} km/s; whether a better one exists is unknown",
+        family="robots",
     )
 
 
