@@ -11,12 +11,12 @@ import importlib.util
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from bbo import data
-from bbo.errors import DesignError, Unavailable
+from bbo.errors import BBOError, DesignError, Unavailable
 from bbo.space import Space
 
 #: Families of tasks, for tables. A task whose oracle is a model fitted to data is of the family `learned`, whatever its designs are.
@@ -163,6 +163,14 @@ class Task(ABC):
     def hidden(self) -> Dataset | None:
         """Rows that methods do not see, for diagnosing surrogates; None (the default) if the task has no such table."""
         return None
+
+    def draw(self, design: np.ndarray, figure: Any) -> None:
+        """Draw a checked design (*shape) on an empty matplotlib figure, for `bbo show ID --render FILE`.
+
+        Raises:
+            BBOError: the task has no pictures; so by default.
+        """
+        raise BBOError(f"task '{self.spec.id}' has no picture of its designs; bbo show {self.spec.id} --design ROW prints one")
 
     def visible(self) -> Dataset:
         """The visible table, after checking that the task can be used here.

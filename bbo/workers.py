@@ -44,7 +44,7 @@ class Simulator:
     variant: str = ""
 
     @classmethod
-    def of(cls, thing: object, variant: str) -> Simulator:
+    def of(cls, thing: object, variant: str = "") -> Simulator:
         """The names of an object's class."""
         module = type(thing).__module__
         path = getattr(sys.modules[module], "__file__", "") if module.startswith("bbo_local_") else ""

@@ -13,9 +13,10 @@ stored (tools/build_gtop.py). Visible is its lower half. y_max is the best cost 
 
 from __future__ import annotations
 
+import itertools
 import math
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -29,6 +30,20 @@ FILE = "gtop.npz"
 #: Costs in km/s above this one count as this one.
 MOST = 1000.0
 PI = math.pi
+#: Distance from the sun in astronomical units, days of a year, and longitude in degrees on 1 January 2000: enough for a sketch.
+ORBITS = {
+    "Mercury": (0.387, 87.97, 252.3),
+    "Venus": (0.723, 224.70, 182.0),
+    "Earth": (1.0, 365.26, 100.5),
+    "Jupiter": (5.203, 4332.6, 34.4),
+    "Saturn": (9.537, 10759.0, 50.0),
+}
+
+
+def _place(planet: str, day: float) -> tuple[float, float]:
+    """Angle in radians and distance from the sun of a planet so many days after 1 January 2000, on a circle."""
+    distance, year, start = ORBITS[planet]
+    return math.radians(start) + 2 * PI * day / year, distance
 
 
 @cache
@@ -70,8 +85,9 @@ class Mission(SimulatedTask):
 
     #: Stored scores are rounded to float32.
     tolerance = 1e-6
-    #: Name of the class in fcmaes.
-    fcmaes: str
+    #: Name of the class in fcmaes, and the planets in the order in which they are met.
+    fcmaes: ClassVar[str]
+    planets: ClassVar[tuple[str, ...]]
 
     @classmethod
     def sources(cls) -> tuple[data.Source, ...]:
@@ -90,11 +106,29 @@ class Mission(SimulatedTask):
         cost = float(problem(self.fcmaes).fun(exact))
         return -math.log(min(cost, MOST)) if cost > 0 else math.nan
 
+    def draw(self, design: np.ndarray, figure: Any) -> None:
+        days = design[0] + np.concatenate([[0.0], np.cumsum(design[4 : 3 + len(self.planets)], dtype=np.float64)])
+        meetings = np.array([_place(planet, day) for planet, day in zip(self.planets, days, strict=True)])
+        axes = figure.subplots(subplot_kw={"projection": "polar"})
+        for planet in dict.fromkeys(self.planets):
+            axes.plot(np.linspace(0, 2 * PI, 200), np.full(200, ORBITS[planet][0]), "k:", linewidth=0.5)
+        for (angle, radius), (next_angle, next_radius) in itertools.pairwise(meetings):
+            share = np.linspace(0, 1, 100)
+            turn = (next_angle - angle) % (2 * PI)
+            axes.plot(angle + share * turn, radius + share * (next_radius - radius), color="C0")
+        for planet, day, (angle, radius) in zip(self.planets, days, meetings, strict=True):
+            axes.plot(angle, radius, "o", label=f"{planet}, day {day - days[0]:.0f}")
+        axes.set_title("where the planets are met; the lines between are a sketch, not the orbit", fontsize=8)
+        axes.set_yscale("symlog", linthresh=1.0)
+        axes.set_yticks([])
+        figure.legend(loc="outside right")
+
 
 class Cassini2(Mission):
     """From Earth to Saturn with four fly-bys."""
 
     fcmaes = "Cassini2"
+    planets = ("Earth", "Venus", "Venus", "Earth", "Jupiter", "Saturn")
     spec = gtop_spec(
         "cassini2",
         "Cassini's way to Saturn: velocity changes of 22 choices (ESA GTOP)",
@@ -110,6 +144,7 @@ class MessengerFull(Mission):
     """From Earth to an orbit of Mercury with six fly-bys."""
 
     fcmaes = "MessFull"
+    planets = ("Earth", "Venus", "Venus", "Mercury", "Mercury", "Mercury", "Mercury")
     spec = gtop_spec(
         "messenger-full",
         "Messenger's way to Mercury: velocity changes of 26 choices (ESA GTOP)",

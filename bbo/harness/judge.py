@@ -136,7 +136,7 @@ def _score(cell: PlannedCell, designs: np.ndarray, warn: Callable[[str], None]) 
 
 
 def _trace(cell: PlannedCell, points: list[tuple[int, np.ndarray]]) -> tuple[Trace | None, list[str]]:
-    steps, scores, complaints = [], [], []
+    steps, scores, complaints = [], [], list[str]()
     for step, designs in points:
         try:
             scores.append(_score(cell, designs, complaints.append).normalised)

@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 import torch
 
+from bbo import workers
 from bbo.errors import DesignError, UnknownName
 from bbo.problem import Problem
+from bbo.simulation import SimulatedTask
 from bbo.task import Dataset, Task
 from bbo.testing import Checks
 
 #: At most this many visible rows are scored again, evenly spread over the table.
 SCORED_ROWS = 2000
 #: A check of an expensive oracle scores fewer designs, so that it takes about this many seconds.
-SECONDS = 0.5
+SECONDS = 0.3
 
 
 def checks(task: Task) -> Checks:
@@ -39,6 +41,8 @@ def checks(task: Task) -> Checks:
         "designs out of range, of wrong shape or not finite are refused": _refuses,
         "hidden rows cannot be reached from the problem": _hides,
     }
+    if isinstance(task, SimulatedTask):
+        named["simulator: equal scores in this process and in one and two workers"] = _workers_agree
     return {name: _bind(check, task) for name, check in named.items()}
 
 
@@ -182,6 +186,15 @@ def _oracle_agrees(task: Task) -> None:
     assert gap <= task.tolerance, f"oracle and stored scores differ by {gap:.3g} of y_max - y_min; allowed {task.tolerance:.3g}"
     if np.isinf(task.tolerance):
         assert spec.note, "oracle and visible scores may differ: spec.note must say so"
+
+
+def _workers_agree(task: Task) -> None:
+    x = task.spec.space.check(uniform_designs(task, _affordable(task, 128)))
+    simulator, here = workers.Simulator.of(task, *_variant(task)), task.oracle(x)
+    for count in (1, 2):
+        there, reasons = workers.evaluate(simulator, x, count)
+        assert not reasons, f"with {count} workers designs fail: {reasons}"
+        assert (there == here).all(), f"with {count} workers the scores differ by up to {np.abs(there - here).max():g}"
 
 
 def _corners(task: Task) -> None:
