@@ -1,6 +1,7 @@
 """Measure whether a task on numbers is fit for a headline: `python tools/task_quality.py TASK POOL.npz`.
 
-POOL.npz holds the whole pool, x (N, d) and y (N,), as the task's build script leaves it. Prints one row of a table:
+POOL.npz holds the whole pool, x (N, d) and y (N,), as the task's build script leaves it. Writes a row of results/task_quality.csv, which
+`tools/task_floors.py` puts into results/tasks.md:
 
 - step: median change of the score when every number of a design moves by 1e-4 of its range up or down, as a share of the pool's spread
   (its standard deviation); 64 designs of the pool. Wanted: below 1 %.
@@ -15,6 +16,7 @@ A task that misses one of the first four is a stress test, not a headline.
 
 from __future__ import annotations
 
+import csv
 import sys
 import time
 from pathlib import Path
@@ -24,9 +26,10 @@ import numpy as np
 from scipy.stats import spearmanr
 from sklearn.ensemble import RandomForestRegressor
 
-from bbo import catalogue, data
+from bbo import catalogue, data, files
 from bbo.task import Task
 
+OUT = Path(__file__).parents[1] / "results" / "task_quality.csv"
 EVALUATIONS, SIGMA = 2000, 0.02
 
 
@@ -69,9 +72,22 @@ def main(name: str, pool: Path) -> None:
     task.oracle(x[rng.choice(len(x), 128, replace=False)])
     seconds = time.process_time() - start
     random_rows, lowest = rng.random(len(x)) < 0.8, y <= np.percentile(y, 60)
-    found = (step(task, x, y, rng), forest(x, y, random_rows), forest(x, y, lowest), headroom(task, rng))
-    print("| task | step | forest | upward | headroom | seconds |\n|---|---|---|---|---|---|")
-    print(f"| {name} | {found[0]:.2%} | {found[1]:.2f} | {found[2]:.2f} | {found[3]:.0%} | {seconds:.1f} |")
+    found = {
+        "task": name,
+        "step": f"{step(task, x, y, rng):.2%}",
+        "forest": f"{forest(x, y, random_rows):.2f}",
+        "upward": f"{forest(x, y, lowest):.2f}",
+        "headroom": f"{headroom(task, rng):.0%}",
+        "seconds": f"{seconds:.1f}",
+    }
+    print(found)
+    rows = read() | {name: found}
+    files.write(OUT, "\n".join(",".join(row) for row in [list(found), *(list(rows[key].values()) for key in sorted(rows))]) + "\n")
+
+
+def read(path: Path = OUT) -> dict[str, dict[str, str]]:
+    """The rows of the table, by task; empty if there is no table yet."""
+    return {row["task"]: row for row in csv.DictReader(path.read_text().splitlines())} if path.is_file() else {}
 
 
 if __name__ == "__main__":
