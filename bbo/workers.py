@@ -51,7 +51,7 @@ class Simulator:
         return cls(path or module, type(thing).__qualname__, variant)
 
     def make(self) -> Any:
-        """The object, made anew."""
+        """A new object of the class."""
         is_file = self.module.endswith(".py")
         made = local.load(f"{self.module}:{self.name}") if is_file else getattr(importlib.import_module(self.module), self.name)
         return made(self.variant) if self.variant else made()

@@ -13,7 +13,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import task_quality
 import tells_apart
 
 from bbo import catalogue, protocol
@@ -42,15 +41,6 @@ constants frozen in each task; 128 designs, percentile rule of `bbo.protocol`.
 - **tells apart**: how many pairs of the catalogue's methods differ beyond noise at the 100th, 80th and 50th percentile, and how many
   pairs there are; preset `fast`, seeds 0 to 3 (`tools/tells_apart.py`). Empty until measured.
 - **seconds**: to score 128 designs on one core, measured while the table was made; an order of magnitude.
-
-"""
-QUALITY = """
-## Fit for a headline?
-
-Made by `python tools/task_quality.py TASK POOL.npz`, for robots. **step**: median change of the score for a step of 1e-4 of the range, as a
-share of the pool's spread (wanted: below 1 %). **forest**: rank correlation of a random forest on random rows (at least 0.8). **upward**: the
-same, trained on the lowest 60 % and asked to rank the others (above 0.3). **headroom**: what 2000 evaluations of CMA-ES gain over the best
-visible design, as a share of the visible range (at least 25 %). **seconds**: to score 128 designs of the pool (below 10).
 
 """
 COLUMNS = (
@@ -101,15 +91,6 @@ def apart(name: str) -> str:
     return "/".join(row[f"apart_{p}"] for p in protocol.PERCENTILES) + f" of {row['pairs']}" if row else ""
 
 
-def quality() -> str:
-    """The table of `tools/task_quality.py`, with what its columns mean; empty if there is none."""
-    rows = list(task_quality.read().values())
-    if not rows:
-        return ""
-    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
-    return QUALITY + "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
 def notes(tasks: list[Task]) -> str:
     return "\n## Notes\n\n" + "".join(f"- `{task.spec.id}`: {task.spec.note}\n" for task in tasks if task.spec.note)
 
@@ -130,9 +111,10 @@ def main(names: list[str]) -> None:
         rows[name] = row(task)
         print(*rows[name].values(), sep=" | ", flush=True)
     table = [{**rows[name], "tells apart": apart(name)} for name in known if name in rows]
-    lines = [COLUMNS, ["---"] * len(COLUMNS), *([cells[column] for column in COLUMNS] for cells in table)]
+    head = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|\n"
+    lines = [f"| {' | '.join(cells[column] for column in COLUMNS)} |\n" for cells in table]
     tasks = [catalogue.load_task(name) for name in catalogue.task_ids()]
-    OUT.write_text(HEADER + "".join(f"| {' | '.join(line)} |\n" for line in lines) + quality() + notes(tasks))
+    OUT.write_text(HEADER + head + "".join(lines) + notes(tasks))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Measure whether a task on numbers is fit for a headline: `python tools/task_quality.py TASK POOL.npz`.
 
-POOL.npz holds the whole pool, x (N, d) and y (N,), as the task's build script leaves it. Writes a row of results/task_quality.csv, which
-`tools/task_floors.py` puts into results/tasks.md:
+POOL.npz holds the whole pool, x (N, d) and y (N,), as the task's build script leaves it. Writes a row of results/task_quality.md:
 
 - step: median change of the score when every number of a design moves by 1e-4 of its range up or down, as a share of the pool's spread
   (its standard deviation); 64 designs of the pool. Wanted: below 1 %.
@@ -16,7 +15,6 @@ A task that misses one of the first four is a stress test, not a headline.
 
 from __future__ import annotations
 
-import csv
 import sys
 import time
 from pathlib import Path
@@ -29,7 +27,13 @@ from sklearn.ensemble import RandomForestRegressor
 from bbo import catalogue, data, files
 from bbo.task import Task
 
-OUT = Path(__file__).parents[1] / "results" / "task_quality.csv"
+OUT = Path(__file__).parents[1] / "results" / "task_quality.md"
+HEADER = """# Are the robots' tasks fit for a headline?
+
+Made by `python tools/task_quality.py TASK POOL.npz`, which says what the columns are. Wanted: step below 1 %, forest at least 0.8, upward
+above 0.3, headroom at least 25 %, seconds below 10. A task that misses one of the first four is a stress test.
+
+"""
 EVALUATIONS, SIGMA = 2000, 0.02
 
 
@@ -82,12 +86,15 @@ def main(name: str, pool: Path) -> None:
     }
     print(found)
     rows = read() | {name: found}
-    files.write(OUT, "\n".join(",".join(row) for row in [list(found), *(list(rows[key].values()) for key in sorted(rows))]) + "\n")
+    table = "".join(f"| {' | '.join(rows[key].values())} |\n" for key in sorted(rows))
+    files.write(OUT, f"{HEADER}| {' | '.join(found)} |\n{'|---' * len(found)}|\n{table}")
 
 
 def read(path: Path = OUT) -> dict[str, dict[str, str]]:
     """The rows of the table, by task; empty if there is no table yet."""
-    return {row["task"]: row for row in csv.DictReader(path.read_text().splitlines())} if path.is_file() else {}
+    text = path.read_text().splitlines() if path.is_file() else []
+    lines = [[cell.strip() for cell in line.strip("| ").split("|")] for line in text if line.startswith("| ")]
+    return {cells[0]: dict(zip(lines[0], cells, strict=True)) for cells in lines[1:]}
 
 
 if __name__ == "__main__":
