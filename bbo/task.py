@@ -6,15 +6,17 @@ NumPy only. The harness alone calls `oracle`; a method sees a `bbo.problem.Probl
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import importlib.util
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from bbo import data
-from bbo.errors import DesignError, Unavailable
+from bbo.errors import BBOError, DesignError, Unavailable
 from bbo.space import Space
 
 #: Families of tasks, for tables. A task whose oracle is a model fitted to data is of the family `learned`, whatever its designs are.
@@ -64,6 +66,7 @@ class TaskSpec:
         data: names of the data files needed (`bbo.data`), apart from what the package ships.
         requires: optional packages needed, import names.
         extra: the extra of this distribution that brings `requires` (`pip install "offline-bbo[EXTRA]"`).
+        engines: distributions whose versions decide the scores, as `name==version`; under any other version the task is unavailable.
         seconds: about how long scoring 128 designs takes on one core, once the data are loaded.
         saturated: 128 uniformly random designs reach 0.9 or more on average at the 100th percentile (results/tasks.md), so the task
             is judged by its median.
@@ -90,6 +93,7 @@ class TaskSpec:
     data: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     extra: str = ""
+    engines: tuple[str, ...] = ()
     seconds: float = 0.01
     saturated: bool = False
     note: str = ""
@@ -125,11 +129,19 @@ class Task(ABC):
 
     def unavailable(self) -> str:
         """Why this task cannot be used here, with the command that fixes it; empty if it can. Never raises."""
+        return self.lacking() or data.missing(self.spec.data)
+
+    def lacking(self) -> str:
+        """Which packages are missing or of another version, with the command that installs them; empty if none."""
         lacking = [name for name in self.spec.requires if importlib.util.find_spec(name) is None]
+        package = f'"offline-bbo[{self.spec.extra}]"' if self.spec.extra else " ".join(self.spec.engines or lacking)
         if lacking:
-            package = f'"offline-bbo[{self.spec.extra}]"' if self.spec.extra else " ".join(lacking)
             return f"needs the package {', '.join(lacking)}: pip install {package}"
-        return data.missing(self.spec.data)
+        for name, wanted in (engine.split("==") for engine in self.spec.engines):
+            found = _installed(name)
+            if found != wanted:
+                return f"its scores are those of {name} {wanted}, and {found or 'no'} version is installed: pip install {package}"
+        return ""
 
     def require(self) -> None:
         """Raise if the task cannot be used here.
@@ -152,6 +164,14 @@ class Task(ABC):
         """Rows that methods do not see, for diagnosing surrogates; None (the default) if the task has no such table."""
         return None
 
+    def draw(self, design: np.ndarray, figure: Any) -> None:
+        """Draw a checked design (*shape) on an empty matplotlib figure, for `bbo show ID --render FILE`.
+
+        Raises:
+            BBOError: the task has no pictures; so by default.
+        """
+        raise BBOError(f"task '{self.spec.id}' has no picture of its designs; bbo show {self.spec.id} --design ROW prints one")
+
     def visible(self) -> Dataset:
         """The visible table, after checking that the task can be used here.
 
@@ -162,8 +182,11 @@ class Task(ABC):
         self.require()
         return self.dataset()
 
-    def score(self, x: np.ndarray) -> np.ndarray:
+    def score(self, x: np.ndarray, warn: Callable[[str], None] = lambda text: None) -> np.ndarray:
         """Check designs (n, *shape), then return their true raw scores (n,), float64.
+
+        Args:
+            warn: called with a text where a reader of these scores must know something; by default nobody is told.
 
         Raises:
             Unavailable: a data file or package is missing (`unavailable` says which).
@@ -178,6 +201,14 @@ class Task(ABC):
     def normalise(self, y: np.ndarray) -> np.ndarray:
         """(y - y_min) / (y_max - y_min); not clipped, so values below 0 and above 1 occur."""
         return (np.asarray(y, np.float64) - self.spec.y_min) / (self.spec.y_max - self.spec.y_min)
+
+
+def _installed(name: str) -> str:
+    """The version of an installed distribution; empty if there is none."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 class TableTask(Task):

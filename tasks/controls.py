@@ -14,18 +14,15 @@ import numpy as np
 from bbo import data
 from bbo.space import Continuous, Space
 from bbo.task import Dataset, Task, TaskSpec
+from bbo.tasks.parts import pools
 
 FILE = "controls.npz"
 POOL = 5000
 
 
 def pool(space: Space) -> np.ndarray:
-    """The 5000 uniform designs (5000, d), float32, of a space.
-
-    From raw 64-bit words: NumPy promises that these stay the same, which it does not for distributions.
-    """
-    words = np.random.PCG64(space.dim).random_raw(POOL * space.dim)
-    return space.from_unit((words >> np.uint64(11)).reshape(POOL, space.dim) * 2.0**-53)
+    """The 5000 uniform designs (5000, d), float32, of a space."""
+    return pools.uniform(space, POOL, seed=space.dim)
 
 
 @cache

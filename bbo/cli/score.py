@@ -28,7 +28,7 @@ def command(task: str, file: Path, as_json: bool) -> None:
         click.echo(f"the first row of {file} is taken for the names of its columns: {read.header}", err=True)
     if read.x.ndim and not len(read.x):
         raise DesignError(f"{file} holds no designs: shape {read.x.shape}")
-    scores = found.score(read.x)
+    scores = found.score(read.x, lambda text: click.echo(f"warning: {text}", err=True))
     normalised = found.normalise(scores)
     percentiles = protocol.percentiles(normalised)
     if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import json
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import click
 import numpy as np
 
-from bbo import catalogue
+from bbo import catalogue, files
 from bbo.cli import console, failures
 from bbo.errors import BBOError
 from bbo.harness import plan
@@ -20,6 +21,8 @@ from bbo.task import Task
 
 #: Names of variants shown without --all.
 SOME = 8
+#: Formats of pictures, by the ends of their files' names.
+PICTURES = (".png", ".pdf", ".svg")
 
 
 @click.command("show")
@@ -33,6 +36,13 @@ SOME = 8
     help="Print a visible design of a task, readable, with its score.",
 )
 @click.option(
+    "--render",
+    "picture",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.png",
+    help="Draw the best visible design of a task, or the one that --design names, into FILE (.png, .pdf or .svg).",
+)
+@click.option(
     "--best",
     type=click.IntRange(1),
     default=5,
@@ -40,26 +50,49 @@ SOME = 8
     metavar="N",
     help="Number of best designs of a cell to print.",
 )
-def command(id: str, show_all: bool, row: int | None, best: int) -> None:
+def command(id: str, show_all: bool, row: int | None, picture: Path | None, best: int) -> None:
     """Show all facts of a task or a method, or the best designs of a cell."""
     if (Path(id) / "cell.json").is_file():
         _show_cell(Path(id), best)
     elif not catalogue.is_task(id):
-        if row is not None:
-            raise BBOError(f"--design shows a row of a task's visible table; {id} is a method")
+        if row is not None or picture is not None:
+            option = "--render draws" if row is None else "--design shows"
+            raise BBOError(f"{option} a row of a task's visible table; {id} is a method")
         _show_method(catalogue.load_method(id))
+    elif picture is not None:
+        _draw(catalogue.load_task(id), row, picture)
     elif row is None:
         _show_task(catalogue.load_task(id), show_all)
     else:
         _show_design(catalogue.load_task(id), row)
 
 
-def _show_design(task: Task, row: int) -> None:
+def _visible(task: Task, row: int | None) -> tuple[np.ndarray, float]:
+    """A visible design and its score; the best one without a row."""
     table = task.visible()
+    row = int(table.y.argmax()) if row is None else row
     if row >= len(table.y):
         raise BBOError(f"{task.spec.id} has {len(table.y)} visible designs, rows 0 to {len(table.y) - 1}; got --design {row}")
-    y = table.y[row]
-    _facts({"design": task.spec.space.readable(table.x[row]), "score": f"{y:.8g}, normalised {task.normalise(y):.6f}"})
+    return table.x[row], float(table.y[row])
+
+
+def _show_design(task: Task, row: int) -> None:
+    x, y = _visible(task, row)
+    _facts({"design": task.spec.space.readable(x), "score": f"{y:.8g}, normalised {task.normalise(np.array(y)):.6f}"})
+
+
+def _draw(task: Task, row: int | None, path: Path) -> None:
+    if path.suffix not in PICTURES:
+        raise BBOError(f"--render writes {', '.join(PICTURES)}; got {path}")
+    from matplotlib.figure import Figure  # no pyplot, so no display is asked for
+
+    x, y = _visible(task, row)
+    figure, content = Figure(figsize=(8, 5), layout="constrained"), io.BytesIO()
+    figure.suptitle(f"{task.spec.id}: {'best visible design' if row is None else f'visible design {row}'}, score {y:.6g}")
+    task.draw(task.spec.space.check(x[None])[0], figure)
+    figure.savefig(content, format=path.suffix[1:], dpi=150)
+    files.write(path, content.getvalue())
+    click.echo(f"wrote {path}", err=True)
 
 
 def _show_cell(folder: Path, best: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -53,10 +54,10 @@ def judge(cell: PlannedCell, answer: Answer) -> tuple[Record, Outcome | None, Tr
     A trace that cannot be scored costs a warning, not the cell; an oracle that fails costs the cell, not the run.
     """
     task, spec, error = cell.task.task, cell.task.task.spec, answer.error
-    outcome = None
+    outcome, told = None, list[str]()
     if error is None:
         try:
-            outcome = _score(cell, np.asarray(answer.designs))
+            outcome = _score(cell, np.asarray(answer.designs), told.append)
             facts = describe(outcome.designs, cell.task.dataset.x, spec.space)
         except DesignError as problem:
             error = {"reason": "invalid designs", "type": "DesignError", "message": str(problem), "traceback": ""}
@@ -102,7 +103,7 @@ def judge(cell: PlannedCell, answer: Answer) -> tuple[Record, Outcome | None, Tr
         | answer.stack,
         cost=answer.cost,
         designs=facts if outcome else {},
-        warnings=bounded_list([*answer.warnings, *complaints, *(_absurd(facts) if outcome else [])]),
+        warnings=bounded_list([*told, *answer.warnings, *complaints, *(_absurd(facts) if outcome else [])]),
         output=clean(answer.output),
     )
     return result, outcome, trace
@@ -118,14 +119,14 @@ def _absurd(facts: dict[str, float]) -> list[str]:
     return []
 
 
-def _score(cell: PlannedCell, designs: np.ndarray) -> Outcome:
+def _score(cell: PlannedCell, designs: np.ndarray, warn: Callable[[str], None]) -> Outcome:
     if designs.ndim == 0 or len(designs) != cell.spec.budget:
         came = len(designs) if designs.ndim else 0
         raise DesignError(f"{cell.method.id} must return exactly {cell.spec.budget} designs (the budget); got {came}")
     task = cell.task.task
     designs = task.spec.space.check(designs)
     try:
-        scores = task.score(designs.copy())
+        scores = task.score(designs.copy(), warn)
         outcome = Outcome(designs, scores, task.normalise(scores))
         if not np.isfinite(outcome.normalised).all():
             raise ValueError("normalised scores that are not finite")
@@ -135,10 +136,10 @@ def _score(cell: PlannedCell, designs: np.ndarray) -> Outcome:
 
 
 def _trace(cell: PlannedCell, points: list[tuple[int, np.ndarray]]) -> tuple[Trace | None, list[str]]:
-    steps, scores, complaints = [], [], []
+    steps, scores, complaints = [], [], list[str]()
     for step, designs in points:
         try:
-            scores.append(_score(cell, designs).normalised)
+            scores.append(_score(cell, designs, complaints.append).normalised)
             steps.append(step)
         except (DesignError, OracleError) as problem:
             complaints.append(f"trace: step {step} left out: {problem}")

@@ -10,13 +10,17 @@ from typing import Any
 import numpy as np
 import torch
 
+from bbo import workers
 from bbo.errors import DesignError, UnknownName
 from bbo.problem import Problem
+from bbo.simulation import SimulatedTask
 from bbo.task import Dataset, Task
 from bbo.testing import Checks
 
 #: At most this many visible rows are scored again, evenly spread over the table.
 SCORED_ROWS = 2000
+#: A check of an expensive oracle scores fewer designs, so that it takes about this many seconds.
+SECONDS = 0.3
 
 
 def checks(task: Task) -> Checks:
@@ -37,6 +41,8 @@ def checks(task: Task) -> Checks:
         "designs out of range, of wrong shape or not finite are refused": _refuses,
         "hidden rows cannot be reached from the problem": _hides,
     }
+    if isinstance(task, SimulatedTask):
+        named["simulator: equal scores in this process and in one and two workers"] = _workers_agree
     return {name: _bind(check, task) for name, check in named.items()}
 
 
@@ -49,6 +55,11 @@ def uniform_designs(task: Task, count: int, seed: int = 0) -> np.ndarray:
     return task.spec.space.from_unit(np.random.default_rng(seed).random((count, *task.spec.space.shape)))
 
 
+def _affordable(task: Task, most: int) -> int:
+    """Number of designs that a check scores: as many as `SECONDS` allow, from 4 to `most`."""
+    return int(np.clip(128 * SECONDS / task.spec.seconds, 4, most))
+
+
 @lru_cache(maxsize=1)
 def _visible(task: Task) -> Dataset:
     """The visible table, read once for all checks of a task."""
@@ -57,8 +68,8 @@ def _visible(task: Task) -> Dataset:
     return table
 
 
-def _some_rows(table: Dataset) -> np.ndarray:
-    return np.unique(np.linspace(0, len(table.x) - 1, min(len(table.x), SCORED_ROWS)).astype(int))
+def _some_rows(table: Dataset, most: int) -> np.ndarray:
+    return np.unique(np.linspace(0, len(table.x) - 1, min(len(table.x), most)).astype(int))
 
 
 def _available(task: Task) -> None:
@@ -142,7 +153,7 @@ def _normalisers(task: Task) -> None:
         assert spec.optimum >= np.float32(spec.best_visible), (
             f"spec.optimum {spec.optimum!r} is below spec.best_visible {spec.best_visible!r}"
         )
-        reached = float(task.score(uniform_designs(task, 128)).max())
+        reached = float(task.score(uniform_designs(task, _affordable(task, 128))).max())
         assert reached <= np.float32(spec.optimum) or np.isclose(reached, spec.optimum), (
             f"a design scores {reached!r}, above spec.optimum {spec.optimum!r}"
         )
@@ -151,7 +162,7 @@ def _normalisers(task: Task) -> None:
 
 
 def _oracle_shape(task: Task) -> None:
-    for count in (1, 128):
+    for count in (1, _affordable(task, 128)):
         scores = task.oracle(task.spec.space.check(uniform_designs(task, count)))
         assert isinstance(scores, np.ndarray), f"the oracle returns {type(scores).__name__}; expected a NumPy array"
         assert scores.shape == (count,), f"the oracle returns shape {scores.shape} for {count} designs"
@@ -160,7 +171,7 @@ def _oracle_shape(task: Task) -> None:
 
 
 def _oracle_repeats(task: Task) -> None:
-    x = uniform_designs(task, 128)
+    x = uniform_designs(task, _affordable(task, 128))
     first = task.score(x)
     order = np.random.default_rng(1).permutation(len(x))
     assert (task.score(x) == first).all(), "scoring the same designs twice gives different scores"
@@ -170,17 +181,26 @@ def _oracle_repeats(task: Task) -> None:
 
 def _oracle_agrees(task: Task) -> None:
     table, spec = _visible(task), task.spec
-    rows = _some_rows(table)
+    rows = _some_rows(table, _affordable(task, SCORED_ROWS))
     gap = np.abs(task.score(table.x[rows]) - table.y[rows]).max() / (spec.y_max - spec.y_min)
     assert gap <= task.tolerance, f"oracle and stored scores differ by {gap:.3g} of y_max - y_min; allowed {task.tolerance:.3g}"
     if np.isinf(task.tolerance):
         assert spec.note, "oracle and visible scores may differ: spec.note must say so"
 
 
+def _workers_agree(task: Task) -> None:
+    x = task.spec.space.check(uniform_designs(task, _affordable(task, 128)))
+    simulator, here = workers.Simulator.of(task, *_variant(task)), task.oracle(x)
+    for count in (1, 2):
+        there, reasons = workers.evaluate(simulator, x, count)
+        assert not reasons, f"with {count} workers designs fail: {reasons}"
+        assert (there == here).all(), f"with {count} workers the scores differ by up to {np.abs(there - here).max():g}"
+
+
 def _corners(task: Task) -> None:
     """Methods that ascend often end in corners, where a bound rounded to float32 may be beyond the oracle's own."""
     space = task.spec.space
-    for design in space.corners(16):
+    for design in space.corners(_affordable(task, 16)):
         scores = task.score(design[None])
         assert np.isfinite(scores).all(), f"the corner {space.readable(design)} scores {scores.tolist()}"
 

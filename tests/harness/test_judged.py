@@ -122,3 +122,26 @@ def test_text():
     assert text.clean_json({"a": [float("inf"), 1], 3: (True, None), "b": 2**70}) == {"a": [None, 1], "3": [True, None], "b": None}
     assert len(json.dumps(text.clean_json([list(range(10**5))] * 3))) < 2 * text.LONGEST
     assert text.bounded_list(["w" * 40_000] * 3) == ["w" * 40_000, "... cut"]
+
+
+def test_a_simulator_that_fails_on_a_design_costs_no_cell(lab):
+    path = lab.folder / "task.py"
+    path.write_text(
+        path.read_text()
+        + """
+from bbo.simulation import SimulatedTask
+
+class Simulated(SimulatedTask):
+    spec = Slope.spec
+    dataset = Slope.dataset
+    def simulate(self, design):
+        return float("nan") if design[0] > 0.5 else design.astype(float).sum()
+"""
+    )
+    draws = lab.body("Draws", "return torch.linspace(0, 0.6, 16)[:, None].repeat(1, 3)")
+    (result,) = lab.run(lab.plan(draws, task="Simulated"))
+    assert result.done
+    assert result.warnings == [
+        "the simulator failed on 3 of 16 designs, which score the task's minimum, -3; the first is design 13: it returned nan"
+    ]
+    assert result.percentiles["100"] == pytest.approx((3 * 0.48 + 3) / 6)

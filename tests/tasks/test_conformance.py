@@ -27,6 +27,7 @@ VARIANTS = [
 
 def usable(name):
     task = catalogue.load_task(name)
+    assert not task.lacking(), f"{name}: the dev extra brings all that tasks need, but {task.lacking()}"
     if reason := task.unavailable():
         assert "BBO_DATA_DIR" not in os.environ, f"{name} must be available where the data are: {reason}"
         pytest.skip(reason)

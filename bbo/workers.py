@@ -1,0 +1,224 @@
+"""Worker processes that evaluate one design at a time, so that a simulator may crash or hang without harming the run.
+
+A worker is asked by a line of JSON and the design's bytes, and answers with a line of JSON. Which worker evaluates a design cannot
+change its score: every worker runs the same function on the same bytes. Workers are kept for the next call and end with this process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import importlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from dataclasses import astuple, dataclass
+from typing import Any
+
+import numpy as np
+
+from bbo import local
+from bbo.errors import BBOError
+
+#: Seconds after which a design counts as failed, and after which a worker that does not start is given up.
+DESIGN_LIMIT, START_LIMIT = 60.0, 120.0
+#: A further worker is worth its start if it saves this many seconds.
+WORTHWHILE = 0.5
+
+
+@dataclass(frozen=True)
+class Simulator:
+    """A class with a method `simulate(design) -> float`, by names that another process can find it by.
+
+    Args:
+        module: its module, or for a user's own file that file's path.
+        name: of the class.
+        variant: argument of the class's constructor; empty if there is none.
+    """
+
+    module: str
+    name: str
+    variant: str = ""
+
+    @classmethod
+    def of(cls, thing: object, variant: str = "") -> Simulator:
+        """The names of an object's class."""
+        module = type(thing).__module__
+        path = getattr(sys.modules[module], "__file__", "") if module.startswith("bbo_local_") else ""
+        return cls(path or module, type(thing).__qualname__, variant)
+
+    def make(self) -> Any:
+        """A new object of the class."""
+        is_file = self.module.endswith(".py")
+        made = local.load(f"{self.module}:{self.name}") if is_file else getattr(importlib.import_module(self.module), self.name)
+        return made(self.variant) if self.variant else made()
+
+
+def cores() -> int:
+    """Number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def evaluate(simulator: Simulator, x: np.ndarray, workers: int) -> tuple[np.ndarray, dict[int, str]]:
+    """Scores (n,), float64, of designs x (n, *shape), and the reasons of those that failed, by row; their scores are NaN.
+
+    Raises:
+        BBOError: a worker could not be started, or could not make the simulator.
+    """
+    scores, reasons = np.full(len(x), np.nan), dict[int, str]()
+    rows, lock, troubles = iter(range(len(x))), threading.Lock(), list[Exception]()
+
+    def work() -> None:
+        worker: _Worker | None = None
+        try:
+            while not troubles:
+                with lock:
+                    row = next(rows, None)
+                if row is None:
+                    break
+                worker = worker or _take()
+                worker.load(simulator)
+                try:
+                    scores[row] = worker.ask(x[row])
+                except _FailedError as failure:
+                    reasons[row] = str(failure)
+                    if failure.fatal:
+                        worker.end()
+                        worker = None
+        except Exception as error:
+            troubles.append(error)
+            if worker:
+                worker.end()
+                worker = None
+        if worker:
+            _give(worker)
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(max(1, min(workers, len(x))) - 1)]
+    for thread in threads:
+        thread.start()
+    work()
+    for thread in threads:
+        thread.join()
+    if troubles:
+        raise troubles[0]
+    return scores, dict(sorted(reasons.items()))
+
+
+class _FailedError(Exception):
+    """A design that has no score; `fatal` if its worker is of no further use."""
+
+    def __init__(self, reason: str, fatal: bool = False) -> None:
+        super().__init__(reason)
+        self.fatal = fatal
+
+
+class _Worker:
+    """One process, and the socket to it. The process ends when the socket is closed, so also when we die."""
+
+    def __init__(self) -> None:
+        self._socket, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", f"from bbo.workers import serve; serve({theirs.fileno()})"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")},
+                pass_fds=(theirs.fileno(),),
+            )
+        self._file = self._socket.makefile("rwb")
+        self._held: Simulator | None = None
+
+    def load(self, simulator: Simulator) -> None:
+        """Have the worker make the simulator, unless it holds it already."""
+        if self._held == simulator:
+            return
+        try:
+            answer = self._exchange({"make": astuple(simulator)}, b"", START_LIMIT)
+        except _FailedError as failure:
+            raise BBOError(f"no worker process for {simulator.name}: {failure}") from None
+        if "failed" in answer:
+            raise BBOError(f"a worker process cannot make {simulator.name}: {answer['failed']}")
+        self._held = simulator
+
+    def ask(self, design: np.ndarray) -> float:
+        """The score of one design (*shape)."""
+        answer = self._exchange({"dtype": design.dtype.str, "shape": design.shape}, design.tobytes(), DESIGN_LIMIT)
+        if "failed" in answer:
+            raise _FailedError(answer["failed"])
+        return float(answer["score"])
+
+    def _exchange(self, question: dict[str, Any], body: bytes, limit: float) -> dict[str, Any]:
+        try:
+            self._socket.settimeout(limit)
+            self._file.write(json.dumps(question).encode() + b"\n" + body)
+            self._file.flush()
+            line = self._file.readline()
+        except TimeoutError:
+            raise _FailedError(f"no answer after {limit:g} s", fatal=True) from None
+        except OSError:
+            line = b""
+        if not line.endswith(b"\n"):
+            self._socket.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(5.0)
+            raise _FailedError(f"the process crashed (exit status {self._process.poll()})", fatal=True)
+        return json.loads(line)
+
+    def end(self) -> None:
+        """End the process."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        self._socket.close()
+        self._process.kill()
+        self._process.wait()
+
+
+_idle: list[_Worker] = []
+
+
+def _take() -> _Worker:
+    try:
+        return _idle.pop()
+    except IndexError:
+        return _Worker()
+
+
+def _give(worker: _Worker) -> None:
+    if len(_idle) < cores():
+        _idle.append(worker)
+    else:
+        worker.end()
+
+
+@atexit.register
+def _end_all() -> None:
+    while _idle:
+        _idle.pop().end()
+
+
+# A forked child must not talk to the workers of its parent.
+os.register_at_fork(after_in_child=_idle.clear)
+
+
+def serve(descriptor: int) -> None:
+    """The worker's side: answer until the other end closes."""
+    file = socket.socket(fileno=descriptor).makefile("rwb")
+    simulator: Any = None
+    while line := file.readline():
+        question = json.loads(line)
+        try:
+            if "make" in question:
+                simulator = Simulator(*question["make"]).make()
+                answer: dict[str, Any] = {}
+            else:
+                dtype, shape = np.dtype(question["dtype"]), question["shape"]
+                body = file.read(dtype.itemsize * int(np.prod(shape)))
+                answer = {"score": float(simulator.simulate(np.frombuffer(body, dtype).reshape(shape)))}
+        except Exception as error:
+            answer = {"failed": f"{type(error).__name__}: {error}"}
+        file.write(json.dumps(answer).encode() + b"\n")
+        file.flush()

@@ -1,0 +1,205 @@
+"""Hopper-small: the 518 weights of a small neural network that makes a one-legged robot hop forward.
+
+The robot, its reward and its end are those of gymnasium's Hopper-v5, run by a loop of ours on MuJoCo: forward speed, plus 1 for every
+step in which it stands, minus a thousandth of the squared torques; over when it falls, or after 1000 steps of 8 ms. It starts at
+rest in its standard pose, without the noise of gymnasium's reset, so that the score of a design is one number. The policy is
+11 observations -> 16 tanh -> 16 tanh -> 3 torques, clipped to [-1, 1]; the last three numbers of a design are the logarithms of
+the standard deviations with which it was trained and do not act, as in Design-Bench's HopperController, whose policy is larger.
+
+The pool is snapshots of own PPO runs (tools/build_hopper.py), rounded to float16 and scored as rounded. Visible are its lowest 60 %.
+Scores depend on the version of MuJoCo, so it is pinned. They are not comparable with HopperController's.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from bbo import data
+from bbo.simulation import SimulatedTask
+from bbo.space import Continuous
+from bbo.task import Dataset, TaskSpec
+
+FILE = "hopper_small.npz"
+OBSERVATIONS, ACTIONS, HIDDEN = 11, 3, 16
+STEPS, SUBSTEPS = 1000, 4
+#: Weights are within these bounds.
+BOUND = 2.0
+#: Sizes, joints, frictions and gears of gymnasium's Hopper-v5, without what only a camera sees.
+MODEL = """
+<mujoco>
+  <compiler angle="degree" inertiafromgeom="true"/>
+  <option integrator="RK4" timestep="0.002"/>
+  <default>
+    <joint armature="1" damping="1" limited="true" axis="0 -1 0" type="hinge"/>
+    <geom conaffinity="1" contype="1" condim="1" margin="0.001" solimp=".8 .8 .01" solref=".02 1" friction="0.9" type="capsule"/>
+    <motor ctrllimited="true" ctrlrange="-1 1" gear="200"/>
+  </default>
+  <worldbody>
+    <geom name="floor" type="plane" size="20 20 .125" condim="3" friction="1 0.005 0.0001"/>
+    <body name="torso" pos="0 0 1.25">
+      <joint name="rootx" type="slide" axis="1 0 0" pos="0 0 -1.25" armature="0" damping="0" limited="false"/>
+      <joint name="rootz" type="slide" axis="0 0 1" pos="0 0 -1.25" armature="0" damping="0" limited="false" ref="1.25"/>
+      <joint name="rooty" axis="0 1 0" armature="0" damping="0" limited="false"/>
+      <geom name="torso" size="0.05 0.19999999999999996"/>
+      <body name="thigh" pos="0 0 -0.19999999999999996">
+        <joint name="thigh" range="-150 0"/>
+        <geom name="thigh" pos="0 0 -0.22500000000000009" size="0.05 0.22500000000000003"/>
+        <body name="leg" pos="0 0 -0.70000000000000007">
+          <joint name="leg" pos="0 0 0.25" range="-150 0"/>
+          <geom name="leg" size="0.04 0.25"/>
+          <body name="foot" pos="0.13 0 -0.35">
+            <joint name="foot" pos="-0.13 0 0.1" range="-45 45"/>
+            <geom name="foot" pos="-0.065 0 0.1" quat="0.70710678118654757 0 -0.70710678118654746 0" size="0.06 0.195" friction="2"/>
+          </body>
+        </body>
+      </body>
+    </body>
+  </worldbody>
+  <actuator>
+    <motor joint="thigh"/>
+    <motor joint="leg"/>
+    <motor joint="foot"/>
+  </actuator>
+</mujoco>
+"""
+
+
+class Robot:
+    """A hopper in its world. Its state is what `reset` and `step` made it, nothing else."""
+
+    def __init__(self) -> None:
+        import mujoco
+
+        self._mujoco: Any = mujoco
+        self._model: Any = mujoco.MjModel.from_xml_string(MODEL)
+        self.data: Any = mujoco.MjData(self._model)
+        self._dt = SUBSTEPS * self._model.opt.timestep
+
+    def reset(self, noise: np.ndarray | None = None) -> np.ndarray:
+        """Stand at rest, or off it by `noise` (12,) in positions and speeds; returns the observation (11,)."""
+        self._mujoco.mj_resetData(self._model, self.data)
+        if noise is not None:
+            self.data.qpos += noise[:6]
+            self.data.qvel += noise[6:]
+        self._mujoco.mj_forward(self._model, self.data)
+        return self._observation()
+
+    def step(self, torques: np.ndarray) -> tuple[np.ndarray, float, bool]:
+        """Apply torques (3,) in [-1, 1] for 8 ms: the observation (11,), the reward, and whether the robot has fallen."""
+        before = self.data.qpos[0]
+        self.data.ctrl[:] = torques
+        for _ in range(SUBSTEPS):
+            self._mujoco.mj_step(self._model, self.data)
+        speed = (self.data.qpos[0] - before) / self._dt
+        height, angle = self.data.qpos[1:3]
+        inside = (np.abs(self.data.qpos[2:]) < 100).all() and (np.abs(self.data.qvel) < 100).all()
+        stands = bool(inside and height > 0.7 and abs(angle) < 0.2)
+        return self._observation(), float(speed + stands - 1e-3 * np.square(torques).sum()), not stands
+
+    def _observation(self) -> np.ndarray:
+        return np.concatenate([self.data.qpos[1:], np.clip(self.data.qvel, -10, 10)])
+
+
+def layers(weights: np.ndarray, hidden: int = HIDDEN) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Matrices (out, in) and biases (out,) of the policy's three layers, from a design; float64."""
+    found, start = [], 0
+    for inputs, outputs in ((OBSERVATIONS, hidden), (hidden, hidden), (hidden, ACTIONS)):
+        end = start + inputs * outputs
+        found.append(
+            (weights[start:end].reshape(outputs, inputs).astype(np.float64), weights[end : end + outputs].astype(np.float64))
+        )
+        start = end + outputs
+    return found
+
+
+def torques(policy: list[tuple[np.ndarray, np.ndarray]], observation: np.ndarray) -> np.ndarray:
+    """The policy's mean torques (3,), not clipped."""
+    (w1, b1), (w2, b2), (w3, b3) = policy
+    return w3 @ np.tanh(w2 @ np.tanh(w1 @ observation + b1) + b2) + b3
+
+
+@cache
+def robot() -> Robot:
+    """This process's robot."""
+    return Robot()
+
+
+def episode(weights: np.ndarray, hidden: int = HIDDEN) -> list[tuple[np.ndarray, float]]:
+    """Positions (6,) after each step of one episode, and the step's reward."""
+    policy, body = layers(weights, hidden), robot()
+    observation, steps = body.reset(), []
+    for _ in range(STEPS):
+        observation, reward, fallen = body.step(np.clip(torques(policy, observation), -1.0, 1.0))
+        steps.append((body.data.qpos.copy(), reward))
+        if fallen:
+            break
+    return steps
+
+
+class HopperSmall(SimulatedTask):
+    """Return of one episode of a 16-16 policy."""
+
+    #: Stored scores are rounded to float32; the last digits of a rollout depend on the processor.
+    tolerance = 1e-6
+    spec = TaskSpec(
+        id="hopper-small",
+        version="1",
+        title="policy of a one-legged robot, 518 weights (MuJoCo Hopper)",
+        space=Continuous.box(518, -BOUND, BOUND),
+        visible_rows=1440,
+        best_visible=347.21484375,
+        y_min=58.00383377075195,
+        y_max=2858.449951171875,
+        oracle="exact",
+        hidden="the upper 40 % of a pool of 2400 snapshots of six PPO runs",
+        source="Hopper-v5 of gymnasium 1.4.0 on MuJoCo 4.0.0; pool of own PPO runs, tools/build_hopper.py",
+        licence="MIT (gymnasium; this project), Apache-2.0 (MuJoCo)",
+        requires=("mujoco",),
+        extra="robots",
+        engines=("mujoco-core==4.0.0",),
+        seconds=6.0,
+        note="y_max is the best snapshot of the pool, not the optimum: more than 1 can be reached; not comparable with HopperController; "
+        "a random forest trained on the visible rows ranks the hidden ones backwards (results/task_quality.md): a stress test",
+        family="robots",
+    )
+
+    @classmethod
+    def sources(cls) -> tuple[data.Source, ...]:
+        return (data.Source((FILE,), "MIT (this project)", "tools/build_hopper.py"),)
+
+    def dataset(self) -> Dataset:
+        arrays = data.load(FILE)
+        return Dataset(arrays["x"].astype(np.float32), arrays["y"].copy())
+
+    def simulate(self, design: np.ndarray) -> float:
+        return sum(reward for _, reward in episode(design))
+
+    def draw(self, design: np.ndarray, figure: Any) -> None:
+        way = np.array([position for position, _ in episode(design)])
+        axes = figure.subplots()
+        for step in range(0, len(way), 8):
+            axes.plot(*_joints(way[step]), color="C0", alpha=0.4)
+        axes.plot(way[:, 0], way[:, 1], color="C1", label="middle of the torso")
+        axes.axhline(0.0, color="k")
+        axes.set(xlabel="metres forward", ylabel="height (m)", aspect="equal", title=f"{8 * len(way) / 1000:.2f} s, every 64 ms")
+        axes.legend()
+
+
+def _joints(position: np.ndarray) -> tuple[list[float], list[float]]:
+    """Sideways and upward places of top, hip, knee, ankle, heel and toe, from the six coordinates of the robot."""
+    x, z, lean, thigh, leg, foot = position
+    # Turning forward is positive for the torso and negative for the joints.
+    angles = np.cumsum([lean, -thigh, -leg, -foot])
+    parts = [(0.4, angles[0]), (0.45, angles[1]), (0.5, angles[2])]
+    xs, zs = [x + 0.2 * np.sin(lean)], [z + 0.2 * np.cos(lean)]
+    for length, angle in parts:
+        xs.append(xs[-1] - length * np.sin(angle))
+        zs.append(zs[-1] - length * np.cos(angle))
+    ankle = xs[-1], zs[-1]
+    for along in (-0.13, 0.26):
+        xs.append(ankle[0] + along * np.cos(angles[3]))
+        zs.append(ankle[1] - along * np.sin(angles[3]))
+    return xs, zs

@@ -1,0 +1,37 @@
+"""`bbo show --render`: pictures of designs."""
+
+import pytest
+from click.testing import CliRunner
+
+from bbo.cli import main
+
+
+def call(*words):
+    return CliRunner().invoke(main, list(map(str, words)))
+
+
+@pytest.mark.parametrize("name", ["thin-film", "cassini2", "rna-ab-50", "molecule-mpo"])
+def test_pictures_differ_from_design_to_design(name, tmp_path):
+    files = [tmp_path / "best.png", tmp_path / "first.png"]
+    assert call("show", name, "--render", files[0]).exit_code == 0
+    assert call("show", name, "--render", files[1], "--design", 0).exit_code == 0
+    pictures = [file.read_bytes() for file in files]
+    assert all(picture.startswith(b"\x89PNG") for picture in pictures)
+    assert pictures[0] != pictures[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["tfbind8", "--render", "x.png"], "task 'tfbind8' has no picture of its designs"),
+        (["thin-film", "--render", "x.gif"], "--render writes .png, .pdf, .svg; got x.gif"),
+        (["thin-film", "--render", "x.png", "--design", "12000"], "has 12000 visible designs"),
+        (["root", "--render", "x.png"], "--render draws a row of a task's visible table; root is a method"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_in_one_line(words, reason, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = call("show", *words)
+    assert result.exit_code == 2
+    assert reason in result.stderr
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,107 @@
+"""Simulators run in worker processes: equal scores whatever their number, and a design that fails costs itself only."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from bbo import catalogue, workers
+from bbo.errors import BBOError, Unavailable
+
+TASK = """
+import os, signal
+import numpy as np
+from bbo.simulation import SimulatedTask
+from bbo.space import Continuous
+from bbo.task import Dataset, TaskSpec
+
+class Fragile(SimulatedTask):
+    "Fails in every way near the corners of a square."
+    spec = TaskSpec(
+        id="fragile", version="1", title="A fragile simulator", space=Continuous.box(2, -1.0, 1.0), visible_rows=4,
+        best_visible=0.0, y_min=-3.0, y_max=3.0, oracle="exact", hidden="the top", source="made up", licence="MIT", seconds=9.0,
+    )
+    def dataset(self):
+        raise NotImplementedError
+    def simulate(self, design):
+        if design[0] > 0.9:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if design[0] < -0.9:
+            raise ZeroDivisionError("no mass")
+        print("a chatty simulator")
+        return float("nan") if design[1] > 0.9 else float("inf") if design[1] < -0.9 else float(np.sin(design.sum(dtype=float)))
+
+class Unmade(Fragile):
+    def __init__(self):
+        if "BBO_TEST_HOST" not in os.environ:
+            raise OSError("no display")
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "mine.py").write_text(TASK)
+    return tmp_path
+
+
+def test_failures_cost_their_designs_only(folder):
+    task = catalogue.load_task(f"{folder}/mine.py:Fragile")
+    good = np.linspace(-0.8, 0.8, 12, dtype=np.float32).reshape(6, 2)
+    bad = np.array([[1, 0], [-1, 0], [0, 1], [0, -1], [0.95, 0]], np.float32)
+    said = []
+    scores = task.score(np.concatenate([good[:3], bad, good[3:]]), said.append)
+    assert scores[3:8].tolist() == [-3.0] * 5
+    np.testing.assert_array_equal(np.delete(scores, range(3, 8)), task.oracle(good))
+    (warning,) = said
+    assert "failed on 5 of 11 designs, which score the task's minimum, -3" in warning
+    assert f"the first is design 3: the process crashed (exit status {-signal.SIGSEGV})" in warning
+
+
+def test_one_and_two_workers_give_the_same_bits(folder):
+    task = catalogue.load_task(f"{folder}/mine.py:Fragile")
+    x = task.spec.space.from_unit(np.random.default_rng(0).random((200, 2)) * 0.9 + 0.05)
+    found = [workers.evaluate(workers.Simulator.of(task, ""), x, count) for count in (1, 2)]
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    assert found[0][1] == found[1][1] == {}
+    assert len({worker._process.pid for worker in workers._idle}) >= min(2, workers.cores())
+
+
+def test_a_design_that_hangs_fails(folder, monkeypatch):
+    monkeypatch.setattr(workers, "DESIGN_LIMIT", 0.2)
+    text = TASK.replace('raise ZeroDivisionError("no mass")', "import time; time.sleep(60)")
+    (folder / "slow.py").write_text(text)
+    said = []
+    scores = catalogue.load_task(f"{folder}/slow.py:Fragile").score(np.array([[-1, 0], [0, 0]], np.float32), said.append)
+    assert scores.tolist() == [-3.0, 0.0]
+    assert "no answer after 0.2 s" in said[0]
+
+
+def test_a_worker_that_cannot_make_the_task_is_an_error_not_a_score(folder, monkeypatch):
+    monkeypatch.setenv("BBO_TEST_HOST", "1")
+    task = catalogue.load_task(f"{folder}/mine.py:Unmade")
+    monkeypatch.delenv("BBO_TEST_HOST")
+    workers._end_all()  # none that was started with the variable
+    with pytest.raises(BBOError, match="a worker process cannot make Unmade: OSError: no display"):
+        task.score(np.zeros((2, 2), np.float32))
+
+
+def test_workers_end_with_their_owner(folder):
+    catalogue.load_task(f"{folder}/mine.py:Fragile").score(np.zeros((1, 2), np.float32))
+    process = workers._idle[-1]._process
+    workers._end_all()
+    with pytest.raises(ProcessLookupError):
+        os.kill(process.pid, 0)
+
+
+@pytest.mark.parametrize(("engine", "reason"), [("numpy==0.1", "and {} version is installed"), ("no-such==1", "and no version is")])
+def test_another_engine_is_refused_with_the_reason(folder, engine, reason):
+    task = catalogue.load_task(f"{folder}/mine.py:Fragile")
+    name, version = engine.split("==")
+    object.__setattr__(task.spec, "engines", (engine,))
+    wanted = f"its scores are those of {name} {version}, {reason.format(np.__version__)}"
+    with pytest.raises(Unavailable, match=wanted) as raised:
+        task.score(np.zeros((1, 2), np.float32))
+    assert str(raised.value).endswith(f"pip install {engine}")
+    object.__setattr__(task.spec, "engines", (f"numpy=={np.__version__}",))
+    assert not task.unavailable()

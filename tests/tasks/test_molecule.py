@@ -1,0 +1,35 @@
+"""Words of SELFIES tokens, and the objective that GuacaMol defines on molecules."""
+
+import numpy as np
+import pytest
+from rdkit import Chem
+
+from bbo.tasks.molecule import FEXOFENADINE, LENGTH, TOKENS, MoleculeMPO, molecule, properties
+
+
+def word(*tokens: str) -> np.ndarray:
+    return np.array([TOKENS.index(token) for token in tokens] + [0] * (LENGTH - len(tokens)))
+
+
+def test_words_spell_molecules():
+    assert Chem.MolToSmiles(molecule(word("[C]", "[C]", "[=O]"))) == "CC=O"
+    assert Chem.MolToSmiles(molecule(word("[nop]", "[C]", "[nop]", "[O]"))) == "CO"
+    benzene = ("[C]", "[=C]", "[C]", "[=C]", "[C]", "[=C]", "[Ring1]", "[=Branch1]")
+    assert Chem.MolToSmiles(molecule(word(*benzene))) == "c1ccccc1"
+
+
+def test_the_target_is_like_itself_but_too_fatty():
+    similarity, polar, fat = properties(Chem.MolFromSmiles(FEXOFENADINE))
+    assert similarity == 1.0
+    assert polar == pytest.approx(80.98, abs=0.3)  # as chemical databases give it: 81 square angstroms
+    assert fat > 4
+
+
+def test_the_score_is_the_geometric_mean():
+    task = MoleculeMPO()
+    design = word("[C]", "[C]", "[C]", "[O]")
+    similarity, polar, fat = properties(molecule(design))
+    assert fat < 4
+    expected = (similarity / 0.8 * np.exp(-(((90 - polar) / 10) ** 2) / 2)) ** (1 / 3)
+    assert task.simulate(design) == pytest.approx(expected)
+    assert task.simulate(word()) == 0.0
