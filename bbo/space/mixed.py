@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from bbo.codecs import Codec
 
-#: A value may miss a bound by this share of the larger bound, and a step by this share of it: what float32 carries.
-TOLERANCE = 1e-5
+#: A value may miss an allowed one by this share of the larger bound, what float32 carries, but by no more than a quarter of a step.
+TOLERANCE = 2e-7
 #: So many times the deviation of numbers that are uniform in [0, 1] is 1.
 PER_DEVIATION = math.sqrt(12)
 
@@ -133,7 +133,8 @@ class Mixed(Space):
         if x.dtype.kind not in "fiu":
             raise DesignError(f"designs must be numbers; got {x.dtype}")
         x = x.astype(np.float64)
-        slack = TOLERANCE * np.where(self.spacing > 0, self.spacing, np.maximum(np.abs(self.low), np.abs(self.high)))
+        slack = TOLERANCE * np.maximum(np.abs(self.low), np.abs(self.high))
+        slack = np.where(self.spacing > 0, np.clip(slack, 1e-6 * self.spacing, self.spacing / 4), slack)
         settled = self.settle(np.where(np.isfinite(x), x, 0.0))
         for wrong, rule in (
             (~np.isfinite(x), "must be finite"),
