@@ -109,7 +109,8 @@ def _propose(
     rules = constraints.rules(layout, predicate)
     known = experiments.experiments(cells, layout)
     under_way = experiments.designs(reading.read(pending), layout) if pending else None
-    tested, notes = None, ()
+    tested: backtest.Backtest | None = None
+    notes: tuple[str, ...] = ()
     if method == "auto":
         tested = backtest.run(
             known, layout, preset=preset, seed=seed, report=lambda name: click.echo(f"backtest: {name}", err=True)

@@ -160,10 +160,9 @@ def _predicted(
     seen = adapted.view(method, table.space, len(x))
     scores = torch.as_tensor(y, dtype=torch.float32)
     problem = Problem(torch.as_tensor(seen.there(x)), scores, seen.space, BUDGET, torch.Generator().manual_seed(seed))
+    surrogate = made.surrogate(problem)
     with torch.no_grad():
-        found: np.ndarray = (
-            made.surrogate(problem).predict(problem.encoded().encode(torch.as_tensor(seen.there(hidden))))[0].numpy()
-        )
+        found: np.ndarray = surrogate.predict(problem.encoded().encode(torch.as_tensor(seen.there(hidden))))[0].numpy()
     return found
 
 

@@ -184,7 +184,7 @@ def _of_model(model: Model, table: Experiments) -> list[str]:
             "its predictions, and the order of the proposals, are worth little"
         )
     else:
-        notes.append(f"predicting each row from all others, the model explains {explained:.0%} of the variance of {_target(table)}")
+        notes.append(f"predicting each row from all others, the model explains {explained:.1%} of the variance of {_target(table)}")
     return notes
 
 

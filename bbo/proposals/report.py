@@ -135,8 +135,8 @@ def _map(figure: Figure, batch: Batch) -> None:
         directions = np.vstack([directions, np.zeros_like(directions)])
     place, proposed = (known[rows] - mean) @ directions.T, (new - mean) @ directions.T
     axes = figure.add_subplot()
-    points = axes.scatter(*place.T, c=batch.table.y[rows], cmap=SCORES, s=14, alpha=0.8)
-    axes.scatter(*proposed.T, s=26, facecolors="none", edgecolors=PROPOSED, linewidths=1.1)
+    points = axes.scatter(place[:, 0], place[:, 1], c=batch.table.y[rows], cmap=SCORES, s=14, alpha=0.8)
+    axes.scatter(proposed[:, 0], proposed[:, 1], s=26, facecolors="none", edgecolors=PROPOSED, linewidths=1.1)
     axes.set(xlabel="first direction", ylabel="second direction", xticks=[], yticks=[])
     figure.colorbar(points, label=f"measured {batch.layout.target}")
 

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from bbo.cli import main
 from bbo.errors import BBOError
 from bbo.proposals import backtest, batch, constraints, experiments, layout, reading, search
+from bbo.proposals import model as models
 from bbo.propose import propose
 
 
@@ -46,7 +47,15 @@ def test_one_command_reaches_the_optimum(laboratory, tmp_path):
     assert np.allclose(found["nearest_yield"], nearest, atol=1e-4), "rows are counted as in the file, the header being row 1"
     html = page.read_text()
     assert html.count("<svg") == 3 and "64 proposed experiments for yield" in html
-    assert not re.search(r'(src|href)="(?!#)', html), "the page needs nothing else"
+    assert not re.search(r'(src|href)="(?!#|data:)', html), "the page needs nothing else"
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """A shorter search and likelihood fit: what these tests look at does not depend on how good the proposals are."""
+    monkeypatch.setattr(search, "GENERATIONS", 6)
+    monkeypatch.setattr(search, "CHILDREN", 100)
+    monkeypatch.setattr(models, "ITERATIONS", 20)
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +63,7 @@ def small(laboratory):
     return laboratory.table(rows=80)
 
 
+@pytest.mark.usefixtures("quick")
 def test_constraints_fixed_columns_and_pending_experiments(laboratory, small):
     pending = small.drop(columns="yield").iloc[:3].assign(temperature=50.0)
     found = propose(
@@ -76,6 +86,7 @@ def test_constraints_fixed_columns_and_pending_experiments(laboratory, small):
     laboratory.measured(found)  # in bounds, on the steps
 
 
+@pytest.mark.usefixtures("quick")
 def test_proposals_keep_away_from_pending_experiments(small):
     first = propose(small, "yield", 4)
     second = propose(small, "yield", 4, pending=first[small.columns[:-1]])
@@ -85,6 +96,7 @@ def test_proposals_keep_away_from_pending_experiments(small):
     assert first.equals(propose(small, "yield", 4)), "the same seed gives the same proposals"
 
 
+@pytest.mark.usefixtures("quick")
 def test_minimising_is_maximising_the_negative(small):
     up = propose(small, "yield", 8)
     down = propose(small.assign(**{"yield": -small["yield"]}), "yield", 8, minimise=True)
@@ -92,6 +104,7 @@ def test_minimising_is_maximising_the_negative(small):
     assert np.allclose(up["predicted_yield"], -down["predicted_yield"])
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_small_space_is_proposed_whole_and_it_is_said(small):
     rng = np.random.default_rng(0)
     all_of_it = pd.DataFrame([(a, b) for a in ("u", "v", "w") for b in (1, 2, 3, 4)], columns=["a", "b"])
@@ -102,11 +115,13 @@ def test_a_small_space_is_proposed_whole_and_it_is_said(small):
     assert "only 3 of 10 different new designs" in " ".join(found.attrs["notes"])
 
 
+@pytest.mark.usefixtures("quick")
 def test_constraints_that_nothing_obeys_are_an_error(small):
     with pytest.raises(BBOError, match=r"no design that obeys the constraints was found; \d+ break 'temperature \+ water >= 500'"):
         propose(small, "yield", 4, method="random", require=["temperature + water >= 500"])
 
 
+@pytest.mark.usefixtures("quick")
 def test_designs_far_from_the_data_carry_a_warning(small):
     table, rules = parts(small[(small.temperature < 50) & (small.water < 25)].assign(temperature=lambda f: f.temperature.round(3)))
     made = batch.propose(table, rules, "random", 8)
@@ -115,6 +130,7 @@ def test_designs_far_from_the_data_carry_a_warning(small):
     assert wide.space.describe() == "5 numbers, 2 categories"
 
 
+@pytest.mark.usefixtures("quick")
 def test_methods_for_boxes_and_sequences_see_the_table_through_their_own_space(small):
     table, rules = parts(small)
     made = batch.propose(table, rules, "gp-ascent", 6, "smoke")
@@ -127,6 +143,7 @@ def test_methods_for_boxes_and_sequences_see_the_table_through_their_own_space(s
     assert made.frame.dna.str.count("A").max() >= words.dna.str.count("A").max()
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_batch_keeps_its_distance(small):
     table, _ = parts(small)
     rng = np.random.default_rng(0)
@@ -140,10 +157,9 @@ def test_a_batch_keeps_its_distance(small):
     assert taken[0] == best
 
 
+@pytest.mark.usefixtures("quick")
 def test_leave_one_out_predictions_are_those_of_models_without_the_row(small):
     table, _ = parts(small)
-    from bbo.proposals import model as models
-
     model = models.fit(table.space, table.x, table.y, np.random.default_rng(0))
     means, deviations = model.left_out()
     keep = np.arange(len(table.y)) != 7
@@ -158,6 +174,7 @@ def test_leave_one_out_predictions_are_those_of_models_without_the_row(small):
     assert after < model.predict(table.space.from_unit(np.full((1, 8), 0.5)))[1] and before.shape == (5,)
 
 
+@pytest.mark.usefixtures("quick")
 def test_the_backtest_prefers_what_finds_the_hidden_rows(small):
     table, rules = parts(small)
     found = backtest.run(table, rules.layout, ["gp-search", "offline-best"], "smoke", repeats=2)
@@ -169,6 +186,7 @@ def test_the_backtest_prefers_what_finds_the_hidden_rows(small):
     assert np.isfinite(found.row(backtest.LINEAR).order).all() and np.isnan(found.row("offline-best").order).all()
 
 
+@pytest.mark.usefixtures("quick")
 def test_on_noise_nothing_beats_the_mean_and_it_is_said():
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(rng.random((60, 3)), columns=["a", "b", "c"]).assign(y=rng.normal(size=60))
@@ -179,6 +197,7 @@ def test_on_noise_nothing_beats_the_mean_and_it_is_said():
     assert any("no better than the mean of all scores" in note for note in made.notes)
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_method_that_fails_does_not_end_the_backtest(small, monkeypatch):
     table, rules = parts(small)
 
@@ -212,6 +231,7 @@ def test_mistakes_are_one_line(tmp_path, words, message):
     assert message in done.output and "Traceback" not in done.output
 
 
+@pytest.mark.usefixtures("quick")
 def test_the_space_is_written_edited_and_used(tmp_path, small):
     table, space = tmp_path / "t.csv", tmp_path / "space.toml"
     small.to_csv(table, index=False)
