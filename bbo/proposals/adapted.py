@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -63,8 +64,16 @@ def _box(space: Mixed) -> View:
     )
 
 
-def designs(method: LoadedMethod, preset: str, space: Mixed, x: np.ndarray, y: np.ndarray, budget: int, seed: int) -> np.ndarray:
-    """What a method proposes for designs x (N, D) with scores y (N,), larger is better: (budget, D), settled on the space."""
+def designs(
+    method: LoadedMethod, preset: str, space: Mixed, x: np.ndarray, y: np.ndarray, budget: int, seed: int
+) -> tuple[np.ndarray, list[str]]:
+    """What a method proposes for designs x (N, D) with scores y (N,), larger is better: (budget, D), and its own warnings.
+
+    The designs are settled on the space.
+
+    Raises:
+        BBOError: the method does not fit the table, or failed on it.
+    """
     seen = view(method, space, len(x))
     problem = Problem(
         torch.as_tensor(seen.there(x)),
@@ -73,5 +82,15 @@ def designs(method: LoadedMethod, preset: str, space: Mixed, x: np.ndarray, y: n
         budget,
         torch.Generator().manual_seed(seed),
     )
-    found = method.cls(**method.config(preset, "", {}).config).propose(problem)
-    return space.settle(seen.back(torch.as_tensor(found).detach().cpu().numpy()))
+    made = method.cls(**method.config(preset, "", {}).config)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        try:
+            found = made.propose(problem)
+        except BBOError:
+            raise
+        except Exception as error:
+            raise BBOError(f"method '{method.id}' failed on this table: {type(error).__name__}: {error}; try another") from error
+    # Warnings of other libraries are about their insides.
+    own = dict.fromkeys(str(one.message) for one in told if type(one.message) is UserWarning)
+    return space.settle(seen.back(torch.as_tensor(found).detach().cpu().numpy())), list(own)

@@ -13,6 +13,7 @@ mean, which prefers no design: random ones.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -105,7 +106,7 @@ def run(
 
 def _maker(method: catalogue.LoadedMethod, preset: str, table: Experiments) -> Maker:
     def make(x: np.ndarray, y: np.ndarray, hidden: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
-        proposed = adapted.designs(method, preset, table.space, x, y, BUDGET, seed)
+        proposed, _ = adapted.designs(method, preset, table.space, x, y, BUDGET, seed)
         return proposed, _predicted(method, preset, table, x, y, hidden, seed)
 
     return make
@@ -123,7 +124,8 @@ def _row(name: str, make: Maker, table: Experiments, y: np.ndarray, seed: int, r
             try:
                 proposed, predicted = make(table.x[rows], y[rows], table.x[hidden], seed + j)
             except Exception as error:  # one method must not end the comparison of the others
-                return Row(name, np.full_like(reach, np.nan), order, f"{type(error).__name__}: {error}")
+                said = str(error) if isinstance(error, BBOError) else f"{type(error).__name__}: {error}"
+                return Row(name, np.full_like(reach, np.nan), order, said)
             reach[i, j] = worth[table.space.distances(proposed, table.x).argmin(axis=1)].mean()
             if predicted is not None and len(np.unique(predicted)) > 1:
                 order[i, j] = stats.spearmanr(predicted, y[hidden]).statistic
@@ -160,7 +162,9 @@ def _predicted(
     seen = adapted.view(method, table.space, len(x))
     scores = torch.as_tensor(y, dtype=torch.float32)
     problem = Problem(torch.as_tensor(seen.there(x)), scores, seen.space, BUDGET, torch.Generator().manual_seed(seed))
-    surrogate = made.surrogate(problem)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # how good it is, the table says
+        surrogate = made.surrogate(problem)
     with torch.no_grad():
         found: np.ndarray = surrogate.predict(problem.encoded().encode(torch.as_tensor(seen.there(hidden))))[0].numpy()
     return found

@@ -97,28 +97,20 @@ def propose(
     model = models.fit(space, table.x, sign * table.y, generator)
     notes += _of_model(model, table)
     known = np.concatenate([table.x, pending])
-    found = adapted.designs(loaded, preset, space, table.x, sign * table.y, ASKED * budget, seed)
-    facts: dict[str, float] = {"asked": len(found), "obeying": int(rules.obeyed(found).sum())}
+    found, said = adapted.designs(loaded, preset, space, table.x, sign * table.y, ASKED * budget, seed)
+    notes += [f"{method}: {words}" for words in said]
     own = rules.tidy(rules.repaired(found))
-    fits = rules.obeyed(own)
-    facts |= {"repaired": int(fits.sum() - facts["obeying"]), "refused": int((~fits).sum())}
-    own = np.unique(own[fits], axis=0) if fits.any() else own[fits]
-
+    obeyed, fits = rules.obeyed(found), rules.obeyed(own)
+    facts: dict[str, float] = {
+        "asked": len(found),
+        "obeying": int((obeyed & fits).sum()),
+        "repaired": int((~obeyed & fits).sum()),
+        "refused": int((~fits).sum()),
+    }
     median, largest = search.spacing(space, table.x, generator)
-    apart = search.NEAR * median
-    pool, more = own, None
-    for halving in range(search.HALVINGS + 1):
-        first = search.choose(space, pool, model.value(pool), known, budget, apart)
-        chosen, origin = pool[first], ["method"] * len(first)
-        if len(chosen) < budget:
-            if more is None:
-                start = np.concatenate([found, rules.repaired(table.x[np.argsort(-sign * table.y)[:budget]])])
-                more = search.widen(space, start, rules, model.value, known, budget, apart, generator)
-            rest = search.choose(space, more, model.value(more), np.concatenate([known, chosen]), budget - len(chosen), apart)
-            chosen, origin = np.concatenate([chosen, more[rest]]), origin + ["search"] * len(rest)
-        if len(chosen) == budget or halving == search.HALVINGS:
-            break
-        apart /= 2
+    # What the search starts from: the method's proposals and the best rows.
+    start = np.concatenate([found, table.x[np.argsort(-sign * table.y, kind="stable")[:budget]]])
+    chosen, origin, apart = _chosen(rules, model, own[fits], start, known, budget, search.NEAR * median, generator)
     if not len(chosen):
         raise BBOError(f"no design that obeys the constraints was found; {_why(rules, found)}")
     notes += _of_choice(rules, facts, found, len(chosen), budget, origin, apart)
@@ -127,6 +119,36 @@ def propose(
     facts |= {"apart": apart, "from the method": origin.count("method"), "proposed": len(chosen)}
     frame = _frame(rules, table, model.with_designs(pending), chosen, origin, largest)
     return Batch(frame, chosen, model, table, layout, method, (*table.notes, *notes), facts)
+
+
+def _chosen(
+    rules: Rules,
+    model: Model,
+    own: np.ndarray,
+    start: np.ndarray,
+    known: np.ndarray,
+    budget: int,
+    apart: float,
+    generator: np.random.Generator,
+) -> tuple[np.ndarray, list[str], float]:
+    """At most `budget` designs, where each comes from, and the distance that they keep: the method's `own` first, then the search's."""
+    space = rules.layout.space
+    values, gap = model.value(own), search.gaps(space, own, known)
+    more: np.ndarray | None = None
+    for halving in range(search.HALVINGS + 1):
+        first = search.choose(space, own, values, gap, budget, apart)
+        chosen, origin = own[first], ["method"] * len(first)
+        if len(chosen) < budget:
+            if more is None:
+                more = search.widen(space, start, rules, model.value, known, budget, apart, generator)
+                more_values, more_gap = model.value(more), search.gaps(space, more, known)
+            away = np.minimum(more_gap, search.gaps(space, more, chosen))
+            rest = search.choose(space, more, more_values, away, budget - len(chosen), apart)
+            chosen, origin = np.concatenate([chosen, more[rest]]), origin + ["search"] * len(rest)
+        if len(chosen) == budget or halving == search.HALVINGS:
+            break
+        apart /= 2
+    return chosen, origin, apart
 
 
 def _frame(rules: Rules, table: Experiments, model: Model, x: np.ndarray, origin: list[str], largest: float) -> pd.DataFrame:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,15 +17,10 @@ MOVES = (0.2, 0.1, 0.05, 0.02)
 NEAR = 0.25
 HALVINGS = 5
 
+#: Known designs whose distances are computed at once.
+BLOCK = 1024
+
 Value = Callable[[np.ndarray], np.ndarray]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which of some candidates are taken (k,), best first, and the distance that they keep from each other and from what is known."""
-
-    places: np.ndarray
-    apart: float
 
 
 def spacing(space: Mixed, x: np.ndarray, generator: np.random.Generator, most: int = 1000) -> tuple[float, float]:
@@ -39,18 +33,24 @@ def spacing(space: Mixed, x: np.ndarray, generator: np.random.Generator, most: i
     return (float(np.median(nearest)), float(nearest.max())) if len(nearest) else (1.0, 1.0)
 
 
-def choose(space: Mixed, x: np.ndarray, value: np.ndarray, known: np.ndarray, budget: int, apart: float) -> np.ndarray:
-    """Places (k,), k <= budget, of the best designs of x (n, D) that keep a distance from each other and from known ones (m, D).
+def gaps(space: Mixed, x: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Distance (n,) from each design of x (n, D) to the nearest known one (m, D); infinite where none is known."""
+    nearest = np.full(len(x), np.inf)
+    for start in range(0, len(known), BLOCK):
+        nearest = np.minimum(nearest, space.distances(x, known[start : start + BLOCK]).min(axis=1))
+    return nearest
 
-    Greedy: best value (n,) first; a design is taken if every design taken so far, and every known one, is at least `apart` away and
-    not the same.
+
+def choose(space: Mixed, x: np.ndarray, value: np.ndarray, gap: np.ndarray, budget: int, apart: float) -> np.ndarray:
+    """Places (k,), k <= budget, of the best designs of x (n, D) that keep a distance from each other and from what is known.
+
+    Greedy: best value (n,) first; a design is taken if every design taken so far is at least `apart` away and not the same, and so is
+    what is known, by each design's `gap` (n,) to it.
     """
     order = np.argsort(-value, kind="stable")
     if not len(order):
         return order
-    nearest = np.full(len(x), np.inf)
-    for start in range(0, len(known), 1024):
-        nearest = np.minimum(nearest, space.distances(x, known[start : start + 1024]).min(axis=1))
+    nearest = gap.copy()
     taken: list[int] = []
     for place in order:
         if nearest[place] >= apart and nearest[place] > 0:
@@ -78,13 +78,14 @@ def widen(
     pool = _fresh(x, rules)
     if not len(pool):
         pool = _fresh(space.from_unit(generator.random((4 * CHILDREN, *space.shape))), rules)
-    values = value(pool)
+    values, gap = value(pool), gaps(space, pool, known)
     for generation in range(GENERATIONS):
         if not len(pool):
             break
-        best = choose(space, pool, values, known, budget, apart)
+        best = choose(space, pool, values, gap, budget, apart)
         # Parents may lie too near to a known design to be taken themselves.
-        parents = pool[np.union1d(best, np.argsort(-values, kind="stable")[:budget])]
+        kept = np.union1d(best, np.argsort(-values, kind="stable")[:budget])
+        parents = pool[kept]
         one, other = parents[generator.integers(len(parents), size=(2, CHILDREN))]
         children = np.where(generator.random(one.shape) < 0.3, other, one)
         hit = generator.random(one.shape) < 1.5 / one.shape[1]
@@ -92,9 +93,9 @@ def widen(
         children = space.mutate(children, hit, generator.random(one.shape), generator.normal(0, size, one.shape))
         children = _fresh(children, rules)
         pool = np.concatenate([parents, children])
-        values = np.concatenate([value(parents), value(children)])
         pool, first = np.unique(pool, axis=0, return_index=True)
-        values = values[first]
+        values = np.concatenate([values[kept], value(children)])[first]
+        gap = np.concatenate([gap[kept], gaps(space, children, known)])[first]
     return pool
 
 
