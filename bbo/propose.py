@@ -23,6 +23,7 @@ def propose(
     space: str | Path | None = None,
     fix: Mapping[str, Any] | None = None,
     ignore: Sequence[str] = (),
+    categories: Sequence[str] = (),
     require: Sequence[str] = (),
     forbid: Sequence[str] = (),
     allowed: Callable[[dict[str, Any]], bool] | None = None,
@@ -41,6 +42,7 @@ def propose(
         space: a file written by `bbo propose --write-space`, which settles what the columns mean; otherwise it is guessed.
         fix: values at which columns are held, by column name.
         ignore: columns to leave out.
+        categories: columns of numbers that are names or fixed settings, without an order.
         require: linear constraints: "a + b + c = 100", "2*a - b <= 5".
         forbid: combinations that must not be proposed: "solvent=DMSO, temperature>60".
         allowed: a function that gets a design by column name and says whether it may be proposed.
@@ -58,6 +60,7 @@ def propose(
 
     cells = reading.from_frame(frame)
     found = layout.read(Path(space), cells, target, minimise) if space else layout.guess(cells, target, minimise, ignore)
+    found = layout.as_categories(layout.leave_out(found, ignore), cells, categories)
     found = layout.fix(replace(found, require=(*found.require, *require), forbid=(*found.forbid, *forbid)), fix or {})
     rules = constraints.rules(found, allowed)
     table = experiments.experiments(cells, found)

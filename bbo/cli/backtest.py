@@ -20,6 +20,7 @@ def command(
     minimise: bool,
     space: Path | None,
     ignore: tuple[str, ...],
+    category: tuple[str, ...],
     preset: str,
     seed: int,
     names: tuple[str, ...],
@@ -32,9 +33,10 @@ def command(
     model and the mean stand beside the methods: a method that does not beat them is of no use here.
     """
     from bbo.proposals import backtest, experiments, reading
+    from bbo.proposals import layout as layouts
 
     cells = reading.read(table)
-    layout = layout_of(cells, target, minimise, space, ignore)
+    layout = layouts.as_categories(layout_of(cells, target, minimise, space, ignore), cells, category)
     show(layout)
     known = experiments.experiments(cells, layout)
     for note in known.notes:

@@ -27,6 +27,9 @@ def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--minimise", "--minimize", is_flag=True, help="Smaller scores are better."),
         click.option("--space", type=FILE, help="A file that settles what the columns mean, as --write-space writes it."),
         click.option("--ignore", multiple=True, metavar="COLUMN", help="Leave a column out; may be repeated."),
+        click.option(
+            "--category", multiple=True, metavar="COLUMN", help="Take numbers for names, which have no order; may be repeated."
+        ),
         click.option("--preset", default="fast", show_default=True, help="Settings of the methods."),
         click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed gives the same answer."),
     ]
@@ -57,6 +60,7 @@ def command(
     minimise: bool,
     space: Path | None,
     ignore: tuple[str, ...],
+    category: tuple[str, ...],
     preset: str,
     seed: int,
     budget: int,
@@ -79,7 +83,7 @@ def command(
     from bbo.proposals import reading
 
     cells = reading.read(table)
-    layout = layout_of(cells, target, minimise, space, ignore)
+    layout = layouts.as_categories(layout_of(cells, target, minimise, space, ignore), cells, category)
     layout = replace(layout, require=(*layout.require, *require), forbid=(*layout.forbid, *forbid))
     layout = layouts.fix(layout, dict(map(_setting, fix)))
     show(layout)

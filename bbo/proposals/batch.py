@@ -24,6 +24,8 @@ from bbo.space import Number
 
 #: A method is asked for this many times the budget, so that some can be dropped.
 ASKED = 2
+#: Columns at the end of their range that a warning names.
+ENDS = 5
 
 
 @cache
@@ -95,7 +97,8 @@ def propose(
     notes = [f"{method}: {seen.words}"] if seen.words else []
 
     model = models.fit(space, table.x, sign * table.y, generator)
-    notes += _of_model(model, table)
+    widening = models.widening(space, table.x, sign * table.y, generator)
+    notes += _of_model(model, table, widening)
     known = np.concatenate([table.x, pending])
     found, said = adapted.designs(loaded, preset, space, table.x, sign * table.y, ASKED * budget, seed)
     notes += [f"{method}: {words}" for words in said]
@@ -117,7 +120,7 @@ def propose(
     order = np.argsort(-model.value(chosen), kind="stable")
     chosen, origin = chosen[order], [origin[place] for place in order]
     facts |= {"apart": apart, "from the method": origin.count("method"), "proposed": len(chosen)}
-    frame = _frame(rules, table, model.with_designs(pending), chosen, origin, largest)
+    frame = _frame(rules, table, model.with_designs(pending), widening, chosen, origin, largest)
     return Batch(frame, chosen, model, table, layout, method, (*table.notes, *notes), facts)
 
 
@@ -151,7 +154,9 @@ def _chosen(
     return chosen, origin, apart
 
 
-def _frame(rules: Rules, table: Experiments, model: Model, x: np.ndarray, origin: list[str], largest: float) -> pd.DataFrame:
+def _frame(
+    rules: Rules, table: Experiments, model: Model, widening: float, x: np.ndarray, origin: list[str], largest: float
+) -> pd.DataFrame:
     """The batch in the user's names and units, with what is said of each design."""
     layout, space = rules.layout, table.space
     values = [dict(layout.constants) | space.values(design) for design in x]
@@ -162,7 +167,7 @@ def _frame(rules: Rules, table: Experiments, model: Model, x: np.ndarray, origin
     far = distances.min(axis=1)
     said = {
         f"predicted_{layout.target}": -mean if layout.minimise else mean,
-        "uncertainty": deviation,
+        "uncertainty": widening * deviation,
         "nearest_row": [table.rows[row] for row in nearest],
         f"nearest_{layout.target}": table.y[nearest],
         "distance": far,
@@ -187,31 +192,35 @@ def _warning(rules: Rules, design: np.ndarray, far: bool) -> str:
         and float(design[space.owner == place][0]) in (column.low, column.high)
     ]
     words = ["far from every row of the table"] if far else []
-    return "; ".join(words + ([f"at the end of its range: {', '.join(ends)}"] if ends else []))
+    more = f" and {len(ends) - ENDS} more" if len(ends) > ENDS else ""
+    return "; ".join(words + ([f"at the end of its range: {', '.join(ends[:ENDS])}{more}"] if ends else []))
 
 
-def _of_model(model: Model, table: Experiments) -> list[str]:
+def _of_model(model: Model, table: Experiments, widening: float) -> list[str]:
     """What predicting each row from all others says of the model."""
     predicted, _ = model.left_out()
     error, spread = float(np.mean((predicted - model.y) ** 2)), float(np.var(model.y))
     explained = 1 - error / spread if spread else 0.0
     notes = []
     if len(model.rows) < len(table.x):
-        notes.append(
-            f"the model is fitted to {len(model.rows)} of {len(table.x)} rows: the best half of these, the others at random"
-        )
+        notes.append(f"the model is fitted to {len(model.rows)} of {len(table.x)} rows: half of them the best, half random")
     if explained <= 0.05:
         notes.append(
             "the model predicts rows that it has not seen no better than the mean of all scores does: "
             "its predictions, and the order of the proposals, are worth little"
         )
     else:
-        notes.append(f"predicting each row from all others, the model explains {explained:.1%} of the variance of {_target(table)}")
+        notes.append(f"predicting each row from all others, the model explains {_share(explained)} of the variance of the scores")
+    if widening > 1:
+        notes.append(
+            f"a model without the best {models.HIDDEN:.0%} of the rows misses these by {widening:.2g} of its standard deviations, so "
+            "uncertainties are widened by that factor"
+        )
     return notes
 
 
-def _target(table: Experiments) -> str:
-    return f"the {len(table.y)} scores"
+def _share(share: float) -> str:
+    return "more than 99.9%" if share > 0.999 else f"{share:.1%}"
 
 
 def _of_choice(

@@ -197,6 +197,24 @@ def fix(layout: Layout, values: Mapping[str, Any]) -> Layout:
     return replace(layout, fixed=fixed)
 
 
+def as_categories(layout: Layout, cells: Cells, names: Iterable[str]) -> Layout:
+    """The layout with some columns as categories, their options the values of the table; for numbers that are names, or fixed settings.
+
+    Raises:
+        UnknownName: no such design column.
+    """
+    columns = {column.name: column for column in layout.columns}
+    for name in names:
+        if name in layout.constants:
+            continue
+        if name not in columns:
+            raise unknown("design column", name, layout.order)
+        options = {text(cell): number(cell) for cell in cells.columns[name] if cell is not None}
+        ordered = sorted(options, key=lambda option: (options[option] is None, options[option] or 0.0, option))
+        columns[name] = Category(name, tuple(ordered))
+    return replace(layout, columns=tuple(columns.values()))
+
+
 def leave_out(layout: Layout, names: Iterable[str]) -> Layout:
     """The layout without some design columns.
 

@@ -25,6 +25,9 @@ MOST_ROWS = 1000
 ITERATIONS = 150
 #: Designs that are predicted at once.
 BLOCK = 2048
+#: Share of the rows, the best ones, that is hidden to see how far the model can be trusted beyond what it knows; and the fewest such.
+HIDDEN = 0.2
+FEWEST_HIDDEN = 5
 CPU = torch.device("cpu")
 
 
@@ -129,6 +132,21 @@ def fit(space: Mixed, x: np.ndarray, y: np.ndarray, generator: np.random.Generat
             raise NumericalError(f"the model could not be fitted to {len(x)} rows of {space.describe()}: {error}") from None
     gp.eval()
     return _conditioned(gp, codec, inputs, rows, y, None, mean, scale)
+
+
+def widening(space: Mixed, x: np.ndarray, y: np.ndarray, generator: np.random.Generator) -> float:
+    """How much too small the model's deviations are for designs better than all that it knows; at least 1.
+
+    The best rows are hidden and a model is fitted to the others: the root mean square error of its predictions of the hidden rows, in its
+    own standard deviations. 1 for tables too small to hide any.
+    """
+    hidden = round(HIDDEN * len(y))
+    if hidden < FEWEST_HIDDEN:
+        return 1.0
+    order = np.argsort(y, kind="stable")
+    rest, best = np.sort(order[:-hidden]), np.sort(order[-hidden:])
+    mean, deviation = fit(space, x[rest], y[rest], generator).predict(x[best])
+    return max(1.0, float(np.sqrt(np.mean(((y[best] - mean) / deviation) ** 2))))
 
 
 @torch.no_grad()

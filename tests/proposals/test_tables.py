@@ -202,3 +202,11 @@ def test_bad_space_files(tmp_path, content, message):
 def test_a_target_that_is_not_there_is_an_error():
     with pytest.raises(BBOError, match="unknown target column of the table 'yeild': did you mean yield"):
         layouts.guess(cells_of({"a": [1, 2], "yield": [1, 2]}), "yeild")
+
+
+def test_numbers_can_be_names():
+    cells = cells_of({"a": ["10", "9", "10.5", "9"], "b": [1, 2, 3, 4], "y": [1, 2, 3, 4]})
+    found = layouts.as_categories(layouts.guess(cells, "y"), cells, ["a", "b"])
+    assert found.columns == (Category("a", ("9", "10", "10.5")), Category("b", ("1", "2", "3", "4")))
+    with pytest.raises(BBOError, match="unknown design column 'c'"):
+        layouts.as_categories(found, cells, ["c"])
