@@ -26,7 +26,7 @@ LEAST_REPEATS = 3
 #: A column of texts of one length over at most this many characters, at least this long, is a sequence.
 MOST_LETTERS = 26
 SHORTEST = 4
-#: Numbers are on a log scale if they are positive and span this factor, and their logarithms are spread more evenly.
+#: Numbers are on a log scale if they are positive and span this factor, and the logarithms of the different ones are spread more evenly.
 LOG_FACTOR = 100
 #: Numbers have a step if they take at most this many values, each twice on average, all a whole number of steps apart, and at
 #: most `MOST_STEPS` steps from the lowest to the highest.
@@ -135,7 +135,7 @@ def _guess_number(name: str, values: np.ndarray) -> Number | float:
         return low
     different = np.unique(values)
     whole = bool((different == np.round(different)).all() and np.abs(different).max() < 2**53)
-    log = bool(low > 0 and high / low >= LOG_FACTOR and _evenness(np.log(values)) > _evenness(values))
+    log = bool(low > 0 and high / low >= LOG_FACTOR and _evenness(np.log(different)) > _evenness(different))
     step = 0.0 if log or len(values) < 2 * len(different) else _step(different, whole)
     return Number(name, low, high, integer=whole, log=log, step=step)
 

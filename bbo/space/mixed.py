@@ -169,7 +169,7 @@ class Mixed(Space):
         """Designs (n, D) nearest to some shares of the numbers' ranges; the inverse of `to_unit`."""
         low, high = self._scaled(self.low), self._scaled(self.high)
         scaled = low + np.clip(share, 0.0, 1.0) * (high - low)
-        x = np.where(self.log, np.exp(np.where(self.log, scaled, 0.0)), scaled)
+        x = np.where(self.log, _coarser(np.exp(np.where(self.log, scaled, 0.0))), scaled)
         return self.settle(np.where(share <= 0, self.low, np.where(share >= 1, self.high, x)))  # the ends exactly
 
     def _scaled(self, x: np.ndarray) -> np.ndarray:
@@ -269,6 +269,12 @@ def _options(column: Column) -> tuple[str, ...]:
     if isinstance(column, Category):
         return column.options
     return tuple(column.alphabet) if isinstance(column, Letters) else ()
+
+
+def _coarser(x: np.ndarray) -> np.ndarray:
+    """Numbers rounded to 40 binary digits: the last digits of a logarithm differ between CPUs."""
+    mantissa, exponent = np.frexp(x)
+    return np.ldexp(np.round(mantissa * 2.0**40) / 2.0**40, exponent)
 
 
 def _shown(value: Any) -> str:
