@@ -26,7 +26,9 @@ def command(
     names: tuple[str, ...],
     repeats: int,
 ) -> None:
-    """Hide the best rows of TABLE, train methods on the rest, and see which of them find the hidden ones.
+    """Find out which methods suit a table of experiments, on that table alone.
+
+    The best rows of TABLE are hidden, and the methods are trained on the rest, to see which of them find the hidden ones.
 
     Reach: each proposed design is worth the rank, from 0 for the worst score of the table to 1 for the best, of the row nearest to
     it. Order: rank correlation of predicted and true scores of the hidden rows. Means with 95% intervals over the repeats. The linear
