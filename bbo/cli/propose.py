@@ -76,8 +76,9 @@ def command(
 ) -> None:
     """Propose the next experiments, given a table of those that were done.
 
-    TABLE has one row for each experiment. It is a .csv, .tsv, .parquet or .xlsx file. Columns besides the target are what can be chosen: numbers, categories, or
-    sequences of one length. What they are taken to mean is printed; --write-space writes it to a file to edit.
+    TABLE has one row for each experiment. It is a .csv, .tsv, .parquet or .xlsx file. Columns besides the target are what can be
+    chosen: numbers, categories, or sequences of one length. What they are taken to mean is printed; --write-space writes it to a file
+    to edit.
     """
     from bbo.proposals import layout as layouts
     from bbo.proposals import reading

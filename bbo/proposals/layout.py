@@ -23,7 +23,8 @@ from bbo.space import Category, Column, Letters, Mixed, Number
 #: A column of texts is a category if it has at most this many options, or they come this often each.
 MOST_OPTIONS = 12
 LEAST_REPEATS = 3
-#: A column of texts of one length over at most this many characters, at least this long, is a sequence.
+#: A column of texts of one length is a sequence if they are at least this long and made of at most this many letters, gaps (-) and
+#: stops (*): dates and run numbers are none.
 MOST_LETTERS = 26
 SHORTEST = 4
 #: Numbers are on a log scale if they are positive and span this factor, and the logarithms of the different ones are spread more evenly.
@@ -166,7 +167,8 @@ def _guess_text(name: str, values: list[str]) -> Category | Letters | str:
     if len(different) <= MOST_OPTIONS or len(values) >= LEAST_REPEATS * len(different):
         return Category(name, tuple(different))
     letters = sorted(set("".join(different)))
-    if len(set(map(len, different))) == 1 and len(different[0]) >= SHORTEST and len(letters) <= MOST_LETTERS:
+    lettered = len(letters) <= MOST_LETTERS and all(letter.isalpha() or letter in "-*" for letter in letters)
+    if lettered and len(set(map(len, different))) == 1 and len(different[0]) >= SHORTEST:
         return Letters(name, len(different[0]), "".join(letters))
     raise BBOError(
         f"column '{name}' holds {len(different)} different texts in {len(values)} rows ('{different[0]}', '{different[1]}', ..), too many "

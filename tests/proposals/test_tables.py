@@ -48,6 +48,9 @@ def test_many_texts_of_one_length_are_sequences():
     rng = np.random.default_rng(0)
     words = ["".join(rng.choice(list("ACGT"), 8)) for _ in range(60)]
     assert guessed(x=words)["x"] == Letters("x", 8, "ACGT")
+    for dates in (pd.date_range("2026-01-01", periods=60), [f"run {place:04}" for place in range(60)]):
+        with pytest.raises(BBOError, match="column 'x' holds 60 different texts"):
+            guessed(x=dates)
     with pytest.raises(BBOError, match=r"column 'x' holds 60 different texts in 60 rows .* --ignore x"):
         guessed(x=[f"{word}{'A' * place}" for place, word in enumerate(words)])
 
