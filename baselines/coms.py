@@ -66,7 +66,7 @@ class COMs(TrainingSettings, Method):
     arXiv 2107.06882; brandontrabucco/design-baselines, `coms_cleaned`. A ReLU network of squared error plus a penalty on
     f(x_neg) - f(x), where x_neg is the end of an ascent from the batch; the penalty's weight is adapted so that this overestimation
     stays near a limit. Then the same ascent from the best visible designs; last iterate returned. x is z-scored on a box, but for
-    sequences it is the raw logits, as in the authors' code; y is z-scored.
+    sequences it is the raw logits, as in the authors' code; y is z-scored. Mixed spaces are treated as boxes.
 
     IGNITE's own experiments train for 2 epochs (`coms.epochs=2`), the authors' scripts for 50.
 
@@ -82,6 +82,7 @@ class COMs(TrainingSettings, Method):
         paper="arXiv 2107.06882",
         code="brandontrabucco/design-baselines, coms_cleaned",
         year=2021,
+        spaces=("continuous", "sequence", "mixed"),
         composable=True,
     )
     presets: ClassVar[dict[str, dict[str, Any]]] = {
@@ -126,13 +127,13 @@ class COMs(TrainingSettings, Method):
         return Surrogate(lambda x: (fitted.ensemble.mean(x if same else x * z.x_std + z.x_mean)[0], None), fitted.history.facts())
 
     def view(self, problem: Problem) -> Encoded:
-        """The table as the network sees it: z-scored on a box, raw logits for sequences; y is z-scored."""
-        return problem.encoded(standardise=problem.space.kind == "continuous")
+        """The table as the network sees it: raw logits for sequences, z-scored elsewhere; y is z-scored."""
+        return problem.encoded(standardise=problem.space.kind != "sequence")
 
     def train(self, problem: Problem) -> tuple[Fitted, ConservativeLoss]:
         """The trained model, and its loss with the path of the penalty's weight."""
         data = self.view(problem)
-        box = problem.space.kind == "continuous"
+        box = problem.space.kind != "sequence"
         size = (self.step_size_box if box else self.step_size_sequence) * math.sqrt(data.dim)
         start = torch.full((1,), math.log(self.penalty), device=problem.device)
         loss = ConservativeLoss(self.steps, size, self.limit_box if box else self.limit_sequence, start, self.penalty_rate)

@@ -16,7 +16,7 @@ from bbo.problem import Problem
 class Random(Method):
     """Designs drawn uniformly from the space; sees no data."""
 
-    spec = MethodSpec(id="random", version=1, kind="floor", title="Uniform designs")
+    spec = MethodSpec(id="random", version=1, kind="floor", title="Uniform designs", spaces=("continuous", "sequence", "mixed"))
 
     def propose(self, problem: Problem) -> Tensor:
         """Return `budget` designs, uniform and independent; duplicates may occur in small spaces."""
@@ -29,7 +29,9 @@ class Random(Method):
 class OfflineBest(Method):
     """The best visible designs, unchanged."""
 
-    spec = MethodSpec(id="offline-best", version=1, kind="floor", title="The best visible designs")
+    spec = MethodSpec(
+        id="offline-best", version=1, kind="floor", title="The best visible designs", spaces=("continuous", "sequence", "mixed")
+    )
 
     def propose(self, problem: Problem) -> Tensor:
         """Return the `budget` best visible designs, best first; if there are fewer, they are repeated in order."""

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from bbo.method import Method, MethodSpec, setting
 from bbo.problem import Problem
-from bbo.search.evolution import cross, letter_counts, mutate, pairs
-from bbo.space import Continuous, Sequence
+from bbo.search.evolution import cross, letter_counts, mutate, mutate_mixed, pairs
+from bbo.space import Continuous, Mixed, Sequence
+from bbo.space.mixed import PER_DEVIATION
 from bbo.surrogates.diagnostics import Surrogate
 from bbo.surrogates.gaussian_ensemble import FAST, SMOKE, GaussianEnsemble, diagnosed, mean_of
 
@@ -24,7 +25,8 @@ class Genetic(GaussianEnsemble, Method):
     the field have no genetic algorithm with published settings: the row "GA" of several papers is gradient ascent. So settings are
     ours: (mu + lambda) selection by truncation, uniform crossover of parents drawn with replacement, then mutation: on sequences each
     letter becomes another one with probability 1 / L times `mutations`; on a box each coordinate gets normal noise with probability
-    1 / d times `mutations`, and is put back into the box. The best of parents and children survive, one of each kind.
+    1 / d times `mutations`, and is put back into the box; on mixed spaces each number moves as on a box, in deviations of uniform
+    numbers, and each option or letter changes as on sequences. The best of parents and children survive, one of each kind.
 
     A generation is one batch for the operators and one call of the networks.
     """
@@ -36,6 +38,7 @@ class Genetic(GaussianEnsemble, Method):
         title="Genetic algorithm",
         paper="Goldberg 1989",
         year=1989,
+        spaces=("continuous", "sequence", "mixed"),
         composable=True,
     )
     presets: ClassVar[dict[str, dict[str, Any]]] = {
@@ -60,6 +63,8 @@ class Genetic(GaussianEnsemble, Method):
         def change(designs: Tensor) -> Tensor:
             if isinstance(space, Sequence):
                 return mutate(designs, letter_counts(space, designs.device), self._rate(designs), generator)
+            if isinstance(space, Mixed):
+                return mutate_mixed(space, designs, self._rate(designs), self.noise / PER_DEVIATION, generator)
             assert isinstance(space, Continuous)
             return self._numbers(space, data.x_std, designs, generator)
 

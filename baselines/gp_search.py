@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -10,14 +11,20 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from bbo.codecs import Columns
 from bbo.method import Method, MethodSpec, setting
 from bbo.problem import Problem, on_host
 from bbo.search import box_ascent
 from bbo.search.evolution import GreedySearch
-from bbo.space import Continuous, Sequence
+from bbo.space import Continuous, Mixed, Sequence
 from bbo.surrogates import sequence_gaussian_process as sequences
 from bbo.surrogates.sequence_gaussian_process import Letters, SequencePosterior
 from bbo.surrogates.two_scale_gaussian_process import TwoScalePosterior, TwoScales, fit, fit_inducing
+
+#: Changed designs whose means are computed at once.
+HELD = 8192
+#: A change must raise the mean by this much, in deviations of y: less is rounding.
+LEAST = 1e-5
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,8 @@ class GPSearch(Method):
     than letters by which two visible designs differ (the median): further away the trend is not to be trusted.
     Boxes: kernels of z-scored coordinates, exp(-distance^2 / (2 d reach^2)); Adam climbs from the best visible designs inside the
     box, and the last iterates are returned.
+    Mixed spaces: the kernels of boxes on scaled numbers and one-hot options. Each of the best visible designs climbs by itself: Adam
+    moves its numbers, then the best change of one option or letter is made, and so on until no such change helps.
 
     All rows are used: exactly on small spaces and, by Cholesky, up to `exact_rows` rows; beyond that through random
     inducing points (`bbo.surrogates.two_scale_gaussian_process`).
@@ -43,7 +52,13 @@ class GPSearch(Method):
     a little flattered.
     """
 
-    spec = MethodSpec(id="gp-search", version=1, kind="surrogate", title="Search on a Gaussian process")
+    spec = MethodSpec(
+        id="gp-search",
+        version=1,
+        kind="surrogate",
+        title="Search on a Gaussian process",
+        spaces=("continuous", "sequence", "mixed"),
+    )
 
     share: float = setting(0.8, "share of the long kernel in the variance", above=0, high=1)
     long_sequence: float = setting(50.0, "reach of the long kernel on sequences", unit="mismatches", above=0)
@@ -72,6 +87,8 @@ class GPSearch(Method):
         Raises:
             NumericalError: the posterior could not be solved for.
         """
+        if isinstance(problem.space, Mixed):
+            return self._mixed(problem, problem.space)
         if not isinstance(problem.space, Sequence):
             return self._box(problem)
         found = self._sequences(problem, problem.space)
@@ -113,6 +130,28 @@ class GPSearch(Method):
         )
         return data.decode(found)
 
+    def _mixed(self, problem: Problem, space: Mixed) -> Tensor:
+        # Scaled as the codec scales: z-scores would blow up options that are rare in the table.
+        data = problem.encoded(standardise=False)
+        root = math.sqrt(len(space.counts))
+        kernel = TwoScales(self.long_box * root, self.short_box * root, self.share, self.noise)
+        posterior = self._fit(problem, data.x, kernel)
+        codec = data.codec
+        assert isinstance(codec, Columns)
+        low, high = data.encode(torch.as_tensor(space.corners(2), device=problem.device))
+        still = torch.ones_like(low, dtype=torch.bool).index_fill(0, codec.number_columns, False)
+        designs = problem.x[problem.starts()].double()
+        for done in range(1, self.rounds + 1):
+            start = data.encode(designs)
+            lowest, highest = torch.where(still, start, low), torch.where(still, start, high)
+            designs = data.decode(box_ascent.ascend(posterior.gradient, start, lowest, highest, self.steps, self.rate))
+            problem.progress(done, self.rounds, designs)
+            changed = best_change(codec, designs, posterior.mean)
+            if torch.equal(changed, designs):
+                break
+            designs = changed
+        return designs
+
     def _fit(self, problem: Problem, x: Tensor, kernel: TwoScales) -> TwoScalePosterior:
         """The posterior given all visible rows, as features (N, d)."""
         y = problem.encoded().y
@@ -120,6 +159,29 @@ class GPSearch(Method):
             return fit(x, y, kernel)
         rows = torch.randperm(len(x), generator=problem.generator, device=problem.device)[: self.inducing]
         return fit_inducing(x, y, kernel, x[rows])
+
+
+def best_change(codec: Columns, designs: Tensor, mean: Callable[[Tensor], Tensor]) -> Tensor:
+    """Each of designs (n, D) with its best change of one option or letter, or as it was where none raises the mean.
+
+    Args:
+        codec: the codec of their space.
+        designs: rows of a mixed space.
+        mean: encoded designs (n, d) to values (n,).
+    """
+    if not len(codec.place):
+        return designs
+    rows = max(1, HELD // len(codec.place))
+    return torch.cat([_best_change(codec, some, mean) for some in designs.split(rows)])
+
+
+def _best_change(codec: Columns, designs: Tensor, mean: Callable[[Tensor], Tensor]) -> Tensor:
+    each = designs[:, None].repeat(1, len(codec.place), 1)
+    each[:, torch.arange(len(codec.place), device=designs.device), codec.place] = codec.option.to(designs.dtype)
+    values = mean(codec.encode(each.flatten(0, 1))).view(len(designs), -1)
+    best, place = values.max(1)
+    better = best > mean(codec.encode(designs)) + LEAST
+    return torch.where(better[:, None], each[torch.arange(len(designs), device=designs.device), place], designs)
 
 
 def _spread(designs: Tensor, generator: torch.Generator) -> int:

@@ -47,6 +47,7 @@ class GradientAscent(TrainingSettings, Method):
         paper="arXiv 2202.08450",
         code="brandontrabucco/design-baselines",
         year=2022,
+        spaces=("continuous", "sequence", "mixed"),
         composable=True,
     )
     presets: ClassVar[dict[str, dict[str, Any]]] = PRESETS
@@ -121,6 +122,7 @@ class GradientAscentMean(GradientAscent):
         paper="arXiv 2202.08450",
         code="brandontrabucco/design-baselines",
         year=2022,
+        spaces=("continuous", "sequence", "mixed"),
         composable=True,
     )
 
@@ -142,6 +144,7 @@ class GradientAscentMin(GradientAscent):
         paper="arXiv 2202.08450",
         code="brandontrabucco/design-baselines",
         year=2022,
+        spaces=("continuous", "sequence", "mixed"),
         composable=True,
     )
 

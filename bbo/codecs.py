@@ -15,6 +15,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from bbo.space.mixed import PER_DEVIATION, Mixed
+
 KEEP = 0.6
 
 
@@ -82,3 +84,67 @@ class Logits:
         table[:, :, 0] = 0.0
         table[:, self.position, self.letter] = z
         return table.argmax(dim=2)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The codec of a mixed space: scaled numbers, and one-hot options and letters.
+
+    A number becomes z = (share of its range - 1/2) sqrt(12), of logarithms on a log scale. Two uniform numbers are then as far
+    apart, on average of squares, as two different options: 2. Decoding clips numbers to their bounds, rounds
+    them to their steps, and takes the likeliest option; ties go to the lower one.
+
+    Attributes:
+        space: the mixed space.
+        numbers, number_columns: places of the numbers in a design, and in a vector.
+        low, width: their lower bound and range, float64; of their logarithms where `log`.
+        place, option: of each one-hot number, its place in a design and its option. option_columns: its place in a vector.
+    """
+
+    space: Mixed
+    numbers: Tensor
+    number_columns: Tensor
+    low: Tensor
+    width: Tensor
+    log: Tensor
+    place: Tensor
+    option: Tensor
+    option_columns: Tensor
+
+    @classmethod
+    def of(cls, space: Mixed, device: torch.device) -> Columns:
+        """Build it for a mixed space."""
+        kinds = [(p, c) for p, count in enumerate(space.counts.tolist()) for c in (range(count) if count else [-1])]
+        place, option = torch.tensor(kinds, device=device).reshape(-1, 2).T
+        columns = torch.arange(len(kinds), device=device)
+        proper = option < 0
+        numbers = place[proper]
+        log = torch.as_tensor(space.log, device=device)[numbers]
+        low, high = (torch.as_tensor(bound, device=device)[numbers] for bound in (space.low, space.high))
+        low, high = (torch.where(log, bound.where(log, bound.new_ones(())).log(), bound) for bound in (low, high))
+        return cls(space, numbers, columns[proper], low, high - low, log, place[~proper], option[~proper], columns[~proper])
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Designs (n, D) to vectors (n, d), float32."""
+        z = torch.zeros(len(x), len(self.number_columns) + len(self.option_columns), device=x.device)
+        own = x[:, self.numbers].double()
+        scaled = torch.where(self.log, own.where(self.log, own.new_ones(())).log(), own)
+        z[:, self.number_columns] = (((scaled - self.low) / self.width - 0.5) * PER_DEVIATION).float()
+        z[:, self.option_columns] = (x[:, self.place] == self.option).float()
+        return z
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Vectors (n, d) to designs (n, D), float64."""
+        x = z.new_zeros(len(z), len(self.space.counts), dtype=torch.float64)
+        share = (z[:, self.number_columns].double() / PER_DEVIATION + 0.5).clamp(0, 1)
+        scaled = self.low + share * self.width
+        x[:, self.numbers] = torch.where(self.log, scaled.where(self.log, scaled.new_zeros(())).exp(), scaled)
+        if len(self.place):
+            most = int(self.space.counts.max())
+            table = z.new_full((len(z), len(self.space.counts), most), -math.inf)
+            table[:, self.place, self.option] = z[:, self.option_columns]
+            x = torch.where(table.amax(2) > -math.inf, table.argmax(2).double(), x)
+        low, high, spacing = (torch.as_tensor(a, device=z.device) for a in (self.space.low, self.space.high, self.space.spacing))
+        steps = spacing.where(spacing > 0, spacing.new_ones(()))
+        x = torch.where(spacing > 0, low + ((x - low) / steps).round() * steps, x)
+        return torch.minimum(torch.maximum(x, low), high)

@@ -60,7 +60,7 @@ class Encoded:
         return (self.codec.encode(designs) - self.x_mean) / self.x_std
 
     def decode(self, x: Tensor) -> Tensor:
-        """Vectors (n, d) of this view to designs (n, *shape): argmax letters, or values clipped to the box."""
+        """Vectors (n, d) of this view to designs (n, *shape): argmax letters and options, and values clipped to their bounds."""
         return self.codec.decode(x.float() * self.x_std + self.x_mean)
 
     def standardise(self, y: Tensor | float) -> Tensor | float:

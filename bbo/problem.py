@@ -35,7 +35,7 @@ class Problem:
     """One offline optimization problem, as handed to `propose`.
 
     Attributes:
-        x: visible designs (N, *shape): float32 for a box, int64 letters for sequences; on `device`.
+        x: visible designs (N, *shape): float32 for a box, int64 letters for sequences, float64 for mixed tables; on `device`.
         y: visible scores (N,), float32, larger is better.
         space: the design space.
         budget: how many designs `propose` must return.

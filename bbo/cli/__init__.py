@@ -24,6 +24,8 @@ COMMANDS = {
     "report": ("report", "The leaderboard of one or more results folders, or of tables made by bbo collect."),
     "compare": ("compare", "Show what changed from A to B, by how much, and whether it is more than noise."),
     "collect": ("collect", "Write all cells into one table, one row per cell."),
+    "propose": ("propose", "Propose the next experiments, given a table of those that were done."),
+    "backtest": ("backtest", "Find out which methods suit a table of experiments, on that table alone."),
     "score": ("score", "Score the designs of FILE with the true function of TASK."),
     "data": ("data", "Data files: list, verify, fetch from a mirror, or import what you have."),
     "diagnose": ("diagnose", "Train surrogates on a task and test them on designs they have not seen."),

@@ -1,6 +1,7 @@
-"""Evolution on sequences, whole populations at once: mutation, crossover, distinct designs, and a greedy search made of them.
+"""Evolution on sequences and mixed spaces, whole populations at once: mutation, crossover, distinct designs, and a greedy search made of them.
 
-Populations are letters (n, L), int64. Which letters a position has is a tensor `counts` (L,), `letter_counts(space)`.
+Populations are letters (n, L), int64, or rows of a mixed space (n, D), float64. Which letters a position has is a tensor `counts`
+(L,), `letter_counts(space)`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from bbo.space import Sequence
+from bbo.device import array_on_host
+from bbo.space import Mixed, Sequence
 
 #: Raised whenever a change here could move a score (see `bbo.versions`).
 VERSION = 1
@@ -43,6 +45,17 @@ def _other(designs: Tensor, counts: Tensor, generator: Generator) -> Tensor:
     # 1 to count - 1 places further on, round the alphabet; the minimum is for u so close to 1 that the product rounds up.
     step = 1 + torch.minimum((u * (counts - 1)).long(), counts - 2)
     return (designs + step) % counts
+
+
+def mutate_mixed(space: Mixed, designs: Tensor, rate: float, size: float, generator: Generator) -> Tensor:
+    """Each number, option and letter of designs (n, D) changes with probability `rate`.
+
+    Options and letters become any other one; numbers move by normal noise, with deviation `size` as a share of their range.
+    """
+    drawn = torch.rand(2, *designs.shape, generator=generator, device=designs.device)
+    normal = torch.randn(designs.shape, generator=generator, device=designs.device) * size
+    x, (hit, u), move = (array_on_host(t, "mixed spaces work in NumPy", often=True) for t in (designs, drawn, normal))
+    return torch.as_tensor(space.mutate(x, hit < rate, u, move), device=designs.device)
 
 
 def cross(a: Tensor, b: Tensor, generator: Generator) -> Tensor:

@@ -1,4 +1,4 @@
-"""What every method must do, tested on small made-up problems: a box, and sequences with unequal numbers of letters."""
+"""What every method must do, tested on small made-up problems: a box, sequences with unequal numbers of letters, a mixed table."""
 
 from __future__ import annotations
 
@@ -16,12 +16,21 @@ from torch import Tensor
 
 from bbo.catalogue import LoadedMethod
 from bbo.problem import Problem
-from bbo.space import Continuous, Sequence, Space
+from bbo.space import Category, Continuous, Letters, Mixed, Number, Sequence, Space
 from bbo.testing import Checks
 
 SPACES: dict[str, Space] = {
     "box": Continuous((-1.0, 0.0, -2.0, 0.0), (1.0, 5.0, 2.0, 1.0)),
     "sequence": Sequence((4, 2, 3, 4, 4, 5)),
+    "mixed": Mixed(
+        (
+            Number("temperature", 20, 80, step=2.5),
+            Category("solvent", ("water", "ethanol", "none")),
+            Number("acid", 0.001, 1, log=True),
+            Letters("tag", 2, "ACGT"),
+            Number("cycles", 1, 9, integer=True),
+        )
+    ),
 }
 #: For methods that need the same letters in every position.
 EVEN: dict[str, Space] = {"even sequence": Sequence.uniform(6, 4, "ACGT")}
@@ -154,7 +163,9 @@ def _fits(method: LoadedMethod) -> None:
     for space in (*SPACES.values(), *EVEN.values()):
         reason = method.unsuitable(space, ROWS)
         assert isinstance(reason, str), f"unsuitable must return a reason, or an empty text where it fits; got {reason!r}"
-    assert spaces(method), "unsuitable refuses every space that was tried: a box, sequences with uneven and with even letters"
+    assert spaces(method), (
+        "unsuitable refuses every space that was tried: a box, sequences with uneven and with even letters, a mixed table"
+    )
 
 
 def _valid(runs: Runs, budget: int) -> None:

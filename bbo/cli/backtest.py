@@ -1,0 +1,49 @@
+"""`bbo backtest`: which methods suit a table, by what they make of its hidden best rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bbo.cli import console
+from bbo.cli.propose import layout_of, show, table_options
+
+
+@click.command("backtest")
+@table_options
+@click.option("-b", "--method", "names", multiple=True, help="A method's id; may be repeated.  [default: those of --method auto]")
+@click.option("--repeats", type=click.IntRange(1), default=3, show_default=True, help="How often each share is hidden.")
+def command(
+    table: Path,
+    target: str,
+    minimise: bool,
+    space: Path | None,
+    ignore: tuple[str, ...],
+    category: tuple[str, ...],
+    preset: str,
+    seed: int,
+    names: tuple[str, ...],
+    repeats: int,
+) -> None:
+    """Find out which methods suit a table of experiments, on that table alone.
+
+    The best rows of TABLE are hidden, and the methods are trained on the rest, to see which of them find the hidden ones.
+
+    Reach: each proposed design is worth the rank, from 0 for the worst score of the table to 1 for the best, of the row nearest to
+    it. Order: rank correlation of predicted and true scores of the hidden rows. Means with 95% intervals over the repeats. The linear
+    model and the mean stand beside the methods: a method that does not beat them is of no use here.
+    """
+    from bbo.proposals import backtest, experiments, reading
+    from bbo.proposals import layout as layouts
+
+    cells = reading.read(table)
+    layout = layouts.as_categories(layout_of(cells, target, minimise, space, ignore), cells, category)
+    show(layout)
+    known = experiments.experiments(cells, layout)
+    for note in known.notes:
+        click.echo(console.wrapped(note, "- ", "  "), err=True)
+    found = backtest.run(known, layout, names, preset, seed, repeats, lambda name: click.echo(f"backtest: {name}", err=True))
+    console.table(*backtest.table_of(found))
+    for note in backtest.best(found)[1]:
+        click.echo(console.wrapped(note, "- ", "  "))

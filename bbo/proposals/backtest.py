@@ -1,0 +1,225 @@
+"""Which method suits a table? Hide its best rows, train on the rest, and look at what the methods make of the hidden ones. No oracle.
+
+For each share of the table that is hidden, the best by score, and for each repeat, which leaves out a random tenth of the others:
+
+- reach: the method proposes designs; each is worth the score of the row of the whole table that is nearest to it, hidden or not, as
+  its rank among all scores (0 the worst, 1 the best). The mean over the proposals is the method's reach.
+- order: Spearman's rank correlation of predicted and true scores of the hidden rows, for methods that have a surrogate.
+
+Beside them stand a linear model (ridge regression on the encoded columns, whose best of many random designs are proposed) and the
+mean, which prefers no design: random ones.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy import stats
+
+from bbo import catalogue
+from bbo.errors import BBOError
+from bbo.problem import Problem
+from bbo.proposals import adapted
+from bbo.proposals.batch import methods
+from bbo.proposals.experiments import Experiments
+from bbo.proposals.layout import Layout
+
+#: Shares of the table that are hidden, the best by score.
+HIDDEN = (0.2, 0.5)
+REPEATS = 3
+BUDGET = 32
+#: Share of the visible rows that a repeat keeps.
+KEPT = 0.9
+#: Random designs of which the linear model proposes the best.
+DRAWN = 4096
+LINEAR, MEAN = "linear model", "mean (random designs)"
+#: Visible designs and scores, hidden designs and a seed to proposed designs, and predictions of the hidden ones if there are any.
+Maker = Callable[[np.ndarray, np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray | None]]
+#: Fewest rows that can be split.
+FEWEST = 20
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one method did: reach and order (shares, repeats), NaN where it has no surrogate or failed; and why it failed."""
+
+    name: str
+    reach: np.ndarray
+    order: np.ndarray
+    failure: str = ""
+
+    @property
+    def mean(self) -> float:
+        """Mean reach; -inf where it failed."""
+        return -math.inf if np.isnan(self.reach).any() else float(self.reach.mean())
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Rows of all methods and of the two simple models, best reach first."""
+
+    rows: tuple[Row, ...]
+    count: int
+
+    def row(self, name: str) -> Row:
+        """The row of one method."""
+        return next(row for row in self.rows if row.name == name)
+
+
+def run(
+    table: Experiments,
+    layout: Layout,
+    names: Sequence[str] = (),
+    preset: str = "fast",
+    seed: int = 0,
+    repeats: int = REPEATS,
+    report: Callable[[str], None] = lambda words: None,
+) -> Backtest:
+    """The backtest of some methods, by default those of `auto`.
+
+    Raises:
+        BBOError: too few rows, or an unknown method.
+    """
+    if len(table.x) < FEWEST:
+        raise BBOError(f"a backtest hides half of the rows, so it needs at least {FEWEST} different designs; got {len(table.x)}")
+    y = -table.y if layout.minimise else table.y
+    if len(np.unique(y)) < 3:
+        raise BBOError("a backtest needs at least three different scores")
+    loaded = [catalogue.load_method(name) for name in names or methods()["auto"]]
+    makers: dict[str, Maker] = {
+        LINEAR: lambda x, y, hidden, seed: _linear(table, x, y, hidden, seed),
+        MEAN: lambda x, y, hidden, seed: (_drawn(table, seed, BUDGET), None),
+    }
+    for method in loaded:
+        makers[method.id] = _maker(method, preset, table)
+    rows = []
+    for name, make in makers.items():
+        report(name)
+        rows.append(_row(name, make, table, y, seed, repeats))
+    return Backtest(tuple(sorted(rows, key=lambda row: -row.mean)), len(y))
+
+
+def _maker(method: catalogue.LoadedMethod, preset: str, table: Experiments) -> Maker:
+    def make(x: np.ndarray, y: np.ndarray, hidden: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
+        proposed, _ = adapted.designs(method, preset, table.space, x, y, BUDGET, seed)
+        return proposed, _predicted(method, preset, table, x, y, hidden, seed)
+
+    return make
+
+
+def _row(name: str, make: Maker, table: Experiments, y: np.ndarray, seed: int, repeats: int) -> Row:
+    worth = (stats.rankdata(y) - 1) / (len(y) - 1)
+    reach, order = np.full((2, len(HIDDEN), repeats), np.nan)
+    for i, share in enumerate(HIDDEN):
+        best_last = np.argsort(y, kind="stable")
+        visible, hidden = np.split(best_last, [len(y) - round(share * len(y))])
+        for j in range(repeats):
+            rng = np.random.default_rng([seed, i, j])
+            rows = np.sort(rng.choice(visible, max(2, round(KEPT * len(visible))), replace=False))
+            try:
+                proposed, predicted = make(table.x[rows], y[rows], table.x[hidden], seed + j)
+            except Exception as error:  # one method must not end the comparison of the others
+                said = str(error) if isinstance(error, BBOError) else f"{type(error).__name__}: {error}"
+                return Row(name, np.full_like(reach, np.nan), order, said)
+            reach[i, j] = worth[table.space.distances(proposed, table.x).argmin(axis=1)].mean()
+            if predicted is not None and len(np.unique(predicted)) > 1:
+                order[i, j] = stats.spearmanr(predicted, y[hidden]).statistic
+    return Row(name, reach, order)
+
+
+def _drawn(table: Experiments, seed: int, count: int) -> np.ndarray:
+    return table.space.from_unit(np.random.default_rng(seed).random((count, *table.space.shape)))
+
+
+def _linear(table: Experiments, x: np.ndarray, y: np.ndarray, hidden: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ridge regression with penalty 1 on z-scored y: the best of random designs, and predictions of hidden rows."""
+    codec = table.space.codec(torch.device("cpu"))
+
+    def encoded(designs: np.ndarray) -> np.ndarray:
+        return codec.encode(torch.as_tensor(designs)).double().numpy()
+
+    features = encoded(x)
+    centre = features.mean(axis=0)
+    slopes = np.linalg.solve(
+        (features - centre).T @ (features - centre) + np.eye(features.shape[1]), (features - centre).T @ (y - y.mean())
+    )
+    drawn = _drawn(table, seed, DRAWN)
+    return drawn[np.argsort(-(encoded(drawn) @ slopes), kind="stable")[:BUDGET]], encoded(hidden) @ slopes
+
+
+def _predicted(
+    method: catalogue.LoadedMethod, preset: str, table: Experiments, x: np.ndarray, y: np.ndarray, hidden: np.ndarray, seed: int
+) -> np.ndarray | None:
+    """What a method's surrogate says of hidden rows; None where it has none."""
+    made = method.cls(**method.config(preset, "", {}).config)
+    if not hasattr(made, "surrogate"):
+        return None
+    seen = adapted.view(method, table.space, len(x))
+    scores = torch.as_tensor(y, dtype=torch.float32)
+    problem = Problem(torch.as_tensor(seen.there(x)), scores, seen.space, BUDGET, torch.Generator().manual_seed(seed))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # how good it is, the table says
+        surrogate = made.surrogate(problem)
+    with torch.no_grad():
+        found: np.ndarray = surrogate.predict(problem.encoded().encode(torch.as_tensor(seen.there(hidden))))[0].numpy()
+    return found
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """Mean and half-width of its 95% interval by Student's t over all splits and repeats; infinite for a single one."""
+    flat = values[np.isfinite(values)]
+    if len(flat) < 2:
+        return (float(flat.mean()) if len(flat) else math.nan), math.inf
+    half = stats.t.ppf(0.975, len(flat) - 1) * flat.std(ddof=1) / math.sqrt(len(flat))
+    return float(flat.mean()), float(half)
+
+
+def best(found: Backtest) -> tuple[str, tuple[str, ...]]:
+    """The method with the best reach, and what is to be said of it.
+
+    It is compared with the linear model and the mean, split by split and repeat by repeat.
+
+    Raises:
+        BBOError: every method failed.
+    """
+    able = [row for row in found.rows if row.name not in (LINEAR, MEAN) and row.mean > -math.inf]
+    if not able:
+        raise BBOError(f"every method of the backtest failed; the first: {next(row.failure for row in found.rows if row.failure)}")
+    first = able[0]
+    notes = [f"backtest: {first.name} has the best reach, {first.mean:.2f}"]
+    for name in (LINEAR, MEAN):
+        middle, half = interval(first.reach - found.row(name).reach)
+        if not middle - half > 0:
+            notes.append(
+                f"no method beats the {name} in the backtest: {first.name} reaches {middle:+.2f} more, 95% interval "
+                f"{middle - half:+.2f} to {middle + half:+.2f}, which includes no difference"
+            )
+    return first.name, tuple(notes)
+
+
+def table_of(found: Backtest) -> tuple[list[str], list[list[str]]]:
+    """Columns and rows of the table that is printed: means and 95% intervals over the repeats of each share."""
+    columns = [
+        "method",
+        *(f"reach, best {share:.0%} hidden" for share in HIDDEN),
+        *(f"order, best {share:.0%} hidden" for share in HIDDEN),
+    ]
+    rows = []
+    for row in found.rows:
+        if row.failure:
+            rows.append([row.name, f"failed: {row.failure}", *[""] * (len(columns) - 2)])
+        else:
+            rows.append([row.name, *map(_written, row.reach), *map(_written, row.order)])
+    return columns, rows
+
+
+def _written(values: np.ndarray) -> str:
+    middle, half = interval(values)
+    if math.isnan(middle):
+        return "-"
+    return f"{middle:.2f} +- {half:.2f}" if math.isfinite(half) else f"{middle:.2f}"

@@ -1,0 +1,246 @@
+"""`bbo propose` finds what a table points to, obeys constraints, and says what it did."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from bbo.cli import main
+from bbo.errors import BBOError
+from bbo.proposals import backtest, batch, constraints, experiments, layout, reading, search
+from bbo.proposals import model as models
+from bbo.propose import propose
+
+
+def run(*words):
+    return CliRunner().invoke(main, list(map(str, words)))
+
+
+def parts(frame, target="yield", **changes):
+    cells = reading.from_frame(frame)
+    found = layout.guess(cells, target)
+    return experiments.experiments(cells, found), constraints.rules(layout.fix(found, changes))
+
+
+def test_one_command_reaches_the_optimum(laboratory, tmp_path):
+    """400 rows, the best 0.05; the optimum is 0.8, and the best method of a newcomer's trial reached 0.79."""
+    table = laboratory.table()
+    assert len(table) == 400 and table["yield"].max() < 0.05
+    table.to_csv(tmp_path / "table.csv", index=False)
+    out, page = tmp_path / "next.csv", tmp_path / "report.html"
+    done = run(
+        "propose", tmp_path / "table.csv", "--target", "yield", "--budget", 64, "--out", out, "--report", page,
+        "--forbid", "solvent=DMSO, base=NaH",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    found = pd.read_csv(out, keep_default_na=False)
+    assert list(found.columns)[:8] == list(table.columns)[:8]
+    assert len(found.drop_duplicates(list(table.columns)[:8])) == 64
+    true = laboratory.measured(found)
+    assert true.max() >= 0.79
+    assert np.corrcoef(true, found["predicted_yield"])[0, 1] > 0.8, "predictions say which proposals are better"
+    assert not ((found.solvent == "DMSO") & (found.base == "NaH")).any()
+    assert found["predicted_yield"].is_monotonic_decreasing
+    nearest = table.loc[found["nearest_row"] - 2, "yield"].to_numpy()
+    assert np.allclose(found["nearest_yield"], nearest, atol=1e-4), "rows are counted as in the file, the header being row 1"
+    html = page.read_text()
+    assert html.count("<svg") == 3 and "64 proposed experiments for yield" in html
+    assert not re.search(r'(src|href)="(?!#|data:)', html), "the page needs nothing else"
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """A shorter search and likelihood fit: what these tests look at does not depend on how good the proposals are."""
+    monkeypatch.setattr(search, "GENERATIONS", 6)
+    monkeypatch.setattr(search, "CHILDREN", 100)
+    monkeypatch.setattr(models, "ITERATIONS", 20)
+
+
+@pytest.fixture(scope="module")
+def small(laboratory):
+    return laboratory.table(rows=80)
+
+
+@pytest.mark.usefixtures("quick")
+def test_constraints_fixed_columns_and_pending_experiments(laboratory, small):
+    pending = small.drop(columns="yield").iloc[:3].assign(temperature=50.0)
+    found = propose(
+        small,
+        "yield",
+        24,
+        method="random",
+        fix={"pressure": 2.5, "base": "K2CO3"},
+        require=["temperature + water <= 90", "time = 0.2*temperature"],
+        forbid=["solvent=water"],
+        allowed=lambda design: design["loading"] != 7,
+        pending=pending,
+    )
+    assert len(found) == 24
+    assert (found.pressure == 2.5).all() and (found.base == "K2CO3").all()
+    assert (found.temperature + found.water <= 90 + 1e-6).all() and np.allclose(found.time, 0.2 * found.temperature)
+    assert (found.solvent != "water").all() and (found.loading != 7).all()
+    said = " ".join(found.attrs["notes"])
+    assert re.search(r"of 48 proposals of the method, 0 obeyed all constraints, \d+ do after repair, \d+ could not", said)
+    laboratory.measured(found)  # in bounds, on the steps
+
+
+@pytest.mark.usefixtures("quick")
+def test_proposals_keep_away_from_pending_experiments(small):
+    first = propose(small, "yield", 4)
+    second = propose(small, "yield", 4, pending=first[small.columns[:-1]])
+    names = list(small.columns[:-1])
+    assert first[names].merge(second[names]).empty
+    assert second["predicted_yield"].max() <= first["predicted_yield"].max() + 1e-9
+    assert first.equals(propose(small, "yield", 4)), "the same seed gives the same proposals"
+
+
+@pytest.mark.usefixtures("quick")
+def test_minimising_is_maximising_the_negative(small):
+    up = propose(small, "yield", 8)
+    down = propose(small.assign(**{"yield": -small["yield"]}), "yield", 8, minimise=True)
+    assert up[small.columns[:-1]].equals(down[small.columns[:-1]])
+    assert np.allclose(up["predicted_yield"], -down["predicted_yield"])
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_small_space_is_proposed_whole_and_it_is_said(small):
+    rng = np.random.default_rng(0)
+    all_of_it = pd.DataFrame([(a, b) for a in ("u", "v", "w") for b in (1, 2, 3, 4)], columns=["a", "b"])
+    frame = all_of_it.iloc[rng.permutation(12)[:9]].assign(y=rng.random(9))
+    found = propose(frame, "y", 10)
+    left = all_of_it.merge(frame[["a", "b"]], how="left", indicator=True).query("_merge == 'left_only'")[["a", "b"]]
+    assert set(map(tuple, found[["a", "b"]].to_numpy())) == set(map(tuple, left.to_numpy()))
+    assert "only 3 of 10 different new designs" in " ".join(found.attrs["notes"])
+
+
+@pytest.mark.usefixtures("quick")
+def test_constraints_that_nothing_obeys_are_an_error(small):
+    with pytest.raises(BBOError, match=r"no design that obeys the constraints was found; \d+ break 'temperature \+ water >= 500'"):
+        propose(small, "yield", 4, method="random", require=["temperature + water >= 500"])
+
+
+@pytest.mark.usefixtures("quick")
+def test_designs_far_from_the_data_carry_a_warning(small):
+    table, rules = parts(small[(small.temperature < 50) & (small.water < 25)].assign(temperature=lambda f: f.temperature.round(3)))
+    made = batch.propose(table, rules, "random", 8)
+    assert not made.frame["warning"].str.contains("far").all()
+    wide = layout.Layout("yield", False, (*table.space.columns[1:],), tuple(c.name for c in table.space.columns[1:]))
+    assert wide.space.describe() == "5 numbers, 2 categories"
+
+
+@pytest.mark.usefixtures("quick")
+def test_methods_for_boxes_and_sequences_see_the_table_through_their_own_space(small):
+    table, rules = parts(small)
+    made = batch.propose(table, rules, "gp-ascent", 6, "smoke")
+    assert any("gp-ascent: it works on boxes" in note for note in made.notes)
+    assert (table.space.check(made.x) == made.x).all()
+    rng = np.random.default_rng(0)
+    words = pd.DataFrame({"dna": ["".join(rng.choice(list("ACGT"), 6)) for _ in range(60)], "tag": rng.choice(["a", "b"], 60)})
+    table, rules = parts(words.assign(y=words.dna.str.count("A")), "y")
+    made = batch.propose(table, rules, "adalead", 6, "smoke")
+    assert made.frame.dna.str.count("A").max() >= words.dna.str.count("A").max()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_batch_keeps_its_distance(small):
+    table, _ = parts(small)
+    rng = np.random.default_rng(0)
+    x = table.space.from_unit(rng.random((300, 8)))
+    value = rng.random(300)
+    taken = search.choose(table.space, x, value, search.gaps(table.space, x, table.x), 20, 0.2)
+    far = table.space.distances(x[taken], x[taken]) + np.eye(len(taken))
+    assert far.min() >= 0.2 and table.space.distances(x[taken], table.x).min() >= 0.2
+    assert (np.diff(value[taken]) < 0).all()
+    best = max(range(300), key=lambda place: value[place] * (table.space.distances(x[[place]], table.x).min() >= 0.2))
+    assert taken[0] == best
+
+
+@pytest.mark.usefixtures("quick")
+def test_leave_one_out_predictions_are_those_of_models_without_the_row(small):
+    table, _ = parts(small)
+    model = models.fit(table.space, table.x, table.y, np.random.default_rng(0))
+    means, deviations = model.left_out()
+    keep = np.arange(len(table.y)) != 7
+    rest = models._conditioned(model.gp, model.codec, model.x[keep], model.rows[keep], model.y[keep], model)
+    mean, deviation = rest.predict(table.x[7:8])
+    assert mean == pytest.approx(means[7], abs=1e-6) and deviation == pytest.approx(deviations[7], abs=1e-6)
+    _, before = model.predict(table.x[:5] * 1.0)
+    same, after = model.with_designs(table.space.from_unit(np.full((1, 8), 0.5))).predict(
+        table.space.from_unit(np.full((1, 8), 0.5))
+    )
+    assert same == pytest.approx(model.predict(table.space.from_unit(np.full((1, 8), 0.5)))[0], abs=1e-6)
+    assert after < model.predict(table.space.from_unit(np.full((1, 8), 0.5)))[1] and before.shape == (5,)
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_backtest_prefers_what_finds_the_hidden_rows(small):
+    table, rules = parts(small)
+    found = backtest.run(table, rules.layout, ["gp-search", "gradient-ascent", "offline-best"], "smoke", repeats=2)
+    names = [row.name for row in found.rows]
+    assert set(names) == {"gp-search", "gradient-ascent", "offline-best", backtest.LINEAR, backtest.MEAN}
+    assert found.row("gp-search").mean > found.row(backtest.MEAN).mean
+    # The best visible designs are rows themselves: below the hidden ones, by rank.
+    assert (found.row("offline-best").reach.mean(axis=1) <= [0.8, 0.5]).all()
+    assert np.isfinite(found.row("gradient-ascent").order).all(), "a method with a surrogate predicts the hidden rows"
+    assert np.isfinite(found.row(backtest.LINEAR).order).all() and np.isnan(found.row("offline-best").order).all()
+
+
+@pytest.mark.usefixtures("quick")
+def test_on_noise_nothing_beats_the_mean_and_it_is_said():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.random((60, 3)), columns=["a", "b", "c"]).assign(y=rng.normal(size=60))
+    table, rules = parts(frame, "y")
+    name, notes = backtest.best(backtest.run(table, rules.layout, ["gp-search"], "smoke", repeats=2))
+    assert name == "gp-search" and "no method beats the mean" in " ".join(notes)
+    made = batch.propose(table, rules, "gp-search", 4)
+    assert any("no better than the mean of all scores" in note for note in made.notes)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_method_that_fails_does_not_end_the_backtest(small, monkeypatch):
+    table, rules = parts(small)
+
+    def broken(*arguments):
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr(backtest.adapted, "designs", broken)
+    found = backtest.run(table, rules.layout, ["random"], repeats=2)
+    assert found.row("random").failure == "RuntimeError: out of order"
+    with pytest.raises(BBOError, match="every method of the backtest failed; the first: RuntimeError: out of order"):
+        backtest.best(found)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "name the column of scores with --target; the table has: a, y"),
+        (("--target", "z"), "unknown target column of the table 'z'"),
+        (("--target", "y", "--out", "next.doc"), "got '.doc'"),
+        (("--target", "y", "--fix", "a"), "--fix takes COLUMN=VALUE"),
+        (("--target", "y", "--method", "gp-serch"), "unknown method 'gp-serch': did you mean gp-search"),
+        (("--target", "y", "--require", "b = 1"), "unknown column in the constraint"),
+        (("--target", "y", "--space", "no.toml"), "no file no.toml"),
+    ],
+)
+def test_mistakes_are_one_line(tmp_path, words, message):
+    table = tmp_path / "t.csv"
+    pd.DataFrame({"a": [1.5, 2, 3.5, 4, 5, 6], "y": [1, 2, 3, 4, 5, 6]}).to_csv(table, index=False)
+    done = run("propose", table, *words)
+    assert done.exit_code == 2
+    assert message in done.output and "Traceback" not in done.output
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_space_is_written_edited_and_used(tmp_path, small):
+    table, space = tmp_path / "t.csv", tmp_path / "space.toml"
+    small.to_csv(table, index=False)
+    assert run("propose", table, "--target", "yield", "--write-space", space).exit_code == 0
+    text = space.read_text()
+    space.write_text(text.replace("[fix]", '[fix]\nsolvent = "THF"').replace("require = []", 'require = ["temperature <= 40"]'))
+    done = run("propose", table, "--space", space, "--budget", 5, "--method", "random", "--out", tmp_path / "next.xlsx")
+    assert done.exit_code == 0, done.output
+    found = pd.read_excel(tmp_path / "next.xlsx")
+    assert (found.solvent == "THF").all() and (found.temperature <= 40).all() and len(found) == 5
+    assert "required     temperature <= 40" in done.output and "held at THF" in done.output

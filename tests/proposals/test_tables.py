@@ -1,0 +1,215 @@
+"""What the columns of a table are taken to mean, and what happens to its rows: stated rules, and errors with row and column."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bbo.errors import BBOError
+from bbo.proposals import layout as layouts
+from bbo.proposals import reading
+from bbo.proposals.experiments import designs, experiments
+from bbo.space import Category, Letters, Number
+
+
+def cells_of(columns, rows=None):
+    return reading.from_frame(pd.DataFrame(columns), rows)
+
+
+def guessed(**columns):
+    count = len(next(iter(columns.values())))
+    found = layouts.guess(cells_of({**columns, "y": list(range(count))}), "y")
+    return {column.name: column for column in found.columns} | dict(found.constants)
+
+
+@pytest.mark.parametrize(
+    ("values", "meaning"),
+    [
+        ([1.5, 2.25, 7.125, 3.0], Number("x", 1.5, 7.125)),
+        (["1.5", "2.25", " 7.125 ", "3"], Number("x", 1.5, 7.125)),
+        ([1, 2, 5, 9], Number("x", 1, 9, integer=True)),
+        ([10, 20, 40, 30] * 2, Number("x", 10, 40, integer=True, step=10)),
+        ([0.1, 0.3, 0.2, 0.7] * 2, Number("x", 0.1, 0.7, step=0.1)),
+        ([0.1, 0.3, 0.2, 0.7], Number("x", 0.1, 0.7)),
+        ([0.001, 0.01, 0.1, 1.0, 10.0], Number("x", 0.001, 10, log=True)),
+        ([1, 990, 700, 1000, 500], Number("x", 1, 1000, integer=True)),
+        (["THF", "DMSO", "THF", "None"], Category("x", ("DMSO", "None", "THF"))),
+        ([True, False, True, True], Category("x", ("False", "True"))),
+        ([7, 7, 7], 7.0),
+        (["THF"] * 3, "THF"),
+    ],
+)
+def test_columns_are_guessed_by_the_stated_rules(values, meaning):
+    assert guessed(x=values)["x"] == meaning
+
+
+def test_many_texts_of_one_length_are_sequences():
+    rng = np.random.default_rng(0)
+    words = ["".join(rng.choice(list("ACGT"), 8)) for _ in range(60)]
+    assert guessed(x=words)["x"] == Letters("x", 8, "ACGT")
+    for dates in (pd.date_range("2026-01-01", periods=60), [f"run {place:04}" for place in range(60)]):
+        with pytest.raises(BBOError, match="column 'x' holds 60 different texts"):
+            guessed(x=dates)
+    with pytest.raises(BBOError, match=r"column 'x' holds 60 different texts in 60 rows .* --ignore x"):
+        guessed(x=[f"{word}{'A' * place}" for place, word in enumerate(words)])
+
+
+def test_text_in_a_column_of_numbers_is_an_error_with_row_and_column(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,y\n1.5,1\n2.5,2\nabout 3,3\n4.5,4\n")
+    with pytest.raises(BBOError, match=r"row 4, column 'a': 'about 3' is not a number, but 3 other cells"):
+        layouts.guess(reading.read(path), "y")
+    path.write_text('a,y\n1.5,1\n2.5,2\n"3,7",3\n4.5,4\n')
+    with pytest.raises(BBOError, match=r"row 4, column 'a': '3,7' .* written with a point"):
+        layouts.guess(reading.read(path), "y")
+    path.write_text("a,y\n1.5,1\n2.5,high\n3.5,3\n4.5,4\n")
+    cells = reading.read(path)
+    with pytest.raises(BBOError, match="row 3, column 'y': the target 'high' is not a number"):
+        experiments(cells, layouts.guess(cells, "y"))
+
+
+@pytest.mark.parametrize("content", ["a;b;y\n1;x;2\n3;z;4\n", "a\tb\ty\n1\tx\t2\n3\tz\t4\n", "\ufeffa,b,y\n1,x,2\n3,z,4\n"])
+def test_separators_and_byte_order_marks(tmp_path, content):
+    path = tmp_path / "t.csv"
+    path.write_text(content)
+    cells = reading.read(path)
+    assert list(cells.columns) == ["a", "b", "y"] and cells.rows == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("t.csv", "", "is empty"),
+        ("t.csv", "a,y\n", "no rows"),
+        ("t.csv", "a,a,y\n1,2,3\n", "more than one column 'a'"),
+        ("t.csv", "a,y\n1,2\n1,2,3\n", "cannot be read as a table"),
+        ("t.pickle", "", "got '.pickle'"),
+        ("missing.csv", None, "no file"),
+        ("t.parquet", "no", "cannot be read"),
+    ],
+)
+def test_files_that_are_no_tables(tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(BBOError, match=message):
+        reading.read(tmp_path / name)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".parquet", ".xlsx"])
+def test_the_same_table_from_every_format(tmp_path, ending):
+    from bbo.proposals import writing
+
+    pytest.importorskip(reading.ENGINES.get(ending, ("pandas", ""))[0])
+    frame = pd.DataFrame({"a": [1.5, 2.25, 3], "b": ["u", "None", "w"], "y": [1.0, 2.0, np.nan]})
+    writing.write(frame, tmp_path / f"t{ending}")
+    cells = reading.read(tmp_path / f"t{ending}")
+    found = layouts.guess(cells, "y")
+    assert found.columns == (Number("a", 1.5, 3), Category("b", ("None", "u", "w")))
+    assert cells.rows == [2, 3, 4] and cells.columns["y"][2] is None
+
+
+def test_rows_are_left_out_merged_and_averaged_and_it_is_said():
+    cells = cells_of(
+        {
+            "a": [1.1, 2.2, 2.2, 3.3, 3.3, None, 5.5, 6.6, 7.7],
+            "b": ["u", "v", "v", "u", "u", "v", "u", "v", "u"],
+            "y": [1, 2, 2, 3, 5, 6, None, 8, 9],
+        },
+        range(2, 11),
+    )
+    found = experiments(cells, layouts.guess(cells, "y"))
+    assert found.rows == [2, 3, 5, 9, 10]
+    assert found.y.tolist() == [1, 2, 4, 8, 9]
+    assert found.noise == pytest.approx(np.sqrt(2))
+    said = " ".join(found.notes)
+    assert "1 of 9 rows with no y are left out (row 8)" in said
+    assert "1 of 8 rows with an empty cell ('a' 1) are left out (row 7)" in said
+    assert "1 designs come more than once with the same score" in said
+    assert "1 designs were measured more than once (2 rows); their scores are averaged" in said
+
+
+def test_a_column_that_is_mostly_empty_is_an_error():
+    cells = cells_of({"a": [1.5, None, None, None], "b": [1, 2, 3, 4], "y": [1, 2, 3, 4]}, range(2, 6))
+    with pytest.raises(BBOError, match=r"column 'a' most often \(3 rows, first row 3\).*--ignore a"):
+        experiments(cells, layouts.guess(cells, "y"))
+
+
+def test_too_few_designs_are_an_error():
+    cells = cells_of({"a": [1.5, 2, 2, 3], "y": [1, 2, 3, 4]})
+    with pytest.raises(BBOError, match="3 different designs"):
+        experiments(cells, layouts.guess(cells, "y"))
+
+
+def test_a_space_file_is_read_back_as_it_was_written(tmp_path):
+    rng = np.random.default_rng(0)
+    columns = {
+        "a b": rng.random(40).tolist(),
+        'quo"ted': (10 ** rng.uniform(-3, 2, 40)).tolist(),
+        "n": rng.integers(0, 9, 40).tolist(),
+        "s": rng.choice(["x", "y", "z"], 40).tolist(),
+        "seq": ["".join(rng.choice(list("ACGT"), 6)) for _ in range(40)],
+        "same": ["k"] * 40,
+        "empty": [None] * 40,
+        "id": [f"run {j * j}" for j in range(40)],
+        "y": rng.random(40).tolist(),
+    }
+    cells = cells_of(columns)
+    first = layouts.fix(layouts.guess(cells, "y", True, ["id"]), {"s": "y", "a b": 0.5})
+    assert first.ignored == ("id", "empty")
+    path = tmp_path / "space.toml"
+    layouts.write(first, path)
+    again = layouts.read(path, cells)
+    assert {**vars(again), "ignored": set(again.ignored)} == {**vars(first), "ignored": set(first.ignored)}
+    assert layouts.read(path, cells, minimise=False).minimise is False
+
+
+def test_a_space_file_settles_bounds_and_kinds(tmp_path):
+    cells = cells_of({"a": [1.5, 2.5, 9.5, 4, 5, 6], "b": [1, 2, 3, 1, 2, 3], "y": [1, 2, 3, 4, 5, 6]}, range(2, 8))
+    path = tmp_path / "space.toml"
+    path.write_text(
+        'target = "y"\n[columns.a]\nkind = "number"\nlow = 0\nhigh = 8\n[columns.b]\nkind = "category"\noptions = [1, 2, 3, 4]\n'
+    )
+    found = layouts.read(path, cells)
+    assert found.columns == (Number("a", 0, 8), Category("b", ("1", "2", "3", "4")))
+    rows = experiments(cells, found)
+    assert rows.x[:, 1].tolist() == [0, 1, 2, 0, 1, 2]
+    assert any("1 rows lie outside its bounds (row 4); they are learned from" in note for note in rows.notes)
+    path.write_text('target = "y"\n[columns.b]\nkind = "category"\noptions = [1, 2]\n')
+    with pytest.raises(BBOError, match="row 4, column 'b': unknown option of column 'b' '3'"):
+        designs(cells, layouts.read(path, cells))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("target = ", "not valid TOML"),
+        ("targt = 'y'", "unknown entry of .* 'targt': did you mean target"),
+        ("target = 'y'\n[columns.c]\nkind = 'number'", "unknown column of the table 'c'"),
+        ("target = 'y'\n[columns.a]\nkind = 'numbr'", "unknown kind of column 'a'"),
+        ("target = 'y'\n[columns.a]\nkind = 'number'\nlow = 1", "column 'a'.*high"),
+        ("target = 'y'\n[columns.a]\nkind = 'number'\nlow = 3\nhigh = 1", "low below high"),
+        ("target = 'y'\n[columns.a]\nkind = 'category'", "needs 'options'"),
+        ("target = 'y'\n[constraints]\nrequire = 'a = 1'", "a list of texts"),
+        ("target = 'y'\n[fix]\na = 99", "column 'a' is a number from 1.5 to 3.5; got 99"),
+    ],
+)
+def test_bad_space_files(tmp_path, content, message):
+    path = tmp_path / "space.toml"
+    path.write_text(content)
+    with pytest.raises(BBOError, match=message):
+        layouts.read(path, cells_of({"a": [1.5, 2.25, 3.5], "y": [1, 2, 3]}))
+    assert isinstance(path, Path)
+
+
+def test_a_target_that_is_not_there_is_an_error():
+    with pytest.raises(BBOError, match="unknown target column of the table 'yeild': did you mean yield"):
+        layouts.guess(cells_of({"a": [1, 2], "yield": [1, 2]}), "yeild")
+
+
+def test_numbers_can_be_names():
+    cells = cells_of({"a": ["10", "9", "10.5", "9"], "b": [1, 2, 3, 4], "y": [1, 2, 3, 4]})
+    found = layouts.as_categories(layouts.guess(cells, "y"), cells, ["a", "b"])
+    assert found.columns == (Category("a", ("9", "10", "10.5")), Category("b", ("1", "2", "3", "4")))
+    with pytest.raises(BBOError, match="unknown design column 'c'"):
+        layouts.as_categories(found, cells, ["c"])
