@@ -128,13 +128,14 @@ _FACTS: Mapping[str, Mapping[str, tuple[str, Check]]] = {
         "protocol": _COUNT,
     },
     "task": {
-        **dict.fromkeys(("title", "kind", "oracle", "note"), _TEXT),
+        **dict.fromkeys(("title", "kind", "oracle", "note", "family"), _TEXT),
         **dict.fromkeys(("y_min", "y_max", "best_visible", "optimum"), _NO_NUMBER),
         "visible_rows": ("a whole number or null", _or_none(_whole(0))),
         **dict.fromkeys(("saturated", "local"), _FLAG),
     },
     "method": {
-        **dict.fromkeys(("summary", "title", "kind", "preset", "regulariser"), _TEXT),
+        **dict.fromkeys(("summary", "title", "kind", "preset", "regulariser", "paper"), _TEXT),
+        "year": ("a whole number from 0 on", _whole(0)),
         "overrides": ("an object of settings", lambda value: isinstance(value, dict) and _plain(value)),
         "privileged": ("a list of texts", _list(_text)),
         "local": _FLAG,
@@ -142,6 +143,7 @@ _FACTS: Mapping[str, Mapping[str, tuple[str, Check]]] = {
     "provenance": {
         "packages": ("an object of texts", _object(_text)),
         **dict.fromkeys(("commit", "python", "os", "cpu", "finished", "device", "device_name", "command", "cpu_capability"), _TEXT),
+        **dict.fromkeys(("numerics", "fingerprint"), _TEXT),
         "cores": ("a whole number or null", _or_none(_whole(1))),
         "threads": _COUNT,
         "tf32": _FLAG,

@@ -20,6 +20,9 @@ from bbo.space import Space
 if TYPE_CHECKING:
     from bbo.problem import Problem
 
+#: Families of tasks, for tables. A task whose oracle is a model fitted to data is of the family `learned`, whatever its designs are.
+FAMILIES = ("sequences", "materials", "architectures", "robots", "synthetic", "learned")
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -68,6 +71,10 @@ class TaskSpec:
         saturated: 128 uniformly random designs reach 0.9 or more on average at the 100th percentile (results/tasks.md), so the task
             is judged by its median.
         note: what a reader of scores must know (saturation, mislabelled data, ...).
+        family: one of `FAMILIES`; tables are one per family. Empty if not stated (tables say "other").
+
+    Raises:
+        ValueError: `family` is not one of `FAMILIES`.
     """
 
     id: str
@@ -89,6 +96,11 @@ class TaskSpec:
     seconds: float = 0.01
     saturated: bool = False
     note: str = ""
+    family: str = ""
+
+    def __post_init__(self) -> None:
+        if self.family and self.family not in FAMILIES:
+            raise ValueError(f"family of task '{self.id}' must be one of {', '.join(FAMILIES)}; got '{self.family}'")
 
 
 class Task(ABC):

@@ -52,6 +52,7 @@ def control_spec(
         y_min=y_min,
         y_max=optimum,
         oracle="exact",
+        family="synthetic",
         hidden="the upper half of 5000 uniform designs",
         source="botorch.test_functions.synthetic, negated",
         licence="MIT",

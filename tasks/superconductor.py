@@ -44,6 +44,7 @@ class Superconductor(Task):
         y_min=0.00021,
         y_max=185.0,
         oracle="learned",
+        family="learned",
         hidden="rows above the 80th percentile of 21263",
         source="UCI Superconductivity Data (Hamidieh 2018); layout of Design-Bench Superconductor; own random forest",
         licence="CC BY 4.0 (data), MIT (oracle)",

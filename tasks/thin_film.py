@@ -64,6 +64,7 @@ class ThinFilm(Task):
         y_min=0.19838699698448181,
         y_max=1.0,
         oracle="exact",
+        family="materials",
         hidden="the upper 40 % of a pool of 20000 designs (half uniform, half CMA-ES paths)",
         source="transfer-matrix method at normal incidence; pool from tools/build_thin_film.py",
         licence="MIT",

@@ -38,6 +38,7 @@ class UTR(Task):
         y_min=0.0,
         y_max=12.0,
         oracle="learned",
+        family="learned",
         hidden="rows above the 50th percentile of 280000",
         source="Sample et al. 2019 (GSM3130435); layout of Design-Bench UTR; own convolutional network",
         licence="MIT (Design-Bench shards; oracle)",

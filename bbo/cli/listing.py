@@ -13,7 +13,7 @@ from bbo.errors import BBOError
 from bbo.harness import request
 
 COLUMNS = {
-    "tasks": ("id", "version", "kind", "dims", "visible_rows", "oracle", "available", "title"),
+    "tasks": ("id", "version", "family", "kind", "dims", "visible_rows", "oracle", "available", "title"),
     "methods": ("id", "version", "kind", "composable", "needs", "available", "summary"),
     "suites": ("id", "tasks", "methods", "seeds", "cells", "preset", "purpose"),
 }
@@ -54,6 +54,7 @@ def _task(name: str) -> dict[str, Any]:
             "version": "?",
             "title": "",
             "kind": "?",
+            "family": "?",
             "dims": "?",
             "visible_rows": "?",
             "oracle": "?",
@@ -68,6 +69,7 @@ def _task(name: str) -> dict[str, Any]:
         "version": spec.version,
         "title": spec.title,
         "kind": spec.space.kind,
+        "family": spec.family or "other",
         "dims": spec.space.describe(),
         "visible_rows": spec.visible_rows,
         "oracle": spec.oracle,

@@ -98,6 +98,7 @@ def _show_task(task: Task, show_all: bool) -> None:
     why_not = task.unavailable()
     facts: dict[str, Any] = {
         "version": spec.version,
+        "family": spec.family or "other",
         "designs": spec.space.describe(),
         "encoded dimension": spec.space.dim,
         "visible rows": spec.visible_rows,

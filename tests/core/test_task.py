@@ -65,3 +65,9 @@ def test_up_to_compares_in_float32():
     y = np.array([0.1, np.nextafter(np.float32(0.1), np.float32(1)), 0.05], np.float32)
     table = Dataset.up_to(np.arange(3), y, 0.1)
     assert table.x.tolist() == [0, 2]
+
+
+def test_a_family_is_one_of_the_list():
+    assert TaskSpec(id="t", family="robots", **SPEC).family == "robots"
+    with pytest.raises(ValueError, match=r"family of task 't' must be one of sequences, .*; got 'robot'"):
+        TaskSpec(id="t", family="robot", **SPEC)

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from bbo import catalogue, data, registry
 from bbo.cli.listing import command
 from bbo.errors import Unavailable
+from bbo.task import FAMILIES
 
 
 @pytest.fixture
@@ -58,3 +59,7 @@ def test_a_missing_package_is_an_error_with_the_command(monkeypatch):
         task.score(task.spec.space.from_unit(np.zeros((1, 14))))
     with pytest.raises(Unavailable, match=r"offline-bbo\[rna\]"):
         task.visible()
+
+
+def test_every_task_states_its_family(bare):
+    assert {row["family"] for row in listed().values()} <= set(FAMILIES)
