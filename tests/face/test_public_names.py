@@ -33,5 +33,5 @@ def test_every_name_has_a_home_and_no_home_is_left_over():
 
 
 def test_an_unknown_name_says_which_there_are():
-    with pytest.raises(AttributeError, match="public names: .*load_task"):
+    with pytest.raises(AttributeError, match=r"public names: .*load_task"):
         _ = bbo.load_tasks
