@@ -18,7 +18,7 @@ class Counterpart(NamedTuple):
 
 
 _OWN_ORACLE = "the same visible rows and normalisers; the oracle is our own, since the original is no longer available"
-_SIMULATOR = "its simulator and policy cannot be installed any more"
+_SIMULATOR = "its simulator needs MuJoCo of 2020"
 
 DESIGN_BENCH = {
     "TFBind8-Exact-v0": Counterpart("tfbind8", "the same rows, normalisers and oracle"),
@@ -32,9 +32,11 @@ DESIGN_BENCH = {
     ),
     "AntMorphology-Exact-v0": Counterpart("", _SIMULATOR),
     "DKittyMorphology-Exact-v0": Counterpart("", _SIMULATOR),
-    "HopperController-Exact-v0": Counterpart("", "its scores are known to be wrong (issue 8 of design-bench)"),
-    "CIFARNAS-Exact-v0": Counterpart("", "its table is not published; nas-bench-201-cifar10 is another search space"),
-    "ChEMBL_MCHC_CHEMBL3885882_MorganFingerprint-RandomForest-v0": Counterpart("", "its oracle is no longer available"),
+    "HopperController-Exact-v0": Counterpart("", "its oracle has a known error (issue 8 of design-bench)"),
+    "CIFARNAS-Exact-v0": Counterpart("", "its oracle trains networks; nas-bench-201-cifar10 is a table of another search space"),
+    "ChEMBL_MCHC_CHEMBL3885882_MorganFingerprint-RandomForest-v0": Counterpart(
+        "", "the methods of the field all score alike on it (arXiv 2410.11502)"
+    ),
 }
 
 
