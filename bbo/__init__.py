@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bbo.catalogue import load_task, method_ids, task_ids
     from bbo.errors import BBOError
     from bbo.face.methods import ReadyMethod, load_method
-    from bbo.face.results import read_results
+    from bbo.face.results import leaderboard, read_results
     from bbo.face.running import run
     from bbo.problem import Problem
     from bbo.task import Task
@@ -25,6 +25,7 @@ __all__ = [
     "ReadyMethod",
     "Task",
     "__version__",
+    "leaderboard",
     "load_method",
     "load_task",
     "method_ids",
@@ -39,6 +40,7 @@ _HOMES = {
     "Problem": "bbo.problem",
     "ReadyMethod": "bbo.face.methods",
     "Task": "bbo.task",
+    "leaderboard": "bbo.face.results",
     "load_method": "bbo.face.methods",
     "load_task": "bbo.catalogue",
     "method_ids": "bbo.catalogue",

@@ -25,7 +25,9 @@ def plain(app, what, name, obj, options, lines):
     """Our docstrings are plain text with `code`: what reStructuredText would take for markup elsewhere is escaped."""
     for i, line in enumerate(lines):
         parts = re.split(r"(`+[^`]*`+)", line)
-        lines[i] = "".join(part if part.startswith("`") else re.sub(r"([*|])|(?<=\w)(_)(?=\W|$)", r"\\\1\2", part) for part in parts)
+        lines[i] = "".join(
+            part if part.startswith("`") else re.sub(r"([*|])|(?<=\w)(_)(?=\W|$)", r"\\\1\2", part) for part in parts
+        )
 
 
 def setup(app):

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bbo.leaderboard.board.scores import board
-from bbo.leaderboard.board.standings import standings
-from bbo.leaderboard.documents.document import check_percentile
-from bbo.leaderboard.storage import sources
+from bbo.reporting.board.scores import board
+from bbo.reporting.board.standings import standings
+from bbo.reporting.documents.document import check_percentile
+from bbo.reporting.storage import sources
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -25,13 +25,13 @@ def read_results(*paths: str | os.PathLike[str]) -> DataFrame:
 
     Columns: cell (its hash), task, method, seed and the rest of what defines a cell; status ("done" or "failed"); score_100,
     score_80, score_50 (normalised, larger is better; NaN if failed); how the designs are spread; cost; error; warnings; and facts of
-    task, method and machine, as dictionaries. `bbo.leaderboard.storage.cell_table` describes each.
+    task, method and machine, as dictionaries. `bbo.reporting.storage.cell_table` describes each.
 
     Raises:
         BBOError: a path is neither, or holds no cells.
         DamagedCell: a cell is damaged.
     """
-    from bbo.leaderboard.storage.frame import to_frame
+    from bbo.reporting.storage.frame import to_frame
 
     return to_frame(sources.load([Path(path) for path in paths]))
 
@@ -53,7 +53,7 @@ def leaderboard(results: DataFrame, percentile: int = 100) -> DataFrame:
     """
     from pandas import DataFrame, Index
 
-    from bbo.leaderboard.storage.frame import from_frame
+    from bbo.reporting.storage.frame import from_frame
 
     check_percentile(percentile)
     found = from_frame(results)

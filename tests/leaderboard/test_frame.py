@@ -5,9 +5,9 @@ import pytest
 
 from bbo.errors import BBOError
 from bbo.face.results import leaderboard
-from bbo.leaderboard.storage.frame import from_frame, to_frame
-from bbo.leaderboard.storage.sources import Results
-from bbo.leaderboard.storage.unsuitable import Unsuitable
+from bbo.reporting.storage.frame import from_frame, to_frame
+from bbo.reporting.storage.sources import Results
+from bbo.reporting.storage.unsuitable import Unsuitable
 
 
 @pytest.fixture

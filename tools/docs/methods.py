@@ -8,7 +8,7 @@ from typing import Any
 from bbo import catalogue
 from bbo.catalogue import LoadedMethod
 from bbo.cli import cards
-from bbo.leaderboard.documents.published import Published, scores
+from bbo.reporting.documents.published import Published, scores
 from bbo.settings import Setting, declared
 from bbo.surrogates.sharpness import PUBLISHED
 from bbo.surrogates.training import TrainingSettings
@@ -39,7 +39,13 @@ def index(methods: list[LoadedMethod]) -> str:
     for method in methods:
         spec = method.spec
         lines.append(f"| [{method.id}]({method.id}.md) | {spec.kind} | {spec.paper} | {', '.join(spec.spaces)} |")
-    lines += ["", "## Surrogate training", "", "Settings of every method that trains its surrogate by `bbo.surrogates.training`.", ""]
+    lines += [
+        "",
+        "## Surrogate training",
+        "",
+        "Settings of every method that trains its surrogate by `bbo.surrogates.training`.",
+        "",
+    ]
     lines += [*table(list(SHARED.values())), "", "```{toctree}", ":hidden:", "", *(method.id for method in methods), "```"]
     return INTRODUCTION + "\n".join(lines) + "\n"
 
@@ -47,7 +53,18 @@ def index(methods: list[LoadedMethod]) -> str:
 def page(method: LoadedMethod) -> str:
     """One method."""
     spec = method.spec
-    lines = [f"# {method.id}", "", f"**{spec.title}**", "", inspect.getdoc(method.cls) or "", "", "## Facts", "", "| | |", "|---|---|"]
+    lines = [
+        f"# {method.id}",
+        "",
+        f"**{spec.title}**",
+        "",
+        inspect.getdoc(method.cls) or "",
+        "",
+        "## Facts",
+        "",
+        "| | |",
+        "|---|---|",
+    ]
     lines += [f"| {name} | {cell(value)} |" for name, value in cards.of_method(method).items()]
     presets = {name: changes for name, changes in method.presets().items() if changes}
     if presets:
@@ -105,4 +122,3 @@ def best_known(method: str) -> list[str]:
 def figure(score: Published) -> str:
     spread = "" if score.std is None else f" ± {score.std:.3f}"
     return f"{score.mean:.3f}{spread} ({score.source.partition(',')[0]})"
-

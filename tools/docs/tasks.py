@@ -29,7 +29,9 @@ def pages(out: Path) -> dict[str, str]:
     lines = ["| task | designs | visible rows | oracle | title |", "|---|---|---|---|---|"]
     for task in tasks:
         spec = task.spec
-        lines.append(f"| [{spec.id}]({spec.id}.md) | {spec.space.describe()} | {spec.visible_rows} | {spec.oracle} | {spec.title} |")
+        lines.append(
+            f"| [{spec.id}]({spec.id}.md) | {spec.space.describe()} | {spec.visible_rows} | {spec.oracle} | {spec.title} |"
+        )
     lines += ["", "```{toctree}", ":hidden:", "", *(task.spec.id for task in tasks), "```"]
     floors = floor_rows((ROOT / "results" / "tasks.md").read_text(encoding="utf-8"))
     found = {"tasks/index.md": INTRODUCTION + "\n".join(lines) + "\n"}
@@ -46,7 +48,14 @@ def page(task: Task, floors: dict[str, str], picture: str) -> str:
     facts = {name: value for name, value in cards.of_task(task).items() if name != "available"}
     lines += [f"| {name} | {value.replace('|', chr(92) + '|')} |" for name, value in facts.items()]
     if floors:
-        lines += ["", "## Floors", "", f"| {' | '.join(floors)} |", f"|{'---|' * len(floors)}", f"| {' | '.join(floors.values())} |"]
+        lines += [
+            "",
+            "## Floors",
+            "",
+            f"| {' | '.join(floors)} |",
+            f"|{'---|' * len(floors)}",
+            f"| {' | '.join(floors.values())} |",
+        ]
     lines += ["", "## Scores", ""]
     lines += [f"![Histogram of normalized scores]({spec.id}.svg)", "", picture] if picture.startswith("Histogram") else [picture]
     if variants := task.variants():

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bbo.errors import BBOError
-from bbo.leaderboard.storage import cell_table, parquet, unsuitable
-from bbo.leaderboard.storage.unsuitable import Unsuitable
 from bbo.record import Outcome, Record, Trace, folders, read_cell, read_outcome, read_trace
+from bbo.reporting.storage import cell_table, parquet, unsuitable
+from bbo.reporting.storage.unsuitable import Unsuitable
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bbo.leaderboard.board.scores import CHANCE, UNCHANGED
-from bbo.leaderboard.board.statistics import FEWEST_SEEDS
+from bbo.reporting.board.scores import CHANCE, UNCHANGED
+from bbo.reporting.board.statistics import FEWEST_SEEDS
 
 #: In alphabetical order.
 WORDS = {

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from bbo.errors import BBOError, unknown
-from bbo.leaderboard.board import statistics
-from bbo.leaderboard.board.scores import Board, Row
-from bbo.leaderboard.board.statistics import Estimate
-from bbo.leaderboard.documents import footer, marks
-from bbo.leaderboard.documents.changes import RELEVANT, paired_scores
-from bbo.leaderboard.documents.document import ABSENT, Document, Item, Table, check_percentile, interval, spread
+from bbo.reporting.board import statistics
+from bbo.reporting.board.scores import Board, Row
+from bbo.reporting.board.statistics import Estimate
+from bbo.reporting.documents import footer, marks
+from bbo.reporting.documents.changes import RELEVANT, paired_scores
+from bbo.reporting.documents.document import ABSENT, Document, Item, Table, check_percentile, interval, spread
 
 
 def reference(board: Board, name: str) -> Row:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bbo.leaderboard.board.metrics import DESIGNS_AND_COST, METRICS, above_chance
-from bbo.leaderboard.board.scores import Board, Column, Row
-from bbo.leaderboard.documents import marks
-from bbo.leaderboard.documents.document import Item, Table, failures, number, spread
-from bbo.leaderboard.documents.leaderboard import against_chance
 from bbo.protocol import PERCENTILES
+from bbo.reporting.board.metrics import DESIGNS_AND_COST, METRICS, above_chance
+from bbo.reporting.board.scores import Board, Column, Row
+from bbo.reporting.documents import marks
+from bbo.reporting.documents.document import Item, Table, failures, number, spread
+from bbo.reporting.documents.leaderboard import against_chance
 
 
 @dataclass(frozen=True)

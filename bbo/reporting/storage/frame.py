@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 
 from bbo.errors import BBOError
-from bbo.leaderboard.storage import cell_table
-from bbo.leaderboard.storage.sources import Results
-from bbo.leaderboard.storage.unsuitable import Unsuitable
+from bbo.reporting.storage import cell_table
+from bbo.reporting.storage.sources import Results
+from bbo.reporting.storage.unsuitable import Unsuitable
 
 #: Where `frame.attrs` keeps the pairs.
 NOT_APPLICABLE = "bbo not applicable"

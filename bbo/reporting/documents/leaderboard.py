@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from bbo.errors import unknown
-from bbo.leaderboard.board import statistics
-from bbo.leaderboard.board.metrics import DESIGNS_AND_COST, METRICS, Metric
-from bbo.leaderboard.board.scores import CHANCE, Board, Column, Entry, Row
-from bbo.leaderboard.board.standings import Standing, grouping, standings
-from bbo.leaderboard.documents import footer, marks
-from bbo.leaderboard.documents.document import (
+from bbo.reporting.board import statistics
+from bbo.reporting.board.metrics import DESIGNS_AND_COST, METRICS, Metric
+from bbo.reporting.board.scores import CHANCE, Board, Column, Entry, Row
+from bbo.reporting.board.standings import Standing, grouping, standings
+from bbo.reporting.documents import footer, marks
+from bbo.reporting.documents.document import (
     ABSENT,
     NOT_APPLICABLE,
     Document,

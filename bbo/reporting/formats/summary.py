@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bbo.leaderboard.board.metrics import DESIGNS_AND_COST, METRICS, above_chance
-from bbo.leaderboard.board.scores import Board, Column, Row
-from bbo.leaderboard.documents.document import printable
-from bbo.leaderboard.documents.leaderboard import against_chance
-from bbo.leaderboard.storage.cell_table import NOT_APPLICABLE, inert
+from bbo.reporting.board.metrics import DESIGNS_AND_COST, METRICS, above_chance
+from bbo.reporting.board.scores import Board, Column, Row
+from bbo.reporting.documents.document import printable
+from bbo.reporting.documents.leaderboard import against_chance
+from bbo.reporting.storage.cell_table import NOT_APPLICABLE, inert
 
 
 def rows(board: Board, percentiles: Sequence[int]) -> list[dict[str, object]]:

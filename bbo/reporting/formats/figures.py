@@ -17,14 +17,14 @@ from matplotlib.figure import Figure
 from scipy import ndimage
 
 from bbo import files
-from bbo.leaderboard.board import statistics
-from bbo.leaderboard.board.scores import Board, Column
-from bbo.leaderboard.board.standings import grouping, runs
-from bbo.leaderboard.documents.details import slug
-from bbo.leaderboard.documents.document import check_percentile, printable
-from bbo.leaderboard.formats.colours import GREY, Style, styles
-from bbo.leaderboard.storage.sources import Results
 from bbo.record import Trace
+from bbo.reporting.board import statistics
+from bbo.reporting.board.scores import Board, Column
+from bbo.reporting.board.standings import grouping, runs
+from bbo.reporting.documents.details import slug
+from bbo.reporting.documents.document import check_percentile, printable
+from bbo.reporting.formats.colours import GREY, Style, styles
+from bbo.reporting.storage.sources import Results
 
 #: Text and axes: black in files; on a page this very value becomes `currentColor`, so that figures follow light and dark.
 INK = "#010203"

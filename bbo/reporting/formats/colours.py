@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from bbo.leaderboard.board.scores import Board, Row
+from bbo.reporting.board.scores import Board, Row
 
 COLOURS = ("#0F96FF", "#E17800", "#969678", "#C378B4", "#782DFF", "#D2002D", "#B400B4")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from bbo.leaderboard.board import statistics
-from bbo.leaderboard.board.metrics import above_chance
-from bbo.leaderboard.board.scores import CHANCE, Board, Column, Row
-from bbo.leaderboard.board.statistics import Estimate
+from bbo.reporting.board import statistics
+from bbo.reporting.board.metrics import above_chance
+from bbo.reporting.board.scores import CHANCE, Board, Column, Row
+from bbo.reporting.board.statistics import Estimate
 
 TESTS = ("nemenyi", "holm")
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bbo.leaderboard.board import statistics
-from bbo.leaderboard.board.scores import Board, Column, Entry
+from bbo.reporting.board import statistics
+from bbo.reporting.board.scores import Board, Column, Entry
 
 Values = Callable[[Board, Column, Entry, int], np.ndarray]
 

@@ -35,9 +35,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bbo.errors import BBOError
-from bbo.leaderboard.storage.unsuitable import Unsuitable
 from bbo.protocol import PERCENTILES
 from bbo.record import NAMES, CellSpec, Record
+from bbo.reporting.storage.unsuitable import Unsuitable
 
 SCHEMA = 2
 SPEC = ("task", "task_version", "data_hash", "method", "method_version", "config", "seed", "budget", "protocol")

@@ -24,9 +24,9 @@ from importlib.resources import files
 import numpy as np
 from scipy import stats
 
-from bbo.leaderboard.board import statistics
-from bbo.leaderboard.board.scores import UNCHANGED, Board, Column, Entry, Row
-from bbo.leaderboard.documents.document import ABSENT, Document, Item, Table, check_percentile, decimal, spread
+from bbo.reporting.board import statistics
+from bbo.reporting.board.scores import UNCHANGED, Board, Column, Entry, Row
+from bbo.reporting.documents.document import ABSENT, Document, Item, Table, check_percentile, decimal, spread
 
 #: Half a unit of the last digit that sources print.
 ROUNDING = 0.0005
@@ -55,7 +55,7 @@ class Published:
 @cache
 def scores() -> tuple[Published, ...]:
     """All published scores, in the order of the file."""
-    text = (files("bbo.leaderboard") / "data" / "published_scores.csv").read_text(encoding="utf-8")
+    text = (files("bbo.reporting") / "data" / "published_scores.csv").read_text(encoding="utf-8")
     return tuple(
         Published(
             **{name: row[name] for name in ("task", "method", "name", "oracle", "not_comparable", "note", "source")},

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bbo.leaderboard.board import statistics
-from bbo.leaderboard.board.scores import Board, Column, Entry, Row
-from bbo.leaderboard.board.statistics import Estimate
-from bbo.leaderboard.documents import footer
-from bbo.leaderboard.documents.document import ABSENT, Document, Item, Table, check_percentile, failures, interval, spread
+from bbo.reporting.board import statistics
+from bbo.reporting.board.scores import Board, Column, Entry, Row
+from bbo.reporting.board.statistics import Estimate
+from bbo.reporting.documents import footer
+from bbo.reporting.documents.document import ABSENT, Document, Item, Table, check_percentile, failures, interval, spread
 
 #: Verdicts, in the order of the summary.
 VERDICTS = (

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bbo.leaderboard.board.scores import Board, Column, Entry, Row, preset_family, setting_text
 from bbo.record import Record
+from bbo.reporting.board.scores import Board, Column, Entry, Row, preset_family, setting_text
 
 #: Share of repeated designs from which a row is marked; different warnings shown of an entry; characters of a footnote.
 MANY, WARNINGS, LONGEST = 0.5, 3, 200

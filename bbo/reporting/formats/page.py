@@ -8,11 +8,11 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from bbo.leaderboard.board.scores import Board, Column, Row
-from bbo.leaderboard.documents import details, glossary
-from bbo.leaderboard.documents.document import LEGEND, Document, check_percentile, cleaned
-from bbo.leaderboard.formats import figures
-from bbo.leaderboard.storage.sources import Results
+from bbo.reporting.board.scores import Board, Column, Row
+from bbo.reporting.documents import details, glossary
+from bbo.reporting.documents.document import LEGEND, Document, check_percentile, cleaned
+from bbo.reporting.formats import figures
+from bbo.reporting.storage.sources import Results
 
 
 def render(
@@ -26,7 +26,7 @@ def render(
 ) -> str:
     """The page of a document's tables, with figures, a page for every task and method, and published scores if they are given."""
     environment = Environment(
-        loader=PackageLoader("bbo.leaderboard"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("bbo.reporting"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     percentiles = check_percentile(percentile)
     leading = percentiles[0]

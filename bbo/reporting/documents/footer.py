@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from bbo.leaderboard.board.scores import CHANCE, UNCHANGED, Board, Column
-from bbo.leaderboard.documents.document import ABSENT, NOT_APPLICABLE
+from bbo.reporting.board.scores import CHANCE, UNCHANGED, Board, Column
+from bbo.reporting.documents.document import ABSENT, NOT_APPLICABLE
 
 #: Where the terms of tables are explained.
 WORDS = "Terms: docs/glossary.md explains those of this page."

@@ -1,6 +1,6 @@
 """Results as Parquet: one file with a row per cell, and beside it one with a row per design. Exports of the cells, never their source.
 
-`NAME.parquet` has the columns of `bbo.leaderboard.storage.cell_table`. `NAME.designs.parquet` has
+`NAME.parquet` has the columns of `bbo.reporting.storage.cell_table`. `NAME.designs.parquet` has
 
 | column | type | meaning |
 | --- | --- | --- |
@@ -24,9 +24,9 @@ import numpy as np
 
 from bbo import files
 from bbo.errors import BBOError, Unavailable
-from bbo.leaderboard.storage import cell_table
-from bbo.leaderboard.storage.unsuitable import Unsuitable
 from bbo.record import Outcome, Record
+from bbo.reporting.storage import cell_table
+from bbo.reporting.storage.unsuitable import Unsuitable
 
 
 def _arrow() -> tuple[Any, Any]:

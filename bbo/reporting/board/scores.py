@@ -23,9 +23,9 @@ import numpy as np
 from scipy.stats import rankdata
 
 from bbo.errors import BBOError
-from bbo.leaderboard.storage.unsuitable import Unsuitable
 from bbo.protocol import PERCENTILES
 from bbo.record import Record
+from bbo.reporting.storage.unsuitable import Unsuitable
 
 #: The only methods that the leaderboard knows by name. Scores above chance are measured from the first, uniform designs that saw no
 #: data; the second returns the best visible designs, unchanged, so that its score is a fact of the task.

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bbo.errors import BBOError
-from bbo.leaderboard.board.scores import Entry
-from bbo.leaderboard.board.statistics import Estimate
 from bbo.protocol import PERCENTILES
+from bbo.reporting.board.scores import Entry
+from bbo.reporting.board.statistics import Estimate
 from bbo.text import clean
 
 #: Percentiles shown by default: the one that papers report, and one that chance does not raise.

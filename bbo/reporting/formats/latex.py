@@ -6,7 +6,7 @@ Needs the packages booktabs, xcolor and graphicx.
 
 from __future__ import annotations
 
-from bbo.leaderboard.documents.document import LEGEND, Document, Item, Table, in_parts, printable
+from bbo.reporting.documents.document import LEGEND, Document, Item, Table, in_parts, printable
 
 PREAMBLE = r"""\documentclass{article}
 \usepackage[utf8]{inputenc}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bbo.leaderboard.documents.document import LEGEND, Document, Item, Table, in_parts, printable
+from bbo.reporting.documents.document import LEGEND, Document, Item, Table, in_parts, printable
 
 
 def render(document: Document) -> str:

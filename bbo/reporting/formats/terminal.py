@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from bbo.leaderboard.documents.document import LEGEND, Document, Item, Table, printable
+from bbo.reporting.documents.document import LEGEND, Document, Item, Table, printable
 
 STYLES = {"best": "bold", "changed": "bold", "second": "underline", "chance": "dim", "failed": "red"}
 
