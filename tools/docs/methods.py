@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import inspect
+from functools import cache
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from bbo import catalogue
 from bbo.catalogue import LoadedMethod
 from bbo.cli import cards
+from bbo.record import Record
 from bbo.reporting.documents.published import Published, scores
+from bbo.reporting.storage import sources
 from bbo.settings import Setting, declared
 from bbo.surrogates.sharpness import PUBLISHED
 from bbo.surrogates.training import TrainingSettings
 
+ROOT = Path(__file__).parents[2]
 #: Settings that many methods inherit; shown once, in the index.
 SHARED = declared(TrainingSettings, "")
 INTRODUCTION = f"""# Methods
@@ -79,6 +86,9 @@ def page(method: LoadedMethod) -> str:
         others = {name: method.settings()[name].default for name, one in SHARED.items() if default_differs(method, one)}
         changes = f", with {changed(others)}." if others else "."
         lines += ["", "And those of [surrogate training](index.md#surrogate-training)" + changes]
+    if found := measured(method.id):
+        head = ["| task | preset | seeds | 100th percentile | 50th percentile | seconds a cell |", "|---|---|---|---|---|---|"]
+        lines += ["", "## Measured scores", "", "From the [committed results](../results/README.md).", "", *head, *found]
     if found := best_known(method.id):
         lines += ["", "## Published scores", "", *(f"- {one}" for one in found)]
     return "\n".join(lines) + "\n"
@@ -87,6 +97,28 @@ def page(method: LoadedMethod) -> str:
 def cell(text: str) -> str:
     """A text in a cell of a table."""
     return text.replace("|", chr(92) + "|")
+
+
+@cache
+def committed() -> tuple[Record, ...]:
+    """Every done cell of the tables in results/."""
+    return tuple(r for r in sources.load(sorted((ROOT / "results").glob("*.csv"))).records if r.done)
+
+
+def measured(method: str) -> list[str]:
+    """Rows of a table: the method's mean scores in the committed results, at unchanged presets."""
+    groups: dict[tuple[str, str, str], list[Record]] = {}
+    for record in committed():
+        if record.spec.method == method and not record.method.get("overrides"):
+            key = (record.spec.task, str(record.method.get("preset", "")), record.spec.method_version)
+            groups.setdefault(key, []).append(record)
+    rows = []
+    for (task, preset, _), records in sorted(groups.items()):
+        columns = [np.array([r.percentiles[p] for r in records]) for p in ("100", "50")]
+        seconds = np.mean([r.cost["wall_seconds"] for r in records])
+        figures = " | ".join(f"{s.mean():.3f} ± {s.std():.3f}" for s in columns)
+        rows.append(f"| {task} | {preset} | {len(records)} | {figures} | {seconds:.1f} |")
+    return rows
 
 
 def default_differs(method: LoadedMethod, shared: Setting) -> bool:
