@@ -54,7 +54,7 @@ lint: env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m mypy
-	rm -rf build/lint && $(BIN)/python -m pip install -q --no-deps --no-build-isolation --target build/lint .
+	rm -rf build/lint build/lib && $(BIN)/python -m pip install -q --no-deps --no-build-isolation --target build/lint .
 	cd build/lint && ../../$(BIN)/lint-imports --config ../../pyproject.toml --no-cache
 
 check: lint test

@@ -29,7 +29,9 @@ def collect() -> None:
     for name in TOP:
         write(Path(name), (ROOT / name).read_text(encoding="utf-8").replace("](docs/", "]("))
     for path in sorted((ROOT / "results").rglob("*.md")):
-        write(path.relative_to(ROOT), re.sub(r"\]\(((?:\.\./)+)docs/", r"](\1", path.read_text(encoding="utf-8")))
+        text = re.sub(r"\]\(((?:\.\./)+)docs/", r"](\1", path.read_text(encoding="utf-8"))
+        # The first page of the results leads to the others, which therefore need no place in the menu.
+        write(path.relative_to(ROOT), text if path == ROOT / "results" / "README.md" else f"---\norphan: true\n---\n\n{text}")
 
 
 def write(path: Path, text: str) -> None:

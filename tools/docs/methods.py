@@ -25,10 +25,10 @@ SHARED = declared(TrainingSettings, "")
 INTRODUCTION = f"""# Methods
 
 Every page is made from the method's own declarations; `bbo show METHOD` prints the same. A setting is changed by
-`--set METHOD.SETTING=VALUE`. Where a method is composable, `METHOD+NAME` trains its surrogate with a sharpness regularizer:
+`--set METHOD.SETTING=VALUE`. Where a method is composable, `METHOD+NAME` trains its surrogate with a sharpness regulariser:
 {", ".join(PUBLISHED)}.
 
-Published scores are normalized means at the 100th percentile, as their sources print them, on tasks of this catalogue. Their tables,
+Published scores are normalised means at the 100th percentile, as their sources print them, on tasks of this catalogue. Their tables,
 oracles and budgets may differ from ours; `bbo report --published` says where.
 
 """

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 DRAWN = 5000
 INTRODUCTION = """# Tasks
 
-Every page is made from the task's own declaration; `bbo show TASK` prints the same. A score is normalized by the task's constants y_min
+Every page is made from the task's own declaration; `bbo show TASK` prints the same. A score is normalised by the task's constants y_min
 and y_max, and larger is better. [Floors](../results/tasks.md) are what you get with no method.
 
 """
@@ -57,7 +57,7 @@ def page(task: Task, floors: dict[str, str], picture: str) -> str:
             f"| {' | '.join(floors.values())} |",
         ]
     lines += ["", "## Scores", ""]
-    lines += [f"![Histogram of normalized scores]({spec.id}.svg)", "", picture] if picture.startswith("Histogram") else [picture]
+    lines += [f"![Histogram of normalised scores]({spec.id}.svg)", "", picture] if picture.startswith("Histogram") else [picture]
     if variants := task.variants():
         shown = ", ".join(f"`{name}`" for name in variants[:8])
         more = f" and {len(variants) - 8} more (`bbo show {spec.id} --all`)" if len(variants) > 8 else ""
@@ -83,15 +83,15 @@ def draw(task: Task, path: Path) -> str:
     bins = np.linspace(low, high, 61)
     axes.hist(shown, bins, weights=np.full(len(shown), 1 / len(shown)), alpha=0.6, color="C0", label="visible")
     axes.hist(other, bins, weights=np.full(len(other), 1 / len(other)), alpha=0.6, color="C1", label=words)
-    axes.set(xlabel="normalized score", ylabel="share of the rows")
+    axes.set(xlabel="normalised score", ylabel="share of the rows")
     axes.legend(frameon=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Date": None})
-    return f"Histogram of the normalized scores: visible rows, and {words}."
+    return f"Histogram of the normalised scores: visible rows, and {words}."
 
 
 def scores(task: Task) -> tuple[np.ndarray, np.ndarray, str]:
-    """Normalized scores of the visible rows, and of others: hidden rows where there is a table of them, else uniform designs."""
+    """Normalised scores of the visible rows, and of others: hidden rows where there is a table of them, else uniform designs."""
     visible = task.normalise(task.visible().y)
     if isinstance(task, TableTask):
         table = task.table()

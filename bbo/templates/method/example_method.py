@@ -34,7 +34,7 @@ class ExampleMethod(Method):
     # under a minute a cell on two cores, `smoke` under a second, for tests.
     presets: ClassVar = {"paper": {}, "fast": {}, "smoke": {"parents": 64}}
 
-    # Each setting with its default, a description, and the values it takes: `--set example-method.parents=50` is checked against these.
+    # Each setting with its default, a description, and the values it takes: `--set ExampleMethod.parents=50` is checked against these.
     parents: int = setting(256, "best visible designs that are recombined", low=1)
 
     def propose(self, problem: Problem) -> Tensor:
