@@ -17,6 +17,8 @@ from tools.docs import methods, tasks
 
 ROOT = Path(__file__).parents[2]
 SOURCE, SITE = ROOT / "build" / "docs" / "source", ROOT / "build" / "docs" / "html"
+#: Where the index lists pages of docs/ that it does not name.
+LAST_GUIDE = "\nreading"
 #: Pages at the root that are part of the site.
 TOP = ("ARCHITECTURE.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md")
 
@@ -26,6 +28,9 @@ def collect() -> None:
     shutil.rmtree(SOURCE.parent, ignore_errors=True)
     for path in sorted((ROOT / "docs").rglob("*.md")):
         write(path.relative_to(ROOT / "docs"), path.read_text(encoding="utf-8").replace("](../", "]("))
+    index = (SOURCE / "index.md").read_text(encoding="utf-8")
+    others = [path.stem for path in sorted((ROOT / "docs").glob("*.md")) if path.stem != "index" and f"\n{path.stem}\n" not in index]
+    write(Path("index.md"), index.replace(LAST_GUIDE, "\n".join([LAST_GUIDE, *others]), 1))
     for name in TOP:
         write(Path(name), (ROOT / name).read_text(encoding="utf-8").replace("](docs/", "]("))
     for path in sorted((ROOT / "results").rglob("*.md")):
