@@ -29,7 +29,9 @@ def collect() -> None:
     for path in sorted((ROOT / "docs").rglob("*.md")):
         write(path.relative_to(ROOT / "docs"), path.read_text(encoding="utf-8").replace("](../", "]("))
     index = (SOURCE / "index.md").read_text(encoding="utf-8")
-    others = [path.stem for path in sorted((ROOT / "docs").glob("*.md")) if path.stem != "index" and f"\n{path.stem}\n" not in index]
+    others = [
+        path.stem for path in sorted((ROOT / "docs").glob("*.md")) if path.stem != "index" and f"\n{path.stem}\n" not in index
+    ]
     write(Path("index.md"), index.replace(LAST_GUIDE, "\n".join([LAST_GUIDE, *others]), 1))
     for name in TOP:
         write(Path(name), (ROOT / name).read_text(encoding="utf-8").replace("](docs/", "]("))

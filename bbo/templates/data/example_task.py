@@ -68,6 +68,7 @@ class ExampleTask(Task):
         hidden="rows above the 80th percentile",
         source="made up for this template",
         licence="MIT",
+        family="learned",  # the oracle is a fitted model; tables group such tasks
         note="the oracle is kernel regression on all rows; say here how well it predicts rows left out",
     )
 

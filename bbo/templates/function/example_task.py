@@ -31,6 +31,7 @@ class ExampleTask(Task):
         hidden="the better fifth of 2500 uniform designs",
         source="made up for this template",
         licence="MIT",
+        family="synthetic",  # sequences, materials, architectures, robots, synthetic or learned; tables group tasks by it
         optimum=1.0,  # leave it out where it is not known
     )
 

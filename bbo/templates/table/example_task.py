@@ -53,6 +53,7 @@ class ExampleTask(TableTask):
         hidden="rows above the 50th percentile",
         source="made up for this template",
         licence="MIT",
+        family="materials",  # sequences, materials, architectures, robots, synthetic or learned; tables group tasks by it
         optimum=66.0,
     )
 

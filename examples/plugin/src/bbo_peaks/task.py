@@ -25,6 +25,7 @@ class TwoPeaks(Task):
         hidden="the better fifth of 2000 uniform designs",
         source="made up for this example",
         licence="MIT",
+        family="synthetic",
         optimum=1.0,
     )
 
