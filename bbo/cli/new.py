@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from importlib.resources import files as resources
 from pathlib import Path
 
@@ -68,6 +69,8 @@ def _write(name: str, to: Path, kind: str, example: str) -> tuple[Path, str]:
     """Write the files of a template under a name; the path of its module, and the name of its class."""
     if not NAME.fullmatch(name):
         raise BBOError(f"a name is lower-case words with dashes, like my-{example.partition('-')[2]}; got '{name}'")
+    if _module(name) in sys.stdlib_module_names:
+        raise BBOError(f"{_module(name)}.py would hide Python's own module of this name; choose another name than '{name}'")
     named = {example: name, _module(example): _module(name), _class(example): _class(name)}
     template = resources("bbo") / "templates"
     sources = [*(template / kind).iterdir(), *(file for file in template.iterdir() if file.name.endswith(f"{_module(example)}.py"))]
@@ -79,7 +82,6 @@ def _write(name: str, to: Path, kind: str, example: str) -> tuple[Path, str]:
         texts[to / file] = text
     if there := [str(path) for path in texts if path.exists()]:
         raise BBOError(f"{', '.join(there)} is there already; choose another name, or another folder with --to")
-    to.mkdir(parents=True, exist_ok=True)
     for path, text in texts.items():
         files.write(path, text)
         click.echo(f"wrote {path}")

@@ -47,3 +47,7 @@ def test_nothing_is_overwritten_and_names_are_checked(tmp_path):
     assert (tmp_path / "mine.py").read_text() == "changed"
     odd = new("task", "My_Task", "--to", tmp_path)
     assert odd.exit_code == 2 and "lower-case words with dashes, like my-task; got 'My_Task'" in odd.output
+    hiding = new("method", "random", "--to", tmp_path)
+    assert hiding.exit_code == 2 and "would hide Python's own module" in hiding.output
+    nowhere = new("method", "other", "--to", tmp_path / "mine.py" / "below")
+    assert nowhere.exit_code == 2 and "cannot write" in nowhere.output
