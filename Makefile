@@ -1,5 +1,6 @@
 # make bench: from a fresh clone to a leaderboard.  make test: the tests.  make check: tests and the quality gate.
 # make drill: the slow tests of the harness.  make numerics: the numerical tests as on another CPU.
+# make docs: the documentation, as build/docs/html/index.html.
 # make lowest: the core tests and one small run with the lowest versions that pyproject.toml allows.
 PYTHON ?= python3
 JOBS ?= 2
@@ -7,7 +8,7 @@ OUT ?= runs/quick
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: bench test numerics drill lowest lint check env clean
+.PHONY: bench test docs numerics drill lowest lint check env clean
 
 bench: env
 	$(BIN)/bbo run --suite quick --jobs $(JOBS) --out $(OUT)
@@ -31,6 +32,10 @@ numerics: env
 drill: env
 	$(BIN)/python -m pytest -m slow tests/harness -n $(JOBS) --dist loadgroup
 
+# Warnings are errors. With BBO_DATA_DIR, tasks that need data files get their histograms too.
+docs: env
+	$(BIN)/python -m tools.docs
+
 # Its environment, .venv-lowest, is made from constraints-lowest.txt; torch is the tested one, as that file explains.
 lowest: .venv-lowest/.ready
 	.venv-lowest/bin/python -m pytest -q tests/core -n $(JOBS)
@@ -49,7 +54,7 @@ lint: env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m mypy
-	rm -rf build/lint && $(BIN)/python -m pip install -q --no-deps --no-build-isolation --target build/lint .
+	rm -rf build/lint build/lib && $(BIN)/python -m pip install -q --no-deps --no-build-isolation --target build/lint .
 	cd build/lint && ../../$(BIN)/lint-imports --config ../../pyproject.toml --no-cache
 
 check: lint test

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from bbo import local, registry, versions
-from bbo.errors import BBOError, Unavailable, unknown
+from bbo.compat import names
+from bbo.errors import BBOError, Unavailable, UnknownName, unknown
 from bbo.method import Method, MethodSpec
 from bbo.settings import Preset, Setting, declared, presets_of, resolve
 from bbo.space import Space
@@ -185,8 +186,11 @@ def is_task(reference: str) -> bool:
     method, _ = _parts(reference)
     if local.is_local(method):
         return issubclass(local.load(method), Task)
-    if reference.partition(":")[0] in task_ids():
+    name = reference.partition(":")[0]
+    if name in task_ids():
         return True
+    if said := names.elsewhere(name):
+        raise UnknownName(said)
     if method in _listed():
         return False
     raise unknown("task or method", reference, [*task_ids(), *method_ids()], "see: bbo list tasks, bbo list methods")
@@ -240,6 +244,8 @@ def load_task(reference: str) -> Task:
         return _made(cls, reference)
     name, _, variant = reference.partition(":")
     if name not in task_ids():
+        if said := names.elsewhere(name):
+            raise UnknownName(said)
         raise unknown("task", name, task_ids(), "see: bbo list tasks")
     cls = registry.own_tasks().get(name) or _loaded(_points(TASKS)[name].load, reference)
     if not variant:

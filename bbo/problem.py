@@ -53,12 +53,15 @@ class Problem:
         privileged: Mapping[str, float] | None = None,
         listener: ProgressListener | None = None,
         shelf: Shelf | None = None,
+        origin: tuple[str, int] | None = None,
     ) -> None:
         self.x, self.y, self.space, self.budget, self.generator = x, y, space, budget, generator
         self.device = x.device
         self._privileged = privileged or {}  # not copied: the harness answers and records every look-up
         self._listener = listener
         self._shelf = shelf
+        #: Id of its task and seed number, for whoever runs a method on it (`bbo.load_method`); None in the harness's processes.
+        self.origin = origin
         self.privileged_used: list[str] = []
         self.notes: dict[str, Any] = {}
         self._encoded: dict[bool, Encoded] = {}
@@ -81,6 +84,15 @@ class Problem:
         part = Problem(self.x[rows], self.y[rows], self.space, self.budget, self.generator, self._privileged, self._listener)
         part.notes, part.privileged_used = self.notes, self.privileged_used
         return part
+
+    def seeded(self, seed: int) -> Problem:
+        """The same problem with a fresh generator; notes and uses of privileged knowledge stay common."""
+        generator = torch.Generator(self.device).manual_seed(seed)
+        fresh = Problem(
+            self.x, self.y, self.space, self.budget, generator, self._privileged, self._listener, self._shelf, self.origin
+        )
+        fresh.notes, fresh.privileged_used, fresh._encoded = self.notes, self.privileged_used, self._encoded
+        return fresh
 
     def best(self, n: int) -> Tensor:
         """Row numbers (min(n, N),) of the n best visible designs, best first; ties in row order."""

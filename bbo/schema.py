@@ -120,7 +120,7 @@ _FIELDS: Mapping[str, tuple[str, Check]] = {
 }
 _FACTS: Mapping[str, Mapping[str, tuple[str, Check]]] = {
     "spec": {
-        # Any text may be a name: what prints one makes it harmless (`bbo.text`, `bbo.leaderboard.formats`).
+        # Any text may be a name: what prints one makes it harmless (`bbo.text`, `bbo.reporting.formats`).
         **dict.fromkeys(("task", "task_version", "data_hash", "method", "method_version"), _TEXT),
         "config": ("an object of settings", lambda value: isinstance(value, dict) and _plain(value)),
         "seed": ("a whole number from 0 on", _whole(0)),

@@ -210,6 +210,11 @@ def parse(text: str, default: Any) -> Any:
         return text
 
 
+def as_text(value: Any) -> str:
+    """A value as `parse` reads it: True becomes "true"."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _either(values: tuple[Any, ...]) -> str:
     words = [str(value) for value in values]
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"

@@ -11,13 +11,16 @@ import importlib.util
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from bbo import data
 from bbo.errors import BBOError, DesignError, Unavailable
 from bbo.space import Space
+
+if TYPE_CHECKING:
+    from bbo.problem import Problem
 
 #: Families of tasks, for tables. A task whose oracle is a model fitted to data is of the family `learned`, whatever its designs are.
 FAMILIES = ("sequences", "materials", "architectures", "robots", "synthetic", "learned")
@@ -181,6 +184,29 @@ class Task(ABC):
         """
         self.require()
         return self.dataset()
+
+    def problem(self, seed: int = 0, *, budget: int = 128, device: str = "cpu") -> Problem:
+        """What a method may see of this task: for running a method by hand. The harness builds its problems itself.
+
+        Args:
+            seed: seed number, from 0. `bbo.load_method(..).propose` draws the same random numbers as the cell with this seed.
+            budget: how many designs to propose.
+            device: where tensors live: "cpu" or "cuda".
+
+        Raises:
+            Unavailable: a data file or package is missing (`unavailable` says which).
+            BBOError: `seed` is negative, or `budget` is below 1.
+        """
+        if seed < 0 or budget < 1:
+            raise BBOError(f"a problem takes a seed from 0 and a budget of at least 1; got seed {seed} and budget {budget}")
+        import torch  # only methods need it
+
+        from bbo.problem import Problem
+
+        table = self.visible()
+        x, y = (torch.tensor(array, device=device) for array in (table.x, table.y))
+        generator = torch.Generator(x.device).manual_seed(seed)
+        return Problem(x, y, self.spec.space, budget, generator, {"y_max": self.spec.y_max}, origin=(self.spec.id, seed))
 
     def score(self, x: np.ndarray, warn: Callable[[str], None] = lambda text: None) -> np.ndarray:
         """Check designs (n, *shape), then return their true raw scores (n,), float64.

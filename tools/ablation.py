@@ -20,7 +20,7 @@ import numpy as np
 from bbo import record
 from bbo.errors import BBOError
 from bbo.harness.plan import planned_specs
-from bbo.leaderboard.board.statistics import Estimate, paired_difference
+from bbo.reporting.board.statistics import Estimate, paired_difference
 
 #: scores[task][method][seed]
 Scores = dict[str, dict[str, dict[int, float]]]

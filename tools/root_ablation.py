@@ -21,7 +21,7 @@ import numpy as np
 from bbo import catalogue, record
 from bbo.errors import BBOError
 from bbo.harness.plan import planned_specs
-from bbo.leaderboard.board.statistics import paired_difference
+from bbo.reporting.board.statistics import paired_difference
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ import sys
 from pathlib import Path
 
 from bbo import files
-from bbo.leaderboard.board.scores import Board, Column, board
-from bbo.leaderboard.board.statistics import told_apart
-from bbo.leaderboard.storage import sources
+from bbo.reporting.board.scores import Board, Column, board
+from bbo.reporting.board.statistics import told_apart
+from bbo.reporting.storage import sources
 from bbo.protocol import PERCENTILES
 
 OUT = Path(__file__).parents[1] / "results" / "tells_apart.csv"

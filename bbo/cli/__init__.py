@@ -30,6 +30,7 @@ COMMANDS = {
     "data": ("data", "Data files: list, verify, fetch from a mirror, or import what you have."),
     "diagnose": ("diagnose", "Train surrogates on a task and test them on designs they have not seen."),
     "doctor": ("doctor", "Compare this machine's numerics with the reference, and list what is missing here."),
+    "new": ("new", "Write a working method or task to start from, with its tests."),
     "check": ("check", "Check that a task or a method meets the interface's requirements."),
 }
 

@@ -10,11 +10,11 @@ import numpy as np
 from bbo import files
 from bbo.cli.report import SEED
 from bbo.errors import BBOError
-from bbo.leaderboard.board.scores import board
-from bbo.leaderboard.documents import leaderboard
-from bbo.leaderboard.formats import markdown
-from bbo.leaderboard.storage import cell_table, parquet, sources
 from bbo.record import Outcome, Record
+from bbo.reporting.board.scores import board
+from bbo.reporting.documents import leaderboard
+from bbo.reporting.formats import markdown
+from bbo.reporting.storage import cell_table, parquet, sources
 
 
 @click.command("collect")

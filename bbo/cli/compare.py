@@ -12,10 +12,10 @@ from bbo import files
 from bbo.cli.report import SEED
 from bbo.cli.spelling import spelled
 from bbo.errors import BBOError
-from bbo.leaderboard.board.scores import Board, board
-from bbo.leaderboard.documents import changes, variants
-from bbo.leaderboard.formats import latex, markdown, terminal
-from bbo.leaderboard.storage import sources
+from bbo.reporting.board.scores import Board, board
+from bbo.reporting.documents import changes, variants
+from bbo.reporting.formats import latex, markdown, terminal
+from bbo.reporting.storage import sources
 
 
 @click.command("compare")

@@ -9,7 +9,7 @@ import click
 from bbo import record
 from bbo.cli import console
 from bbo.harness import prune
-from bbo.leaderboard.storage.latest import newest
+from bbo.reporting.storage.latest import newest
 
 
 @click.command("prune")

@@ -13,16 +13,16 @@ import numpy as np
 from bbo import files
 from bbo.cli.spelling import spelled
 from bbo.errors import BBOError
-from bbo.leaderboard.board.metrics import METRICS
-from bbo.leaderboard.board.scores import board
-from bbo.leaderboard.board.standings import TESTS
-from bbo.leaderboard.documents import leaderboard
-from bbo.leaderboard.documents import published as published_scores
-from bbo.leaderboard.documents.document import Document, check_percentile
-from bbo.leaderboard.formats import latex, markdown, summary, terminal
-from bbo.leaderboard.storage import sources
-from bbo.leaderboard.storage.latest import newest
 from bbo.protocol import PERCENTILES
+from bbo.reporting.board.metrics import METRICS
+from bbo.reporting.board.scores import board
+from bbo.reporting.board.standings import TESTS
+from bbo.reporting.documents import leaderboard
+from bbo.reporting.documents import published as published_scores
+from bbo.reporting.documents.document import Document, check_percentile
+from bbo.reporting.formats import latex, markdown, summary, terminal
+from bbo.reporting.storage import sources
+from bbo.reporting.storage.latest import newest
 
 FORMATS = ("md", "csv", "json", "latex", "html")
 #: Seed of the bootstrap: the same cells give the same intervals.
@@ -81,7 +81,7 @@ def command(
         return published_document() or board_document()
 
     if figures is not None:
-        from bbo.leaderboard.formats.figures import save_all
+        from bbo.reporting.formats.figures import save_all
 
         written = save_all(found, results, percentile, test, figures, np.random.default_rng(SEED))
         click.echo(f"wrote {len(written)} files to {figures}", err=True)
@@ -91,7 +91,7 @@ def command(
         terminal.show(document(), Console())
         return
     if form == "html":
-        from bbo.leaderboard.formats import page
+        from bbo.reporting.formats import page
 
         out = out or Path("leaderboard.html")
         bands = np.random.default_rng(SEED)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import io
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import click
 import numpy as np
 
 from bbo import catalogue, files
-from bbo.cli import console, failures
+from bbo.cli import cards, console, failures
 from bbo.errors import BBOError
 from bbo.harness import plan
 from bbo.record import read_cell, read_outcome
@@ -127,38 +126,11 @@ def _descending(percentiles: dict[str, float]) -> list[tuple[str, float]]:
 
 def _show_task(task: Task, show_all: bool) -> None:
     spec = task.spec
-    low, high = spec.y_min, spec.y_max
-    why_not = task.unavailable()
-    facts: dict[str, Any] = {
-        "version": spec.version,
-        "family": spec.family or "other",
-        "designs": spec.space.describe(),
-        "encoded dimension": spec.space.dim,
-        "visible rows": spec.visible_rows,
-        "best visible": f"{spec.best_visible:.8g}, normalised {(spec.best_visible - low) / (high - low):.6f}",
-        "normalisers": f"{low:.8g} -> 0, {high:.8g} -> 1",
-        "optimum": "unknown"
-        if spec.optimum is None
-        else f"{spec.optimum:.8g}, normalised {(spec.optimum - low) / (high - low):.6f}",
-        "oracle": spec.oracle,
-        "read by": "the median (128 random designs reach 0.9 or more at the 100th percentile)"
-        if spec.saturated
-        else "the 100th percentile, against the random floor",
-        "hidden": spec.hidden,
-        "source": spec.source,
-        "licence": spec.licence,
-        "time for 128": f"about {spec.seconds:g} s on one core",
-        "needs": ", ".join([*spec.data, *spec.requires]) or "nothing beyond the package",
-        "available": "yes" if not why_not else f"no: {why_not}",
-    }
-    if spec.note:
-        facts["note"] = spec.note
     console.say(f"{spec.id}: {spec.title}\n")
-    # The module says what the data and the oracle are; a class of a family only which member it is.
-    definition = inspect.getdoc(sys.modules[type(task).__module__]) or inspect.getdoc(type(task))
+    definition = cards.definition(task)
     if definition:
         console.prose(definition)
-    _facts(facts)
+    _facts(cards.of_task(task))
     options = dict(zip(getattr(spec.space, "positions", ()), getattr(spec.space, "names", ()), strict=False))
     if options:
         click.echo("\npositions and their letters, numbered from 0")
@@ -176,17 +148,7 @@ def _show_method(method: catalogue.LoadedMethod) -> None:
     spec = method.spec
     console.say(f"{method.id}: {spec.title}\n" if spec.title else f"{method.id}\n")
     console.prose(inspect.getdoc(method.cls) or "(no docstring)")
-    facts = {
-        "version": method.version,
-        "kind": spec.kind or "unstated",
-        "paper": spec.paper,
-        "code": spec.code,
-        "spaces": ", ".join(spec.spaces),
-        "sharpness regulariser": "with +ignite, +ignite2, +sam or +boss" if spec.composable else "no",
-        "privileged knowledge": ", ".join(spec.privileged),
-        "needs": ", ".join(spec.requires),
-    }
-    _facts({key: value for key, value in facts.items() if value})
+    _facts(cards.of_method(method))
     settings = method.settings()
     if settings:
         click.echo("\nsettings")

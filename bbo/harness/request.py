@@ -11,6 +11,7 @@ from typing import Any
 
 from bbo import protocol
 from bbo.errors import BBOError, unknown
+from bbo.settings import as_text
 
 #: More seeds than this are surely a typing error, and would fill the memory with cells.
 MOST_SEEDS = 100_000
@@ -142,7 +143,7 @@ def _overrides(value: Any) -> dict[str, str]:
     for key, one in value.items():
         # `coms.steps = 10` without quotes is a table in TOML.
         inner = {f"{key}.{name}": v for name, v in one.items()} if isinstance(one, dict) else {key: one}
-        found |= {name: str(v).lower() if isinstance(v, bool) else str(v) for name, v in inner.items()}
+        found |= {name: as_text(v) for name, v in inner.items()}
     return found
 
 

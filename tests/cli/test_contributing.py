@@ -1,20 +1,23 @@
 """CONTRIBUTING.md works as it stands: its examples pass the checks and run."""
 
+import contextlib
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from bbo.cli import main
 
 TEXT = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
 
 def bbo(*words, cwd):
-    done = subprocess.run([sys.executable, "-m", "bbo.cli", *words], capture_output=True, text=True, cwd=cwd, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    with contextlib.chdir(cwd):
+        done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.output
     return done.stdout
 
 

@@ -17,7 +17,7 @@ from bbo.harness.options import RunOptions
 from bbo.harness.sandbox import landlock
 from bbo.harness.sandbox.hidden import list_hidden
 from bbo.harness.sandbox.reach import list_allowed
-from bbo.leaderboard.documents import marks
+from bbo.reporting.documents import marks
 
 pytestmark = pytest.mark.skipif(landlock.abi() == 0, reason="this kernel has no Landlock")
 

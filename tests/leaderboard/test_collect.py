@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from bbo.cli import main
 from bbo.cli.collect import committed_markdown
 from bbo.errors import BBOError
-from bbo.leaderboard.storage import cell_table, sources
 from bbo.record import folders, read_all, read_outcome
+from bbo.reporting.storage import cell_table, sources
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from bbo.cli import main
-from bbo.leaderboard.board.scores import board
-from bbo.leaderboard.documents import changes
+from bbo.reporting.board.scores import board
+from bbo.reporting.documents import changes
 
 CRASH = {"reason": "crash", "type": "", "message": "out of memory"}
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bbo.leaderboard.board.scores import board
-from bbo.leaderboard.documents import details, glossary, leaderboard
+from bbo.reporting.board.scores import board
+from bbo.reporting.documents import details, glossary, leaderboard
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_the_committed_page_is_what_the_words_give() -> None:
-    """The fix: python -c "from bbo.leaderboard.documents import glossary; print(glossary.markdown(), end='')" > docs/glossary.md ."""
+    """The fix: python -c "from bbo.reporting.documents import glossary; print(glossary.markdown(), end='')" > docs/glossary.md ."""
     assert (ROOT / "docs" / "glossary.md").read_text() == glossary.markdown()
 
 

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from bbo.cli import main
-from bbo.leaderboard.formats import latex, markdown, terminal
-from bbo.leaderboard.storage import cell_table, sources
+from bbo.reporting.formats import latex, markdown, terminal
+from bbo.reporting.storage import cell_table, sources
 
 #: A formula, mathtext, unknown mathtext, NUL and escape codes, a lone surrogate, Markdown, HTML, LaTeX, and a very long text.
 NAMES = ["=1+1", "-2+3", "@SUM(A1)", "a$x^2$b", r"$\undefined{$", "nul\x00esc\x1b[31m", "lone\udcffhalf", "[a](http://b) |c| `d` *e* <b>",
@@ -88,8 +88,8 @@ def test_markdown_has_no_syntax_of_theirs() -> None:
 def test_terminals_get_no_escape_codes(results) -> None:
     import numpy as np
 
-    from bbo.leaderboard.board.scores import board
-    from bbo.leaderboard.documents import leaderboard
+    from bbo.reporting.board.scores import board
+    from bbo.reporting.documents import leaderboard
 
     file = io.StringIO()
     terminal.show(

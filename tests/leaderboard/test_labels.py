@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from bbo.cli import main
-from bbo.leaderboard.board.scores import board
+from bbo.reporting.board.scores import board
 
 
 def of(make, *cells):

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from bbo.cli import main
-from bbo.leaderboard.formats.latex import escape
+from bbo.reporting.formats.latex import escape
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from bbo.leaderboard.board.scores import board
-from bbo.leaderboard.documents import footer
+from bbo.reporting.board.scores import board
+from bbo.reporting.documents import footer
 
 
 def said(make, *provenance):

@@ -11,11 +11,11 @@ from click.testing import CliRunner
 from scipy import stats
 
 from bbo.cli import main
-from bbo.leaderboard.board.scores import board
-from bbo.leaderboard.board.standings import grouping, standings
-from bbo.leaderboard.documents.document import NOT_APPLICABLE
-from bbo.leaderboard.storage import sources
-from bbo.leaderboard.storage.unsuitable import Unsuitable
+from bbo.reporting.board.scores import board
+from bbo.reporting.board.standings import grouping, standings
+from bbo.reporting.documents.document import NOT_APPLICABLE
+from bbo.reporting.storage import sources
+from bbo.reporting.storage.unsuitable import Unsuitable
 
 REASON = "it designs sequences, and t2 is a box"
 

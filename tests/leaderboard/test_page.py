@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
-import bbo.leaderboard
+import bbo.reporting
 from bbo.cli import main
-from bbo.leaderboard.board.scores import board
-from bbo.leaderboard.documents import glossary
-from bbo.leaderboard.formats import colours, figures
 from bbo.record import Trace, write
+from bbo.reporting.board.scores import board
+from bbo.reporting.documents import glossary
+from bbo.reporting.formats import colours, figures
 
-CSS = (Path(bbo.leaderboard.__file__).parent / "templates" / "leaderboard.css").read_text()
+CSS = (Path(bbo.reporting.__file__).parent / "templates" / "leaderboard.css").read_text()
 #: Red, green and blue as seen without one kind of cone: Machado, Oliveira and Fernandes (2009), severity 1, on linear light.
 VISION = {
     "normal": np.eye(3),

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from bbo.cli import main
-from bbo.leaderboard.board.scores import board
-from bbo.leaderboard.documents import published
+from bbo.reporting.board.scores import board
+from bbo.reporting.documents import published
 
 TFBIND8 = {"oracle": "exact", "visible_rows": 32898, "best_visible": 0.43929616}
 ROOT = "arXiv 2509.16300 Table 1 (NeurIPS 2025)"

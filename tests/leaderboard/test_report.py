@@ -13,10 +13,10 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from bbo.cli import main
-from bbo.leaderboard.board.scores import board
-from bbo.leaderboard.documents import leaderboard
-from bbo.leaderboard.formats import terminal
 from bbo.record import read_all
+from bbo.reporting.board.scores import board
+from bbo.reporting.documents import leaderboard
+from bbo.reporting.formats import terminal
 
 FAILED = {"reason": "error", "type": "ValueError", "message": "no pair | survives"}
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bbo.errors import BBOError
-from bbo.leaderboard.board.scores import board
+from bbo.reporting.board.scores import board
 
 
 def of(make, *cells):

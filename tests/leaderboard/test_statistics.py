@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from bbo.leaderboard.board import statistics as s
+from bbo.reporting.board import statistics as s
 
 #: Runs x tasks, and what rliable 1.2.0 says of them (`metrics.aggregate_*`, `metrics.probability_of_improvement`).
 X = [[0.6, 0.66, 0.545, 0.422], [0.509, 0.402, 0.612, 0.868], [0.502, 0.476, 0.698, 0.671], [0.621, 0.414, 0.594, 0.739],

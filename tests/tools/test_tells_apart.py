@@ -3,7 +3,7 @@
 import importlib.util
 from pathlib import Path
 
-from bbo.leaderboard.board.scores import board
+from bbo.reporting.board.scores import board
 from bbo.record import CellSpec, Record
 
 PATH = Path(__file__).parents[2] / "tools" / "tells_apart.py"

@@ -1,0 +1,67 @@
+"""The terms of tables and pages, explained once: for tooltips of column heads, a page's glossary, and docs/glossary.md."""
+
+from __future__ import annotations
+
+from bbo.reporting.board.scores import CHANCE, UNCHANGED
+from bbo.reporting.board.statistics import FEWEST_SEEDS
+
+#: In alphabetical order.
+WORDS = {
+    "above chance": f"(score - chance) / (1 - chance), where chance is the mean score of `{CHANCE}` at the same percentile and budget: "
+    "0 is the level of random designs, 1 the normaliser y_max, and a negative number is worse than random.",
+    f"beats {CHANCE}": f"Probability that a run of the method scores higher than a run of `{CHANCE}` on the same task, ties counted half; "
+    "mean over tasks.",
+    "budget": "The number of designs a method must return, 128 by default. They are all scored, once, at the end.",
+    "cell": "One run of one method on one task with one seed. Results are stored, resumed and counted by cells.",
+    "difference": "B - A of the mean normalised score, with its 95% interval.",
+    "diversity": "Mean distance between two of the designs, from 0 (all the same) to 1: the share of positions that differ, or in a box "
+    "the root mean square of the coordinate differences as shares of their ranges.",
+    "duplicates": "Share of the designs that repeat another of the same run.",
+    "floor": f"What you get with no method: `{CHANCE}` (uniform designs) and `{UNCHANGED}` (the best visible designs, unchanged).",
+    "group": "Methods that share a letter are not significantly different across the tasks of the board: Friedman's test, then Nemenyi's "
+    "or Holm's, over the methods that were run on every task.",
+    "hidden": "What a task knows and a method does not see: the better designs of its table, or everything beyond the visible one.",
+    "interquartile mean": "Mean of the middle half of all runs of all tasks together, with a 95% bootstrap interval.",
+    "mean": "Mean over tasks of the mean over seeds.",
+    "mean rank": "On each task methods are ranked by their mean score (1 is the best, ties share a rank, failed methods are last); then the "
+    "mean over the tasks the method was run on.",
+    "median": "Median over tasks of the mean over seeds.",
+    "method": "What proposes designs; in brackets, what was changed from its preset and what else tells it from other rows.",
+    "nearest offline": "Mean distance from a design to the nearest one of the visible table; 0 means that it only repeats known designs.",
+    "normalised score": "(y - y_min) / (y_max - y_min) with normalisers that belong to the task and never change; not clipped, so it can lie "
+    "outside 0 to 1. Larger is better, always.",
+    "not applicable": "The method does not fit the task (for example, it needs sequences and the task is a box). Shown as \N{EN DASH}; "
+    "neither a failure nor a gap, and not counted in ranks and means.",
+    "novel": "Share of the designs that are not in the visible table.",
+    "oracle": "What computes true scores: a complete table of measurements or a formula (exact), or a model fitted to data (learned).",
+    "peak memory (MB)": "Most memory the method's process held, in megabytes.",
+    "percentile": "Of the 128 scores of a run, the 100th percentile is the best, the 50th the median, the 80th in between.",
+    "preset": "A named set of a method's settings: `paper` (as published), `fast`, `smoke`. Settings changed from it are shown in the row's "
+    "name.",
+    "privileged": "Knowledge beyond the visible table that a method asked for, such as the task's largest score. It is marked.",
+    "rank": "Place among the methods run on this task, 1 the best; ties share a place.",
+    "saturated": "A task on which random designs come near the top, so that the 100th percentile hardly distinguishes methods. Compare "
+    "the 50th.",
+    "seed": "The number that determines all randomness of a run. A task's visible table does not depend on it.",
+    "seeds": f"How many seeds are done. With fewer than {FEWEST_SEEDS} no statement is made about which methods are like `{CHANCE}`.",
+    "std over seeds": "Mean over tasks of the standard deviation (ddof 0) over seeds.",
+    "tasks": "On how many of the board's tasks the method was run. Ranks and means are over these.",
+    "too few seeds": f"Fewer than {FEWEST_SEEDS} seeds on a side for a comparison with `{CHANCE}`, or fewer than 2 for an interval: no "
+    "statement is made.",
+    "variant": "One of several data sets of a task, written `task:variant`.",
+    "verdict": "better or worse: beyond noise and large enough to matter; negligible: smaller than that; within noise: the interval "
+    "contains 0; identical: every seed has the same score.",
+    "visible": "The table of designs and scores that a method is given; it sees nothing else.",
+    "wall time (s)": "Seconds from a method's start to its designs.",
+}
+
+
+def explain(head: str) -> str:
+    """The explanation of a column's head, ignoring a percentile at its end; empty for a head that is a name."""
+    return WORDS.get(head.partition(" (")[0], WORDS.get(head.partition(" [")[0], WORDS.get(head, ""))).replace("`", "")
+
+
+def markdown() -> str:
+    """docs/glossary.md."""
+    lines = [f"- **{word}**: {text}" for word, text in WORDS.items()]
+    return "# Glossary\n\nThe terms of tables, figures and pages.\n\n" + "\n".join(lines) + "\n"

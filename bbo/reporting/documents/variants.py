@@ -1,0 +1,94 @@
+"""Every row of one board against a reference row, paired by task and seed: the effect of a setting or a regulariser."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bbo.errors import BBOError, unknown
+from bbo.reporting.board import statistics
+from bbo.reporting.board.scores import Board, Row
+from bbo.reporting.board.statistics import Estimate
+from bbo.reporting.documents import footer, marks
+from bbo.reporting.documents.changes import RELEVANT, paired_scores
+from bbo.reporting.documents.document import ABSENT, Document, Item, Table, check_percentile, interval, spread
+
+
+def reference(board: Board, name: str) -> Row:
+    """The row of a label, or of a method that has one row.
+
+    Raises:
+        UnknownName: there is no such row.
+        BBOError: the method has several rows.
+    """
+    found = [row for row in board.rows if row.label == name] or [row for row in board.rows if row.method == name]
+    if not found:
+        raise unknown("row", name, (row.label for row in board.rows))
+    if len(found) > 1:
+        raise BBOError(f"{name} has several rows, give one of them: {', '.join(repr(row.label) for row in found)}")
+    return found[0]
+
+
+def document(
+    board: Board,
+    against: str,
+    percentile: int | None,
+    command: str,
+    generator: np.random.Generator,
+    relevant: float = RELEVANT,
+) -> Document:
+    """One table per percentile: the reference row's scores, then the difference of each other row to it, by task and over all tasks.
+
+    Differences are paired by task and seed and hold only seeds that both rows have. Of one task the interval is Student's t, over all
+    tasks that of the stratified bootstrap.
+
+    Raises:
+        BBOError: no such row, or none that shares a task and a seed with it.
+    """
+    first = reference(board, against)
+    notes = marks.Footnotes()
+    tables = [_table(board, first, p, generator, relevant, notes) for p in check_percentile(percentile)]
+    if all(len(table.rows) < 2 for table in tables):
+        raise BBOError(f"no row shares a task and a seed with {first.label}; run another method or setting into the same folder")
+    lines = [
+        f"First row: scores of {first.label}, mean ± standard deviation (ddof 0) over seeds. Other rows: the difference to it of the mean "
+        "normalised score [95% interval], paired by task and seed over the seeds both have; Student's t on one task, stratified bootstrap "
+        "over all tasks. pairs: how many cells of the row have a matching cell of the reference.",
+        f"Bold: the interval leaves out 0 and the difference is {relevant:g} or more (--relevant). Intervals are not corrected for the "
+        "number of comparisons.",
+        *footer.lines(board, command),
+    ]
+    return Document(f"Against {first.label}", tuple(tables), tuple(notes.items()), tuple(lines))
+
+
+def _table(
+    board: Board, first: Row, percentile: int, generator: np.random.Generator, relevant: float, notes: marks.Footnotes
+) -> Table:
+    columns = [column for column in board.columns if board.entry(first, column).done]
+    own = [board.entry(first, column).scores(percentile) for column in columns]
+    scores = [Item(spread(values), key=float(values.mean())) for values in own]
+    overall = Item(f"{np.mean([values.mean() for values in own]):.3f}") if own else Item(ABSENT)
+    rows = [(_name(board, first, notes), Item(ABSENT), *scores, overall)]
+    for row in board.rows:
+        pairs = [paired_scores(board.entry(first, column), board.entry(row, column), percentile) for column in columns]
+        shared = [pair for pair in pairs if len(pair[0])]
+        if row is first or not shared:
+            continue
+        differences = [
+            _difference(statistics.difference(y, x, paired=True), relevant) if len(x) else Item(ABSENT) for x, y in pairs
+        ]
+        mean = statistics.paired_difference([y for _, y in shared], [x for x, _ in shared], generator)
+        count = sum(len(x) for x, _ in shared)
+        rows.append((_name(board, row, notes), Item(str(count), key=count), *differences, _difference(mean, relevant)))
+    header = tuple(map(Item, ("method", "pairs", *(column.label for column in columns), "all tasks")))
+    return Table(f"against-{percentile}", f"{percentile}th percentile of the designs", header, tuple(rows))
+
+
+def _name(board: Board, row: Row, notes: marks.Footnotes) -> Item:
+    return Item(row.label, notes.letters(marks.of_row(board, row)))
+
+
+def _difference(estimate: Estimate, relevant: float) -> Item:
+    item = interval(estimate, "+")
+    beyond_noise = estimate.low > 0 or estimate.high < 0
+    bold = frozenset({"changed"} if beyond_noise and abs(estimate.value) >= relevant else ())
+    return Item(item.text, styles=bold, key=item.key)

@@ -1,0 +1,222 @@
+"""Cells as a flat table, one row per cell: the form of committed leaderboards (CSV) and of collected results (Parquet).
+
+The table keeps what leaderboards need. Designs, traces, tracebacks and notes stay in the results folder.
+
+Schema 2, in this order. Schema 1 had `baseline` and `baseline_version` for the method, and no warnings:
+
+| column | type | meaning |
+| --- | --- | --- |
+| schema | int | version of this table, 2 |
+| cell | text | hash of the cell's spec, 20 hex digits |
+| task, task_version, data_hash | text | the task, and the sha256 of its visible table |
+| method, method_version | text | the method |
+| config | JSON | its settings, resolved |
+| seed, budget, protocol | int | seed asked for, number of designs, version of the protocol |
+| status | text | done, failed or not applicable |
+| score_100, score_80, score_50 | float | normalised score at the percentiles; empty when failed |
+| diversity, duplicates, nearest_offline, novel_share | float | how the designs are spread (`bbo.designs`) |
+| wall_seconds, cpu_seconds, peak_memory_mb | float | cost of the method |
+| error | JSON | reason, type and message of a failed cell; message: why it is not applicable; empty when done |
+| warnings | JSON | messages of warnings, a list |
+| task_facts, method_facts, provenance | JSON | as in the record |
+
+A row that is not applicable is a pair of a method and a task it does not fit: only schema, task, method, status and error are filled.
+
+In CSV, a text that a spreadsheet would run as a formula (it begins with =, +, -, @, a tab or a line break) gets an apostrophe in
+front, which is removed on reading.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from bbo.errors import BBOError
+from bbo.protocol import PERCENTILES
+from bbo.record import NAMES, CellSpec, Record
+from bbo.reporting.storage.unsuitable import Unsuitable
+
+SCHEMA = 2
+SPEC = ("task", "task_version", "data_hash", "method", "method_version", "config", "seed", "budget", "protocol")
+SCORES = tuple(f"score_{p}" for p in PERCENTILES)
+DESIGNS = ("diversity", "duplicates", "nearest_offline", "novel_share")
+COST = ("wall_seconds", "cpu_seconds", "peak_memory_mb")
+COLUMNS = (
+    "schema",
+    "cell",
+    *SPEC,
+    "status",
+    *SCORES,
+    *DESIGNS,
+    *COST,
+    "error",
+    "warnings",
+    "task_facts",
+    "method_facts",
+    "provenance",
+)
+#: Columns that schema 1 did not have.
+SINCE_2 = ("warnings",)
+JSON = ("config", "error", "warnings", "task_facts", "method_facts", "provenance")
+INTEGERS = ("schema", "seed", "budget", "protocol")
+FLOATS = (*SCORES, *DESIGNS, *COST)
+NOT_APPLICABLE = "not applicable"
+#: Facts of the stack that are kept: those that may change a score, the command, and when the cell was finished.
+PROVENANCE = (
+    "packages", "commit", "python", "command", "device", "device_name", "os", "cpu", "threads", "blas", "numerics", "fingerprint",
+    "finished", "sandbox",
+)  # fmt: skip
+#: First characters that make a spreadsheet read a text as a formula.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+class Contents(NamedTuple):
+    """What a table of cells holds."""
+
+    records: list[Record]
+    unsuitable: list[Unsuitable]
+
+
+def row(record: Record) -> dict[str, Any]:
+    """A record as a row: every column, JSON columns as text, None where there is nothing."""
+    error = {k: v for k, v in (record.error or {}).items() if k != "traceback"}
+    return {
+        "schema": SCHEMA,
+        "cell": record.spec.hash,
+        **{name: getattr(record.spec, name) for name in SPEC},
+        "config": _json(record.spec.config),
+        "status": record.status,
+        **{f"score_{p}": record.percentiles.get(str(p)) for p in PERCENTILES},
+        **{name: record.designs.get(name) for name in DESIGNS},
+        **{name: record.cost.get(name) for name in COST},
+        "error": _json(error) if error else None,
+        "warnings": _json(record.warnings),
+        "task_facts": _json(record.task),
+        "method_facts": _json(record.method),
+        "provenance": _json({k: record.provenance[k] for k in PROVENANCE if k in record.provenance}),
+    }
+
+
+def unsuitable_row(pair: Unsuitable) -> dict[str, Any]:
+    """A pair that is not applicable as a row."""
+    filled = {"schema": SCHEMA, "task": pair.task, "method": pair.method, "status": NOT_APPLICABLE}
+    return {**dict.fromkeys(COLUMNS), **filled, "error": _json({"message": pair.reason})}
+
+
+def rows(records: Iterable[Record], unsuitable: Iterable[Unsuitable]) -> list[dict[str, Any]]:
+    """Rows in the given order, first the cells, then what is not applicable."""
+    return [*map(row, records), *map(unsuitable_row, unsuitable)]
+
+
+def contents(rows: Sequence[Mapping[str, Any]]) -> Contents:
+    """The inverse of `rows`, except for what a row leaves out of its record.
+
+    Raises:
+        BBOError: as `record` does.
+    """
+    pairs = [_pair(line) for line in rows if line.get("status") == NOT_APPLICABLE]
+    return Contents([record(line) for line in rows if line.get("status") != NOT_APPLICABLE], pairs)
+
+
+def _pair(row: Mapping[str, Any]) -> Unsuitable:
+    try:
+        return Unsuitable(row["task"], row["method"], str(json.loads(row["error"])["message"]))
+    except (KeyError, TypeError, ValueError):
+        raise BBOError(
+            "a row that is not applicable lacks its task, its method or its reason; the table was changed by hand"
+        ) from None
+
+
+def record(row: Mapping[str, Any]) -> Record:
+    """The record of a row; the inverse of `row`, except for what it leaves out.
+
+    Raises:
+        BBOError: the row is of a newer schema, lacks a column, holds what cannot be read, or does not agree with its own hash.
+    """
+    try:
+        return _record(row)
+    except (ValueError, TypeError, KeyError) as error:
+        where = " / ".join(str(row.get(name)) for name in ("task", "method", "seed"))
+        raise BBOError(f"row of {where} cannot be read ({error}); the table was changed by hand") from None
+
+
+def _record(row: Mapping[str, Any]) -> Record:
+    if int(row["schema"]) > SCHEMA:
+        raise BBOError(f"the table has schema {row['schema']}, this version reads up to {SCHEMA}; update offline-bbo")
+    if int(row["schema"]) == 1:
+        row = {**dict.fromkeys(SINCE_2), **{NAMES.get(name, name): value for name, value in row.items()}}
+    missing = [name for name in COLUMNS if name not in row]
+    if missing:
+        raise BBOError(f"the table lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}")
+    if row["status"] not in ("done", "failed"):
+        raise ValueError(f"status is {row['status']!r}")
+    spec = CellSpec(**{**{name: row[name] for name in SPEC}, "config": json.loads(row["config"])})
+    if spec.hash != row["cell"]:
+        raise BBOError(f"row of {spec.label()}: its hash is {spec.hash}, but it says {row['cell']}; the table was changed by hand")
+    return Record(
+        spec,
+        row["status"],
+        {str(p): row[f"score_{p}"] for p in PERCENTILES if row[f"score_{p}"] is not None},
+        json.loads(row["task_facts"]),
+        json.loads(row["method_facts"]),
+        error=json.loads(row["error"]) if row["error"] else None,
+        provenance=json.loads(row["provenance"]),
+        cost={name: row[name] for name in COST if row[name] is not None},
+        designs={name: row[name] for name in DESIGNS if row[name] is not None},
+        warnings=json.loads(row["warnings"] or "[]"),
+    )
+
+
+def to_csv(records: Iterable[Record], unsuitable: Iterable[Unsuitable] = ()) -> str:
+    """The table of `rows`; floats with all their digits, so that reading gives them back exactly."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: inert(value) for name, value in line.items()} for line in rows(records, unsuitable))
+    return file.getvalue()
+
+
+def inert(value: Any) -> Any:
+    """A value that is safe in a spreadsheet: texts that it would run as formulas get an apostrophe, numbers stay numbers."""
+    return f"'{value}" if isinstance(value, str) and value.startswith((*FORMULA, "'")) else value
+
+
+def from_csv(text: str) -> Contents:
+    """What a committed leaderboard holds.
+
+    Raises:
+        BBOError: it is not such a table.
+    """
+    reader = csv.DictReader(io.StringIO(text))
+    names = reader.fieldnames or ()
+    if "percentile" in names and "schema" not in names:
+        raise BBOError(
+            "this is a summary written by bbo report --format csv, which holds means without their seeds; "
+            "a table that can be read back is made by: bbo collect DIR --to FILE.csv"
+        )
+    if "schema" not in names:
+        raise BBOError("this is not a table of cells (no column schema); make one with: bbo collect DIR --to FILE.csv")
+    lines = []
+    for line in reader:
+        if None in line or None in line.values():
+            raise BBOError(
+                f"line {reader.line_num} does not have {len(names)} fields, as the head has; the table was changed by hand"
+            )
+        lines.append({name: _typed(name, value) for name, value in line.items()})
+    return contents(lines)
+
+
+def _typed(name: str, text: str) -> Any:
+    if not text:
+        return None if name in (*FLOATS, *INTEGERS, *JSON) else text
+    try:
+        return int(text) if name in INTEGERS else float(text) if name in FLOATS else text.removeprefix("'")
+    except ValueError:
+        raise BBOError(f"column {name} holds '{text}', which is not a number") from None
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

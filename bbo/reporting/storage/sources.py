@@ -1,0 +1,82 @@
+"""Where a board's records come from: results folders, committed leaderboards (CSV), collected results (Parquet)."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bbo.errors import BBOError
+from bbo.record import Outcome, Record, Trace, folders, read_cell, read_outcome, read_trace
+from bbo.reporting.storage import cell_table, parquet, unsuitable
+from bbo.reporting.storage.unsuitable import Unsuitable
+
+
+@dataclass(frozen=True)
+class Results:
+    """Records, each cell once; pairs that are not applicable; and the folders of the cells whose arrays are available."""
+
+    records: tuple[Record, ...]
+    unsuitable: tuple[Unsuitable, ...] = ()
+    folders: dict[str, Path] = field(default_factory=dict)
+
+    def outcome(self, record: Record) -> Outcome | None:
+        """A done cell's arrays; None if only its record is available (tables hold no designs).
+
+        Raises:
+            DamagedCell: designs.npz cannot be read.
+        """
+        folder = self.folders.get(record.spec.hash)
+        return read_outcome(folder, record.spec) if folder and record.done else None
+
+    def trace(self, record: Record) -> Trace | None:
+        """The scores along the way, where the cell was traced.
+
+        Raises:
+            DamagedCell: trace.npz is there but cannot be read.
+        """
+        folder = self.folders.get(record.spec.hash)
+        return read_trace(folder) if folder else None
+
+
+def load(paths: Sequence[Path]) -> Results:
+    """Records of results folders and tables, each cell once; a done cell wins over a failed one.
+
+    Raises:
+        BBOError: a path is neither, or holds no cells.
+        DamagedCell: a cell is damaged.
+    """
+    found: dict[str, Record] = {}
+    places: dict[str, Path] = {}
+    left_out: dict[tuple[str, str], Unsuitable] = {}
+    for path in paths:
+        records, pairs = _read(path)
+        left_out |= {(pair.task, pair.method): pair for pair in pairs}
+        for record, folder in records:
+            key = record.spec.hash
+            if key not in found or (record.done and not found[key].done):
+                found[key] = record
+            if folder and found[key] is record:
+                places[key] = folder
+    if not found:
+        raise BBOError(f"no finished cells in {', '.join(map(str, paths))}; make some with: bbo run ... --out DIR")
+    order = sorted(found.values(), key=lambda r: (r.spec.task, r.spec.method, r.spec.seed, r.spec.hash))
+    return Results(tuple(order), tuple(pair for _, pair in sorted(left_out.items())), places)
+
+
+def _read(path: Path) -> tuple[list[tuple[Record, Path | None]], list[Unsuitable]]:
+    if not path.is_file():
+        return [(read_cell(folder), folder) for folder in folders(path)], unsuitable.read(path)
+    try:
+        if path.suffix == ".csv":
+            contents = cell_table.from_csv(path.read_text(encoding="utf-8"))
+        elif path.suffix == ".parquet":
+            contents = parquet.read(path)
+        else:
+            raise BBOError("these are not results: give a results folder, or a .csv or .parquet made by bbo collect")
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BBOError(f"{path} cannot be read: {error}") from None
+    except BBOError as error:
+        raise BBOError(f"{path}: {error}") from None
+    return [(record, None) for record in contents.records], contents.unsuitable

@@ -1,0 +1,1 @@
+"""An example of a package that adds a task and a method to offline-bbo."""

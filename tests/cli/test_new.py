@@ -1,0 +1,53 @@
+"""`bbo new` writes files that pass the checks, and overwrites nothing."""
+
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from bbo.catalogue import load_method, load_task
+from bbo.cli import main
+from bbo.testing import methods, tasks, verdicts
+
+
+def new(*words):
+    return CliRunner().invoke(main, ["new", *map(str, words)])
+
+
+@pytest.mark.parametrize("kind", ["table", "function", "data"])
+def test_a_new_task_passes_every_check(kind, tmp_path):
+    done = new("task", "my-own", "--kind", kind, "--to", tmp_path)
+    assert done.exit_code == 0, done.output
+    reference = f"{tmp_path}/my_own.py:MyOwn"
+    assert f"bbo check {reference}" in done.output
+    assert [v for v in verdicts(tasks.checks(load_task(reference))) if v.failure] == []
+    assert (tmp_path / "my_own.csv").exists() == (kind != "function")
+
+
+def test_a_new_method_passes_every_check(tmp_path):
+    assert new("method", "my-own", "--to", tmp_path).exit_code == 0
+    found = verdicts(methods.checks(load_method(f"{tmp_path}/my_own.py:MyOwn")))
+    assert [v for v in found if v.failure] == []
+
+
+@pytest.mark.slow
+def test_the_tests_that_are_written_pass(tmp_path):
+    for words in (("method", "my-method"), *(("task", f"my-{kind}", "--kind", kind) for kind in ("table", "function", "data"))):
+        assert new(*words, "--to", tmp_path).exit_code == 0
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_nothing_is_overwritten_and_names_are_checked(tmp_path):
+    new("method", "mine", "--to", tmp_path)
+    (tmp_path / "mine.py").write_text("changed")
+    again = new("method", "mine", "--to", tmp_path)
+    assert again.exit_code == 2 and "is there already" in again.output
+    assert (tmp_path / "mine.py").read_text() == "changed"
+    odd = new("task", "My_Task", "--to", tmp_path)
+    assert odd.exit_code == 2 and "lower-case words with dashes, like my-task; got 'My_Task'" in odd.output
+    hiding = new("method", "random", "--to", tmp_path)
+    assert hiding.exit_code == 2 and "would hide Python's own module" in hiding.output
+    nowhere = new("method", "other", "--to", tmp_path / "mine.py" / "below")
+    assert nowhere.exit_code == 2 and "cannot write" in nowhere.output

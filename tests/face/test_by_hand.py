@@ -1,0 +1,78 @@
+"""Tasks and methods used by hand: the same designs as a run's cell, and clear errors."""
+
+import numpy as np
+import pytest
+import torch
+
+import bbo
+from bbo import record
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Two cells on a small task, and the folder they are in."""
+    out = tmp_path_factory.mktemp("face") / "runs"
+    return bbo.run("branin", "random", out=out, seeds="0-1", budget=16), out
+
+
+def test_a_method_by_hand_proposes_what_the_cell_of_a_run_does(results):
+    frame, out = results
+    problem, method = bbo.load_task("branin").problem(seed=1, budget=16), bbo.load_method("random")
+    by_hand = method.propose(problem)
+    (cell,) = frame[frame["seed"] == 1]["cell"]
+    stored = record.read_outcome(record.cell_folder(out, cell))
+    assert (by_hand.numpy() == stored.designs).all()
+    assert (bbo.load_task("branin").score(by_hand) == stored.scores).all()
+    assert method.propose(problem).equal(by_hand)
+
+
+def test_a_run_is_one_row_a_cell_and_resumes(results):
+    frame, out = results
+    assert frame[["task", "method", "seed", "status"]].to_numpy().tolist() == [
+        ["branin", "random", 0, "done"],
+        ["branin", "random", 1, "done"],
+    ]
+    assert frame["score_100"].between(0.5, 1.0).all()
+    again = bbo.run("branin", "random", out=out, seeds=[1], budget=16)
+    assert again["cell"].tolist() == frame["cell"].tolist()[1:]
+    assert again["provenance"][0] == frame["provenance"][1]  # not run again
+
+
+def test_seeds_differ_and_the_problem_carries_the_visible_table():
+    task, method = bbo.load_task("tfbind8"), bbo.load_method("random")
+    first, other = (task.problem(seed, budget=4) for seed in (0, 1))
+    assert not method.propose(first).equal(method.propose(other))
+    assert first.x.shape == (32898, 8) and first.y.max() == np.float32(task.spec.best_visible)
+    assert first.privileged("y_max") == 1.0
+
+
+def test_a_problem_built_by_hand_keeps_its_own_generator():
+    made = bbo.load_task("branin").problem(budget=3)
+    problem = bbo.Problem(made.x, made.y, made.space, 3, torch.Generator().manual_seed(5))
+    method = bbo.load_method("random")
+    assert not method.propose(problem).equal(method.propose(problem))
+
+
+def test_settings_are_the_presets_with_the_changes():
+    method = bbo.load_method("coms", preset="smoke", steps=7)
+    assert method.settings()["steps"] == 7
+    assert method.settings() == {**bbo.load_method("coms", preset="smoke").settings(), "steps": 7}
+    assert repr(method) == "bbo.load_method('coms', preset='smoke', steps=7)"
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: bbo.load_method("coms", stepz=7), "unknown setting of coms 'stepz'"),
+        (lambda: bbo.load_method("coms", steps=0.5), "coms.steps takes int"),
+        (lambda: bbo.load_method("coms", preset="quick"), "unknown preset of coms 'quick'"),
+        (lambda: bbo.load_task("tfbind9"), "unknown task 'tfbind9'"),
+        (lambda: bbo.load_task("branin").problem(seed=-1), "a seed from 0"),
+        (lambda: bbo.load_method("adalead", preset="smoke").propose(bbo.load_task("branin").problem()), "does not fit"),
+        (lambda: bbo.run("branin", "random", out="x", seeds="a"), "seeds are written like"),
+        (lambda: bbo.run("branin", "random", out="x", settings={"coms.steps": 1}), "unknown method in --set"),
+    ],
+)
+def test_mistakes_are_told(call, said):
+    with pytest.raises(bbo.BBOError, match=said):
+        call()

@@ -1,0 +1,52 @@
+"""The generated pages of the documentation say what the declarations say."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from bbo import catalogue
+
+ROOT = Path(__file__).parents[2]
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", ROOT / "tools" / "docs" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_methods_page_has_facts_presets_settings_and_published_scores():
+    text = load("methods").page(catalogue.load_method("coms"))
+    assert "| paper | arXiv 2107.06882 |" in text
+    assert "- `fast`: `hidden` 128" in text
+    assert "| `limit_sequence` | 2.0 | float | tau for sequences (deviations of y) |" in text
+    assert "Deviations: Adam's epsilon" in text
+    assert "## Published scores" in text and "- tfbind8 " in text
+
+
+def test_a_tasks_page_has_its_card_its_floors_and_its_histogram(tmp_path):
+    tasks = load("tasks")
+    task = catalogue.load_task("branin")
+    floors = tasks.floor_rows((ROOT / "results" / "tasks.md").read_text())
+    picture = tasks.draw(task, tmp_path / "branin.svg")
+    text = tasks.page(task, floors["branin"], picture)
+    assert (tmp_path / "branin.svg").stat().st_size > 1000
+    assert "| visible rows | 2500 |" in text and "![Histogram" in text and "uniform designs" in picture
+    assert "| random 100th |" in text and "0.999 ± 0.001" in text
+
+
+def test_hidden_designs_of_a_table_are_above_the_visible_ones():
+    visible, hidden, words = load("tasks").scores(catalogue.load_task("tfbind8"))
+    assert words == "hidden designs" and hidden.min() > visible.max()
+
+
+@pytest.mark.slow
+def test_the_documentation_builds_without_warnings():
+    """`make docs` by hand; needs the extra `docs`."""
+    import subprocess
+    import sys
+
+    done = subprocess.run([sys.executable, "-m", "tools.docs"], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,1 @@
+"""Builds the documentation from the written pages and from the declarations of tasks and methods."""
