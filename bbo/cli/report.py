@@ -16,9 +16,9 @@ from bbo.errors import BBOError
 from bbo.leaderboard.board.metrics import METRICS
 from bbo.leaderboard.board.scores import board
 from bbo.leaderboard.board.standings import TESTS
-from bbo.leaderboard.documents import leaderboard
+from bbo.leaderboard.documents import families, leaderboard
 from bbo.leaderboard.documents import published as published_scores
-from bbo.leaderboard.documents.document import Document, check_percentile
+from bbo.leaderboard.documents.document import WIDEST, Document, check_percentile
 from bbo.leaderboard.formats import latex, markdown, summary, terminal
 from bbo.leaderboard.storage import sources
 from bbo.leaderboard.storage.latest import newest
@@ -46,6 +46,18 @@ SEED = 0
 @click.option(
     "--figures", type=click.Path(path_type=Path), metavar="DIR", help="Also write every figure there, as PDF, PNG and SVG."
 )
+@click.option(
+    "--by",
+    type=click.Choice(("task", "family")),
+    help="What a line of csv and json is about (default: task); of md and latex: only the tables of families, or only those of tasks.",
+)
+@click.option(
+    "--columns",
+    type=click.IntRange(3),
+    default=WIDEST,
+    show_default=True,
+    help="Most columns of a table in md and latex; wider tables are split.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; default: standard output (leaderboard.html for html).")
 @click.pass_context
 def command(
@@ -58,6 +70,8 @@ def command(
     published: bool,
     latest: bool,
     figures: Path | None,
+    by: str | None,
+    columns: int,
     out: Path | None,
 ) -> None:
     """The leaderboard of one or more results folders, or of tables made by bbo collect."""
@@ -72,7 +86,8 @@ def command(
     found, made_by, generator = board(results.records, results.unsuitable), spelled(context), np.random.default_rng(SEED)
 
     def board_document() -> Document:
-        return leaderboard.document(found, percentile, made_by, generator, metric, test, left_out)
+        whole = leaderboard.document(found, percentile, made_by, generator, metric, test, left_out)
+        return whole if by is None else leaderboard.only(whole, by)
 
     def published_document() -> Document | None:
         return published_scores.document(found, percentile, made_by) if published else None
@@ -97,10 +112,11 @@ def command(
         bands = np.random.default_rng(SEED)
         text = page.render(found, results, board_document(), percentile, test, bands, published_document())
     elif form in ("csv", "json"):
-        rows = summary.rows(found, (percentile,) if percentile else PERCENTILES)
+        chosen = (percentile,) if percentile else PERCENTILES
+        rows = families.rows(found, chosen, generator) if by == "family" else summary.rows(found, chosen)
         text = json.dumps(rows, indent=1) + "\n" if form == "json" else summary.csv_text(rows)
     else:
-        text = latex.render(document()) if form == "latex" else markdown.render(document())
+        text = latex.render(document(), columns) if form == "latex" else markdown.render(document(), columns)
     if out is None:
         click.echo(text, nl=False)
     else:

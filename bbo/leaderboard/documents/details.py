@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from bbo.leaderboard.board.metrics import DESIGNS_AND_COST, METRICS, above_chance
 from bbo.leaderboard.board.scores import Board, Column, Row
 from bbo.leaderboard.documents import marks
-from bbo.leaderboard.documents.document import Item, Table, failures, number, spread
+from bbo.leaderboard.documents.document import Item, Table, failures, number, slug, spread
 from bbo.leaderboard.documents.leaderboard import against_chance
 from bbo.protocol import PERCENTILES
 
@@ -25,11 +24,6 @@ class Detail:
     facts: tuple[tuple[str, str], ...]
     table: Table
     notes: tuple[str, ...]
-
-
-def slug(label: str) -> str:
-    """A label as part of an anchor or a file name; it keeps whatever distinguishes labels, such as case and the sign of a setting."""
-    return re.sub(r"[^A-Za-z0-9._=-]+", "-", label).strip("-")
 
 
 def anchor(of: Column | Row) -> str:

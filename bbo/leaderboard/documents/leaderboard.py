@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from bbo.errors import unknown
+from bbo.errors import BBOError, unknown
 from bbo.leaderboard.board import statistics
+from bbo.leaderboard.board.families import families as families_of
 from bbo.leaderboard.board.metrics import DESIGNS_AND_COST, METRICS, Metric
 from bbo.leaderboard.board.scores import CHANCE, Board, Column, Entry, Row
 from bbo.leaderboard.board.standings import Standing, grouping, standings
-from bbo.leaderboard.documents import footer, marks
+from bbo.leaderboard.documents import families, footer, marks
 from bbo.leaderboard.documents.document import (
     ABSENT,
     NOT_APPLICABLE,
@@ -22,6 +24,7 @@ from bbo.leaderboard.documents.document import (
     failures,
     interval,
     number,
+    slug,
     spread,
 )
 
@@ -46,24 +49,49 @@ def document(
     percentiles = check_percentile(percentile)
     if metric not in METRICS:
         raise unknown("metric", metric, METRICS)
-    notes = marks.Footnotes()
-    tables = []
+    notes, parts = marks.Footnotes(), families_of(board)
+    tables: list[Table] = []
     tests = []
     for p in percentiles if METRICS[metric].by_percentile else percentiles[:1]:
         ordered = board.ordered(p)
         found = standings(ordered, p, generator, test)
+        if metric == "score":
+            tables += families.tables(ordered, p, generator) if len(parts) > 1 else []
+        for name, columns in parts.items():
+            part = ordered if len(parts) == 1 else ordered.only(columns).ordered(p)
+            if metric == "score":
+                own = found if part is ordered else standings(part, p, generator, test)
+                table = score_table(part, p, own, notes)
+            else:
+                table = metric_table(part, metric, p, notes)
+            tables.append(table if part is ordered else _of_family(table, name))
         if metric != "score":
-            tables.append(metric_table(ordered, metric, p, notes))
             continue
-        tables.append(score_table(ordered, p, found, notes))
         tables.append(standing_table(ordered, p, found))
         groups = grouping(ordered, p, test)
         tests += [f"{p}th percentile. {groups}"] if groups else []
+    tests += [families.RULE] if metric == "score" and len(parts) > 1 else []
     if metric == "score":
         tables.append(cost_table(board.ordered(percentiles[0]), percentiles[0]))
     kept = tuple(table for table in tables if table.rows)
     few = _too_few(board, percentiles[0]) if METRICS[metric].by_percentile else []
     return Document("Leaderboard", kept, tuple(notes.items()), tuple(tests + few + footer.lines(board, command, left_out)))
+
+
+def only(document: Document, by: str) -> Document:
+    """The document with only its tables by "family", or only those by "task".
+
+    Raises:
+        BBOError: there are no tables of families, since the board's tasks are of one family.
+    """
+    kept = tuple(table for table in document.tables if table.name.startswith("families-") == (by == "family"))
+    if not kept:
+        raise BBOError("--by family: all tasks of this board are of one family; leave it out")
+    return replace(document, tables=kept)
+
+
+def _of_family(table: Table, name: str) -> Table:
+    return replace(table, name=f"{table.name}-{slug(name)}", title=f"{families.heading(name)}. {table.title}")
 
 
 def score_table(board: Board, percentile: int, found: Sequence[Standing], notes: marks.Footnotes) -> Table:

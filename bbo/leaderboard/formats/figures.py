@@ -20,8 +20,7 @@ from bbo import files
 from bbo.leaderboard.board import statistics
 from bbo.leaderboard.board.scores import Board, Column
 from bbo.leaderboard.board.standings import grouping, runs
-from bbo.leaderboard.documents.details import slug
-from bbo.leaderboard.documents.document import check_percentile, printable
+from bbo.leaderboard.documents.document import check_percentile, printable, slug
 from bbo.leaderboard.formats.colours import GREY, Style, styles
 from bbo.leaderboard.storage.sources import Results
 from bbo.record import Trace
