@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import string
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from scipy import stats
 
 from bbo.leaderboard.board import statistics
+from bbo.leaderboard.board.families import ranked, resampled
 from bbo.leaderboard.board.metrics import above_chance
 from bbo.leaderboard.board.scores import CHANCE, Board, Column, Row
 from bbo.leaderboard.board.statistics import Estimate
@@ -108,6 +111,21 @@ def grouping(board: Board, percentile: int, test: str = "nemenyi") -> Grouping |
         tuple(float(r) for r in table.mean(axis=0)),
         statistics.critical_difference(len(methods), len(board.columns)),
         tuple(tuple(int(methods[i]) for i in group) for group in found),
+    )
+
+
+def second_opinion(board: Board, percentile: int, found: Grouping, generator: np.random.Generator) -> str:
+    """How far a bootstrap of the mean ranks agrees with the test that made the groups, in one sentence."""
+    drawn = [resampled(board, column, percentile, generator)[1:, list(found.methods)] for column in board.columns]
+    p = statistics.bootstrap_of_ranks(np.stack([ranked(means) for means in drawn]), generator)
+    tally: Counter[tuple[bool, bool]] = Counter()
+    for i, j in combinations(range(len(found.methods)), 2):
+        together = any(found.methods[i] in group and found.methods[j] in group for group in found.groups)
+        tally[not together, bool(p[i, j] < 1 - statistics.LEVEL)] += 1
+    return (
+        f"Second opinion, a bootstrap of the mean ranks over tasks and seeds (not corrected for the number of pairs): of {tally.total()} "
+        f"pairs of methods both distinguish {tally[True, True]}, neither {tally[False, False]}, only the bootstrap {tally[False, True]}, "
+        f"only the test {tally[True, False]}."
     )
 
 

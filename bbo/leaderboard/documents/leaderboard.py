@@ -12,7 +12,7 @@ from bbo.leaderboard.board import statistics
 from bbo.leaderboard.board.families import families as families_of
 from bbo.leaderboard.board.metrics import DESIGNS_AND_COST, METRICS, Metric
 from bbo.leaderboard.board.scores import CHANCE, Board, Column, Entry, Row
-from bbo.leaderboard.board.standings import Standing, grouping, standings
+from bbo.leaderboard.board.standings import Standing, grouping, second_opinion, standings
 from bbo.leaderboard.documents import families, footer, marks
 from bbo.leaderboard.documents.document import (
     ABSENT,
@@ -69,7 +69,7 @@ def document(
             continue
         tables.append(standing_table(ordered, p, found))
         groups = grouping(ordered, p, test)
-        tests += [f"{p}th percentile. {groups}"] if groups else []
+        tests += [f"{p}th percentile. {groups} {second_opinion(ordered, p, groups, generator)}"] if groups else []
     tests += [families.RULE] if metric == "score" and len(parts) > 1 else []
     if metric == "score":
         tables.append(cost_table(board.ordered(percentiles[0]), percentiles[0]))
