@@ -143,6 +143,7 @@ _FACTS: Mapping[str, Mapping[str, tuple[str, Check]]] = {
     "provenance": {
         "packages": ("an object of texts", _object(_text)),
         **dict.fromkeys(("commit", "python", "os", "cpu", "finished", "device", "device_name", "command", "cpu_capability"), _TEXT),
+        **dict.fromkeys(("numerics", "fingerprint"), _TEXT),
         "cores": ("a whole number or null", _or_none(_whole(1))),
         "threads": _COUNT,
         "tf32": _FLAG,

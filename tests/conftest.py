@@ -1,9 +1,9 @@
 """What all tests share: one thread, the portable numerics mode, and no deadline for hypothesis on a busy machine."""
 
-from bbo.testing import portable
+from bbo import numerics
 
 # Before torch and NumPy load. Where the caller has chosen other kernels (make numerics), they stay.
-portable.choose()
+numerics.choose()
 
 from collections import Counter
 

@@ -12,9 +12,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from bbo.testing import portable
+from bbo import numerics
 
-portable.choose()
+numerics.choose()
 
 import torch
 
@@ -44,7 +44,7 @@ def update(names: list[str], same_version: bool) -> None:
     Raises:
         BBOError: digests would change without a version, or this machine or its packages cannot make them.
     """
-    if reason := portable.missing():
+    if reason := numerics.missing():
         raise BBOError(reason)
     if others := golden.other_packages(ROOT / "constraints.txt"):
         raise BBOError(f"digests are made with the pinned packages; here: {', '.join(others)}")

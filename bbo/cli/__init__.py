@@ -7,7 +7,7 @@ import os
 
 import click
 
-from bbo import __version__, text
+from bbo import __version__, numerics, text
 from bbo.errors import BBOError, unknown
 
 #: Longest error message.
@@ -27,6 +27,7 @@ COMMANDS = {
     "score": ("score", "Score the designs of FILE with the true function of TASK."),
     "data": ("data", "Data files: list, verify, fetch from a mirror, or import what you have."),
     "diagnose": ("diagnose", "Train surrogates on a task and test them on designs they have not seen."),
+    "doctor": ("doctor", "Compare this machine's numerics with the reference, and list what is missing here."),
     "check": ("check", "Check that a task or a method meets the interface's requirements."),
 }
 
@@ -46,6 +47,7 @@ class LazyGroup(click.Group):
         """
         if name not in COMMANDS:
             raise unknown("command", name, COMMANDS, "see: bbo --help")
+        numerics.choose()  # before a subcommand imports NumPy or torch: oracles run in this process
         return importlib.import_module(f"bbo.cli.{COMMANDS[name][0]}").command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from bbo import catalogue, local, protocol, record
+from bbo import catalogue, local, numerics, protocol, record
 from bbo.cli import console, failures
 from bbo.errors import BBOError, unknown
 from bbo.harness import engines, estimate, folder, plan, request, run
@@ -61,7 +61,11 @@ def _shard(context: click.Context, option: click.Parameter, text: str | None) ->
     show_default=True,
     help="Cells run at the same time; with slurm, size of the job array.",
 )
-@click.option("--threads", type=click.IntRange(1), help="Threads for each cell.  [default: local: cores / jobs; else 1]")
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    help="Threads for each cell.  [default: 1; native: cores / jobs]",
+)
 @click.option("--timeout", type=click.FloatRange(0), default=0.0, help="Seconds a cell may take, 0 for no limit.")
 @click.option(
     "--memory", type=click.FloatRange(0), default=0.0, help="Gigabytes a cell may use (torch alone: 0.5), 0 for no limit."
@@ -72,6 +76,13 @@ def _shard(context: click.Context, option: click.Parameter, text: str | None) ->
     default=100,
     show_default=True,
     help="Cells after which a method's process is replaced.",
+)
+@click.option(
+    "--numerics",
+    "mode",
+    type=click.Choice(numerics.MODES),
+    help="portable: the same bits on every x86-64 CPU with AVX2; native: the fastest kernels of this CPU.  "
+    "[default: portable, or native with more than one thread]",
 )
 @click.option("--tf32", is_flag=True, help="Let a GPU round float32 products to TF32: faster, but less exact.")
 @click.option("--trace", is_flag=True, help="Also score and store intermediate designs that methods report.")
@@ -96,6 +107,7 @@ def command(
     timeout: float,
     memory: float,
     cells_per_process: int,
+    mode: str | None,
     tf32: bool,
     trace: bool,
     retry: str | None,
@@ -133,8 +145,9 @@ def command(
     if dry_run:
         _say_what_would_run(cells, out, jobs)
         return
-    threads = threads or (max(1, _cores() // jobs) if engine == "local" else 1)
-    how = RunOptions(device, threads, timeout, memory, trace, cells_per_process, tf32)
+    mode = _numerics(mode, threads)
+    threads = threads or (max(1, _cores() // jobs) if engine == "local" and mode == "native" else 1)
+    how = RunOptions(device, threads, timeout, memory, trace, cells_per_process, tf32, mode)
     where = EngineOptions(jobs, scheduler, sbatch)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -144,6 +157,17 @@ def command(
         click.echo("stopped; finished cells are kept, the same command resumes", err=True)
         sys.exit(130)
     _conclude(status, len(wanted), out, traceback)
+
+
+def _numerics(mode: str | None, threads: int | None) -> str:
+    """The numerics mode of a run.
+
+    Raises:
+        BBOError: the portable mode is asked for with more than one thread.
+    """
+    if mode == "portable" and (threads or 1) > 1:
+        raise BBOError(f"portable numerics use one thread per cell; got --threads {threads}. Use --jobs, or --numerics native")
+    return mode or ("portable" if (threads or 1) == 1 else "native")
 
 
 def _pair(pair: dict[str, str]) -> str:

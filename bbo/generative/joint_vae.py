@@ -79,6 +79,7 @@ class JointLoss:
     generator: Generator
 
     def __call__(self, predict: Predict, batch: Batch) -> BatchLoss:
+        """The loss of one batch; draws the noise that it depends on."""
         y, letters = batch.y[..., 0], batch.y[..., 1:].long()
         self.network.noise = torch.randn(y.shape[1], self.latent, generator=self.generator, device=y.device)
 

@@ -47,7 +47,12 @@ def rerun(out: Path, sample: int, seed: int = 0) -> Iterator[Repeated]:
     try:
         for then in random.Random(seed).sample(done, min(sample, len(done))):
             stack = then.provenance
-            options = RunOptions(stack.get("device", "cpu"), stack.get("threads", 1), tf32=stack.get("tf32", False))
+            options = RunOptions(
+                stack.get("device", "cpu"),
+                stack.get("threads", 1),
+                tf32=stack.get("tf32", False),
+                numerics=stack.get("numerics", "native"),  # records of earlier versions do not say it, and had no other mode
+            )
             try:
                 cell = look_up(_order(plans, then))
                 judged = hosts.setdefault(options, Host(out, options, share=False)).evaluate(cell)

@@ -68,6 +68,24 @@ def remaining(cells: Iterable[PlannedCell], out: Path, retry_failed: bool) -> li
     ]
 
 
+def refuse_other_numerics(cells: Iterable[PlannedCell], out: Path, mode: str) -> None:
+    """Refuse to add cells of one numerics mode to a folder that holds some of the same plan in another.
+
+    Raises:
+        BBOError: it does.
+        DamagedCell: a cell is incomplete.
+    """
+    there = _present(out)
+    done = [record.read_cell(record.cell_folder(out, cell.spec.hash)) for cell in cells if cell.spec.hash in there]
+    others = [found for found in done if found.done and found.provenance.get("numerics", "native") != mode]
+    if others:
+        asked, other = ("portable", "native") if mode == "portable" else ("native", "portable")
+        raise BBOError(
+            f"{out} holds {len(others)} of these cells with {other} numerics, such as {others[0].spec.label()}; {asked} ones differ in "
+            f"their last digits. Go on with --numerics {other}, or choose another folder with --out"
+        )
+
+
 def _present(out: Path) -> set[str]:
     """Names of the cells of a folder; one listing instead of a question per cell."""
     folder = out / "cells"

@@ -124,7 +124,7 @@ class Host:
             self.close()
         if self._process is None or not self._process.alive:
             self.close()
-            self._process = MethodProcess(self.options.threads, list_hidden(self.out, self._hidden_tasks))
+            self._process = MethodProcess(self.options.threads, list_hidden(self.out, self._hidden_tasks), self.options.numerics)
         return self._process
 
     def _job(self, cell: PlannedCell, held: str) -> Job:

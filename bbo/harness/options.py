@@ -21,6 +21,7 @@ class RunOptions:
         trace: whether intermediate designs are scored and stored.
         cells_per_process: a method process is replaced after this many cells.
         tf32: whether a GPU may round float32 products to TF32, faster and less exact.
+        numerics: which kernels the CPU's libraries use, "portable" or "native" (`bbo.numerics`).
     """
 
     device: str = "auto"
@@ -30,6 +31,7 @@ class RunOptions:
     trace: bool = False
     cells_per_process: int = 100
     tf32: bool = False
+    numerics: str = "portable"
 
 
 @dataclass(frozen=True)

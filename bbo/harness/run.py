@@ -57,5 +57,6 @@ def run_cells(
         KeyboardInterrupt: the user stopped the run; finished cells stay.
     """
     cells = list(cells)
+    folder.refuse_other_numerics(cells, out, options.numerics)
     engines.load(engine)(folder.remaining(cells, out, retry_failed), out, options, engine_options, listener, retry_failed)
     return folder.status_of([cell.spec for cell in cells], out)

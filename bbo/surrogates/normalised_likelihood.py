@@ -68,6 +68,7 @@ class BinLoss:
     bins: Bins
 
     def __call__(self, predict: Predict, batch: Batch) -> BatchLoss:
+        """The loss of one batch: minus the log chance of every row's bin."""
         wanted = self.bins.of(batch.y)
         return lambda outputs, _: -self.bins.log_chance(outputs[..., 0], wanted).mean(1)
 

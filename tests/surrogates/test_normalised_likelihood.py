@@ -48,8 +48,10 @@ def test_a_far_mean_still_has_a_slope():
 
 @pytest.mark.parametrize("ones", [1, 3])
 def test_two_bins_give_laplaces_rule(ones):
-    """Of 4 rows some lie in the upper bin, and models cannot tell designs apart. The model that believes the query to be in bin k then gives it
-    (n_k + 1) / (n + 1), and normalised (n_k + 1) / (n + 2)."""
+    """Of 4 rows some lie in the upper bin, and models cannot tell designs apart.
+
+    The model that believes the query to be in bin k then gives it (n_k + 1) / (n + 1), and normalised (n_k + 1) / (n + 2).
+    """
     y = torch.tensor([-1.0] * (4 - ones) + [1.0] * ones)
     models = Models(Ensemble.of([Constant()]), TWO, lr=0.02, follow=1.0, rows=1.0)
     for _ in range(500):

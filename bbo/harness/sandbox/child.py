@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from bbo import numerics
 from bbo.harness.sandbox import guard, wire
 from bbo.harness.sandbox.state import State
 from bbo.space import Space
@@ -152,6 +153,8 @@ def main(pipe_fd: int, lifeline_fd: int, hidden: guard.Hidden) -> None:
 
     import bbo.problem  # noqa: F401  before the guard: the first cell's time does not include it
     from bbo import catalogue
+
+    numerics.operations()  # computed before a method could change how, and kept
 
     channel, state = Channel(Connection(pipe_fd)), State(torch)
     guard.watch(hidden, lambda what: channel.send(wire.Violation(clean(what))))
@@ -321,6 +324,7 @@ def _stack(torch: Any, device: Any) -> dict[str, Any]:
         blas.add("mkl in torch")
     found = {"device": device.type, "device_name": "cpu", "threads": torch.get_num_threads(), "blas": sorted(blas)}
     found["cpu_capability"] = torch.backends.cpu.get_cpu_capability()
+    found |= {"numerics": "native" if numerics.missing() else "portable", "fingerprint": numerics.fingerprint()}
     if device.type == "cuda":
         found |= {
             "device_name": torch.cuda.get_device_name(device),

@@ -22,6 +22,7 @@ from typing import Any
 
 import psutil
 
+from bbo import numerics
 from bbo.harness.sandbox import wire
 from bbo.harness.sandbox.child import Job, Settle
 from bbo.harness.sandbox.guard import Hidden
@@ -90,7 +91,7 @@ class Arrived:
 class MethodProcess:
     """A running method process."""
 
-    def __init__(self, threads: int, hidden: Hidden) -> None:
+    def __init__(self, threads: int, hidden: Hidden, mode: str) -> None:
         self.cells = 0
         self.data_hash = ""
         #: Whether the next cell would find the process in the same state as this one did.
@@ -112,7 +113,7 @@ class MethodProcess:
                 stdout=output,
                 stderr=output,
                 cwd=work,
-                env=_environment(threads, work) | {MARK: self._mark},
+                env=_environment(threads, work, mode) | {MARK: self._mark},
                 pass_fds=(theirs.fileno(), lifeline),
                 start_new_session=True,
             )
@@ -436,11 +437,11 @@ class _Memory:
         return used / 1e9 if used > self._limit else 0.0
 
 
-def _environment(threads: int, work: Path) -> dict[str, str]:
+def _environment(threads: int, work: Path, mode: str) -> dict[str, str]:
     """The host's environment without the variables that lead to data, and with all settings that libraries read when they load."""
     env = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     # BLAS reads its thread count when it is loaded, cuBLAS its workspace when CUDA starts; DYNAMIC lets a busy machine
     # change the number of threads, and the hash seed the order of sets: both can change the last bits of a result.
     counts = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
     fixed = {"MKL_DYNAMIC": "FALSE", "OMP_DYNAMIC": "FALSE", "PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
-    return {**env, **counts, **fixed, "TMPDIR": str(work), "PWD": str(work)}
+    return {**numerics.environment(mode, env), **counts, **fixed, "TMPDIR": str(work), "PWD": str(work)}

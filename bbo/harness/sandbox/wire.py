@@ -199,6 +199,8 @@ _STACK = {
     "threads": _whole,
     "blas": _texts,
     "cpu_capability": _text,
+    "numerics": _text,
+    "fingerprint": _text,
     "cuda": _text,
     "tf32": lambda value: isinstance(value, bool),
     "cudnn": lambda value: value is None or _whole(value),

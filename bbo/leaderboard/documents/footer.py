@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from bbo.leaderboard.board.scores import CHANCE, UNCHANGED, Board, Column
@@ -38,9 +39,23 @@ def lines(board: Board, command: str, left_out: Sequence[str] = ()) -> list[str]
     machines = stack(board, MACHINE)
     if machines:
         found.append(f"Machine: {_listed(machines)}.")
+    if mixed := _mixed_numerics(board):
+        found.append(mixed)
     ran = sorted({str(r.provenance["command"]) for r in board.records if r.provenance.get("command")})
     found += [f"Run by: {line}" for line in ran]
     return [*found, f"Made by: {command}", WORDS]
+
+
+def _mixed_numerics(board: Board) -> str:
+    """That cells of this board were computed with different bits; empty if all that say so agree."""
+    modes, bits = (
+        Counter(str(r.provenance[name]) for r in board.records if r.provenance.get(name)) for name in ("numerics", "fingerprint")
+    )
+    for what, found in (("numerics modes", modes), ("numerics fingerprints", bits)):
+        if len(found) > 1:
+            listed = ", ".join(f"{name} ({count} cells)" for name, count in found.most_common())
+            return f"Cells of different {what} stand side by side: {listed}. The same cell may differ between them."
+    return ""
 
 
 def _ranking(board: Board) -> str:
@@ -86,6 +101,7 @@ def _task_line(column: Column) -> str:
 #: Facts of the machine that may change a score: their names in a record's provenance, and in words.
 MACHINE = {
     "cpu": "CPU", "os": "OS", "device_name": "device", "threads": "threads", "blas": "BLAS", "numerics": "numerics",
+    "fingerprint": "fingerprint",
 }  # fmt: skip
 
 

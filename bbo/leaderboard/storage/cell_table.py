@@ -66,7 +66,8 @@ FLOATS = (*SCORES, *DESIGNS, *COST)
 NOT_APPLICABLE = "not applicable"
 #: Facts of the stack that are kept: those that may change a score, the command, and when the cell was finished.
 PROVENANCE = (
-    "packages", "commit", "python", "command", "device", "device_name", "os", "cpu", "threads", "blas", "numerics", "finished",
+    "packages", "commit", "python", "command", "device", "device_name", "os", "cpu", "threads", "blas", "numerics", "fingerprint",
+    "finished",
 )  # fmt: skip
 #: First characters that make a spreadsheet read a text as a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")

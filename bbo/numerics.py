@@ -1,0 +1,133 @@
+"""Which kernels the numerical libraries use, and a fingerprint of what they compute.
+
+Torch, MKL, oneDNN, OpenBLAS and NumPy choose their kernels by the CPU, and other kernels round differently. In the mode `portable` all of
+them are held to AVX2, which every x86-64 CPU of the last ten years has, and a method computes the same bits there with one thread. In the
+mode `native` they choose freely. The libraries read their variables once, so `choose` comes before they load.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Any
+
+MODES = ("portable", "native")
+#: What the reference machine computed; `tools/reference_numerics.py` writes it.
+REFERENCE = "numerics.json"
+#: Packages whose version can change a digest.
+PACKAGES = ("torch", "numpy", "scipy")
+
+
+def variables() -> dict[str, str]:
+    """The environment variables of the portable mode."""
+    # NumPy renamed its groups of instructions in 2.4, and complains about names that it does not know.
+    newer = tuple(int(part) for part in version("numpy").split(".")[:2]) >= (2, 4)
+    wider = "X86_V4 AVX512_ICL AVX512_SPR" if newer else "AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL"
+    return {
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "MKL_CBWR": "AVX2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "OPENBLAS_CORETYPE": "Haswell",
+        "NPY_DISABLE_CPU_FEATURES": wider,
+    }
+
+
+def choose() -> None:
+    """Choose the portable mode for this process, unless the caller has chosen other kernels (as `make numerics` does)."""
+    if "ATEN_CPU_CAPABILITY" not in os.environ:
+        os.environ.update(variables())
+
+
+def environment(mode: str, given: Mapping[str, str]) -> dict[str, str]:
+    """An environment in which a new process computes in `mode`; kernels that the user chose by other values stay in `native`."""
+    portable = variables()
+    if mode == "portable":
+        return {**given, **portable}
+    return {name: value for name, value in given.items() if portable.get(name) != value}
+
+
+def missing(threads: bool = True) -> str:
+    """Why this process does not compute in the portable mode; empty if it does. Without `threads`, their number does not count."""
+    import torch
+
+    if wrong := {name: value for name, value in variables().items() if os.environ.get(name) != value}:
+        settings = " ".join(f'{name}="{value}"' for name, value in wrong.items())
+        return f"not in the portable numerics mode: set {settings}"
+    found = torch.backends.cpu.get_cpu_capability()
+    if found != "AVX2":
+        return f"the portable numerics mode needs an x86-64 CPU with AVX2; torch finds {found} here"
+    if threads and torch.get_num_threads() != 1:
+        return f"the portable numerics mode is one thread; torch has {torch.get_num_threads()}: call torch.set_num_threads(1)"
+    return ""
+
+
+@cache
+def operations(scipy: bool = False) -> dict[str, str]:
+    """Digests of what basic operations compute in this process with one thread: name to eight hex digits. Takes a few milliseconds.
+
+    The operations are those in which the methods spend their time, and those whose kernels depend on the CPU. Those of SciPy, whose
+    import takes longer than all others together, only if asked for.
+    """
+    import numpy as np
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    # Integers modulo a prime: the same numbers on every machine, whatever its random generators do.
+    whole = np.arange(1, 65536, dtype=np.int64)
+    uniform = (whole * whole % 65537).astype(np.float64) / 65537.0 - 0.5
+    single = torch.from_numpy(uniform.astype(np.float32)[:65280])
+    a, b, rows = single.view(255, 256), single.view(256, 255), single.view(-1, 255)
+    square = uniform[:22500].reshape(150, 150)
+    positive = square @ square.T + np.eye(150)
+    double = torch.from_numpy(positive)
+    signal, kernel = single[: 16 * 32 * 64].view(16, 32, 64), single[: 32 * 32 * 3].view(32, 32, 3)
+    work: dict[str, Callable[[], Any]] = {
+        "torch matmul": lambda: a @ b,
+        "torch matmul float64": lambda: torch.from_numpy(square) @ torch.from_numpy(square),
+        "torch batched matmul": lambda: single.view(16, 60, 68).bmm(single.view(16, 68, 60)),
+        "torch exp": lambda: single.exp(),
+        "torch log": lambda: (single + 1).log(),
+        "torch tanh": lambda: single.tanh(),
+        "torch silu": lambda: torch.nn.functional.silu(single),
+        "torch softmax": lambda: rows.softmax(1),
+        "torch sum": lambda: rows.sum(1),
+        "torch convolution": lambda: torch.nn.functional.conv1d(signal, kernel),
+        "torch cholesky": lambda: torch.linalg.cholesky(double),
+        "torch eigenvalues": lambda: torch.linalg.eigvalsh(double),
+        "numpy matmul": lambda: positive @ square,
+        "numpy exp": lambda: np.exp(uniform),
+        "numpy log float32": lambda: np.log(uniform.astype(np.float32) + 1),
+        "numpy sum": lambda: square.sum(axis=1),
+    }
+    if scipy:
+        from scipy.linalg import cho_factor
+
+        work["scipy cholesky"] = lambda: cho_factor(positive)[0]
+    threads = torch.get_num_threads()  # torch divides its own loops by this number, which `threadpool_limits` does not change
+    torch.set_num_threads(1)
+    try:
+        with torch.no_grad(), threadpool_limits(1):
+            return {name: hashlib.sha256(np.ascontiguousarray(run()).tobytes()).hexdigest()[:8] for name, run in work.items()}
+    finally:
+        torch.set_num_threads(threads)
+
+
+def fingerprint() -> str:
+    """Twelve hex digits that are equal where all `operations` but SciPy's compute the same bits."""
+    return hashlib.sha256(json.dumps(operations(), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that compute."""
+    return {name: version(name) for name in PACKAGES}
+
+
+def reference() -> dict[str, Any]:
+    """What the machine of the reference results computed: `cpu`, `packages`, and `operations` by mode."""
+    found: dict[str, Any] = json.loads(files("bbo").joinpath(REFERENCE).read_text())
+    return found

@@ -1,0 +1,77 @@
+"""The numerics modes, and the fingerprint that tells machines apart."""
+
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from bbo import numerics
+from bbo.cli import main
+
+
+def in_a_process(code, mode="portable", **more):
+    """What a new process prints, in a numerics mode."""
+    environment = numerics.environment(mode, {"PATH": "/usr/bin:/bin"}) | more
+    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def test_a_fingerprint_is_of_the_kernels_and_not_of_the_threads():
+    code = "import torch; torch.set_num_threads({}); from bbo import numerics; print(numerics.fingerprint())"
+    one = in_a_process(code.format(1), OMP_NUM_THREADS="1")
+    assert one == in_a_process(code.format(2), OMP_NUM_THREADS="2")
+    assert one != in_a_process(code.format(1), "native", ATEN_CPU_CAPABILITY="default", MKL_CBWR="COMPATIBLE")
+
+
+def test_portable_variables_win_and_native_keeps_what_the_user_chose():
+    chosen = {"MKL_CBWR": "COMPATIBLE", "HOME": "/h"}
+    assert numerics.environment("portable", chosen) == {"HOME": "/h"} | numerics.variables()
+    assert numerics.environment("native", chosen) == chosen
+    assert numerics.environment("native", numerics.variables()) == {}
+
+
+def test_every_operation_is_in_the_reference():
+    assert numerics.operations(scipy=True).keys() == numerics.reference()["operations"].keys()
+    assert numerics.operations().keys() < numerics.reference()["operations"].keys()
+
+
+def run(*words):
+    return CliRunner().invoke(main, ["run", "-t", "thin-film", "-b", "random", "--seeds", "0", *words])
+
+
+def test_a_record_says_its_mode_and_modes_do_not_mix(tmp_path):
+    first = run("--out", str(tmp_path))
+    assert first.exit_code == 0, first.output
+    from bbo import record
+
+    found = record.read_all(tmp_path)[0].provenance
+    assert found["numerics"] == "portable"
+    assert found["fingerprint"] == numerics.fingerprint()
+    again = run("--out", str(tmp_path), "--numerics", "native")
+    assert again.exit_code == 2
+    assert "holds 1 of these cells with portable numerics, such as thin-film / random / seed 0" in again.output
+    assert run("--out", str(tmp_path)).exit_code == 0
+
+
+def test_portable_numerics_are_one_thread(tmp_path):
+    said = run("--out", str(tmp_path), "--numerics", "portable", "--threads", "2")
+    assert said.exit_code == 2 and "portable numerics use one thread per cell; got --threads 2" in said.output
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_doctor_compares_with_the_reference_and_lists_what_is_missing(words, monkeypatch, tmp_path):
+    monkeypatch.setenv("BBO_DATA_DIR", str(tmp_path))
+    said = CliRunner().invoke(main, ["doctor", *words])
+    assert said.exit_code == 0, said.output
+    assert numerics.fingerprint() in said.output
+    assert "gfp" in said.output and "bbo data import" in said.output
+
+
+def test_doctor_names_the_operation_that_differs(monkeypatch):
+    from bbo.cli import doctor
+
+    reference = numerics.reference()
+    reference["operations"]["torch exp"] = "00000000"
+    monkeypatch.setattr(numerics, "reference", lambda: reference)
+    said = doctor._verdict(doctor._numerics())
+    assert any(line.endswith("in: torch exp") for line in said)
