@@ -115,7 +115,9 @@ def grouping(board: Board, percentile: int, test: str = "nemenyi") -> Grouping |
 
 
 def second_opinion(board: Board, percentile: int, found: Grouping, generator: np.random.Generator) -> str:
-    """How far a bootstrap of the mean ranks agrees with the test that made the groups, in one sentence."""
+    """How far a bootstrap of the mean ranks agrees with the test that made the groups, in one sentence; empty with too few tasks."""
+    if found.tasks < statistics.FEWEST_TASKS:
+        return ""
     drawn = [resampled(board, column, percentile, generator)[1:, list(found.methods)] for column in board.columns]
     p = statistics.bootstrap_of_ranks(np.stack([ranked(means) for means in drawn]), generator)
     tally: Counter[tuple[bool, bool]] = Counter()
@@ -123,7 +125,7 @@ def second_opinion(board: Board, percentile: int, found: Grouping, generator: np
         together = any(found.methods[i] in group and found.methods[j] in group for group in found.groups)
         tally[not together, bool(p[i, j] < 1 - statistics.LEVEL)] += 1
     return (
-        f"Second opinion, a bootstrap of the mean ranks over tasks and seeds (not corrected for the number of pairs): of {tally.total()} "
+        f" Second opinion, a bootstrap of the mean ranks over tasks and seeds (not corrected for the number of pairs): of {tally.total()} "
         f"pairs of methods both distinguish {tally[True, True]}, neither {tally[False, False]}, only the bootstrap {tally[False, True]}, "
         f"only the test {tally[True, False]}."
     )

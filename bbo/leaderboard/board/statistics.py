@@ -21,6 +21,8 @@ LEVEL = 0.95
 RESAMPLES = 2000
 #: Seeds a side below which no statement is made about two methods: with two or three, a t test has almost no power.
 FEWEST_SEEDS = 4
+#: Tasks below which no bootstrap over tasks is made.
+FEWEST_TASKS = 5
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def document(
             continue
         tables.append(standing_table(ordered, p, found))
         groups = grouping(ordered, p, test)
-        tests += [f"{p}th percentile. {groups} {second_opinion(ordered, p, groups, generator)}"] if groups else []
+        tests += [f"{p}th percentile. {groups}{second_opinion(ordered, p, groups, generator)}"] if groups else []
     tests += [families.RULE] if metric == "score" and len(parts) > 1 else []
     if metric == "score":
         tables.append(cost_table(board.ordered(percentiles[0]), percentiles[0]))
