@@ -11,6 +11,7 @@ import click
 import numpy as np
 
 from bbo import files
+from bbo.cli.background import background, completed
 from bbo.cli.spelling import spelled
 from bbo.errors import BBOError
 from bbo.leaderboard.board.metrics import METRICS
@@ -20,7 +21,7 @@ from bbo.leaderboard.documents import families, leaderboard
 from bbo.leaderboard.documents import published as published_scores
 from bbo.leaderboard.documents.document import WIDEST, Document, check_percentile
 from bbo.leaderboard.formats import latex, markdown, summary, terminal
-from bbo.leaderboard.storage import sources
+from bbo.leaderboard.storage import reference, sources
 from bbo.leaderboard.storage.latest import newest
 from bbo.protocol import PERCENTILES
 
@@ -37,6 +38,14 @@ SEED = 0
     "--metric", default="score", help=f"What the tables show: {', '.join(METRICS)}. csv and json hold them all.", show_default=True
 )
 @click.option("--test", type=click.Choice(TESTS), default="nemenyi", help="Post-hoc test that makes the groups.", show_default=True)
+@click.option(
+    "--with",
+    "others",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="RESULTS",
+    help="Put other results on the same tasks beside yours: 'reference' (those that come with the package), a folder or a table.",
+)
 @click.option("--published", is_flag=True, help="Compare with published scores: agree, differ or not comparable.")
 @click.option(
     "--latest",
@@ -58,6 +67,7 @@ SEED = 0
     show_default=True,
     help="Most columns of a table in md and latex; wider tables are split.",
 )
+@click.option("--title", default="Leaderboard", show_default=True, help="Title of the page (html).")
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; default: standard output (leaderboard.html for html).")
 @click.pass_context
 def command(
@@ -67,11 +77,13 @@ def command(
     percentile: int | None,
     metric: str,
     test: str,
+    others: tuple[Path, ...],
     published: bool,
     latest: bool,
     figures: Path | None,
     by: str | None,
     columns: int,
+    title: str,
     out: Path | None,
 ) -> None:
     """The leaderboard of one or more results folders, or of tables made by bbo collect."""
@@ -83,6 +95,9 @@ def command(
     results = sources.load(paths)
     records, left_out = newest(results.records) if latest else (results.records, [])
     results = replace(results, records=tuple(records))
+    for other in others:
+        results = reference.beside(results, other)
+    results = replace(results, records=completed(results.records))
     found, made_by, generator = board(results.records, results.unsuitable), spelled(context), np.random.default_rng(SEED)
 
     def board_document() -> Document:
@@ -109,8 +124,9 @@ def command(
         from bbo.leaderboard.formats import page
 
         out = out or Path("leaderboard.html")
-        bands = np.random.default_rng(SEED)
-        text = page.render(found, results, board_document(), percentile, test, bands, published_document())
+        known = background(results.records)
+        leading = check_percentile(percentile)[0]
+        text = page.render(found, results, board_document(), leading, known, published_document(), title)
     elif form in ("csv", "json"):
         chosen = (percentile,) if percentile else PERCENTILES
         rows = families.rows(found, chosen, generator) if by == "family" else summary.rows(found, chosen)

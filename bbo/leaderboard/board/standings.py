@@ -138,18 +138,21 @@ def _scores(board: Board, percentile: int, methods: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(means), means, np.where(np.isfinite(lowest), lowest, 0.0))
 
 
-def standings(board: Board, percentile: int, generator: np.random.Generator, test: str = "nemenyi") -> list[Standing]:
-    """The standing of every row, in the board's order."""
+def standings(
+    board: Board, percentile: int, generator: np.random.Generator, test: str = "nemenyi", aggregates: bool = True
+) -> list[Standing]:
+    """The standing of every row, in the board's order; without the `aggregates` of all runs, which take most of the time, on request."""
     found = grouping(board, percentile, test)
     letters = {i: "" for i in range(len(board.rows))}
     for number, group in enumerate(found.groups if found else ()):
         for i in group:
             letters[i] += _letter(number)
     ranks = board.mean_ranks(percentile)
-    return [_standing(board, row, percentile, generator, float(ranks[i]), letters[i]) for i, row in enumerate(board.rows)]
+    drawn = generator if aggregates else None
+    return [_standing(board, row, percentile, drawn, float(ranks[i]), letters[i]) for i, row in enumerate(board.rows)]
 
 
-def _standing(board: Board, row: Row, percentile: int, generator: np.random.Generator, rank: float, group: str) -> Standing:
+def _standing(board: Board, row: Row, percentile: int, generator: np.random.Generator | None, rank: float, group: str) -> Standing:
     entries = [(column, board.entry(row, column)) for column in board.columns]
     fitting = [column for column, entry in entries if not entry.unsuitable]
     tasks = sum(bool(entry.cells) for _, entry in entries)
@@ -157,7 +160,7 @@ def _standing(board: Board, row: Row, percentile: int, generator: np.random.Gene
     above = [above_chance(board, column, board.entry(row, column), percentile) for column in board.columns]
     means = [a.mean() for a in above if len(a)]
     lifted = float(np.mean(means)) if means else np.nan
-    if own is None:
+    if own is None or generator is None:
         return Standing(rank, tasks, group, lifted, np.nan, np.nan, np.nan, None, None)
     chance = [board.chance(column).scores(percentile) for column in fitting]
     beats = all(len(scores) for scores in chance) and row.method != CHANCE

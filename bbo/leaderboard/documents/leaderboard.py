@@ -60,7 +60,7 @@ def document(
         for name, columns in parts.items():
             part = ordered if len(parts) == 1 else ordered.only(columns).ordered(p)
             if metric == "score":
-                own = found if part is ordered else standings(part, p, generator, test)
+                own = found if part is ordered else standings(part, p, generator, test, aggregates=False)
                 table = score_table(part, p, own, notes)
             else:
                 table = metric_table(part, metric, p, notes)
