@@ -245,7 +245,7 @@ class Gabo(TrainingSettings, Method):
 def _sobol(box: Tensor, count: int, seed: int) -> Tensor:
     """Scrambled Sobol points (count, L) in a box (2, L)."""
     drawn = torch.quasirandom.SobolEngine(box.shape[1], scramble=True, seed=seed).draw(count)
-    return box[0] + drawn.to(box.device) * (box[1] - box[0])
+    return box[0] + torch.as_tensor(drawn, device=box.device) * (box[1] - box[0])
 
 
 def _gaussian_process(z: Tensor, values: Tensor, box: Tensor) -> SingleTaskGP:

@@ -1,12 +1,8 @@
 """Every method of the catalogue keeps the promises of `bbo.testing.methods`."""
 
-import pytest
-
 from bbo import catalogue
 from bbo.testing import verdicts
 from bbo.testing.methods import checks
-
-pytestmark = pytest.mark.numerics
 
 
 def test_conformance(method_name, runs_of):
