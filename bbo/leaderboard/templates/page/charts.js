@@ -25,6 +25,8 @@ const figure = (name, title, words) => {
   node.draw = async (make) => {
     const spec = make(widthOf(chart));
     node.hidden = !spec;
+    // Beside a tall figure there is room for two.
+    node.classList.toggle("long", Boolean(spec && spec.height > 500));
     if (!spec) return;
     const full = { $schema: "https://vega.github.io/schema/vega-lite/v6.json", config: theme(),
       autosize: { type: "fit-x", contains: "padding" }, width: widthOf(chart), ...spec };
@@ -59,8 +61,8 @@ const logTicks = (low, high) => {
   };
   const decades = made([1]);
   if (decades.length >= 3) return decades.filter((_, i) => i % Math.ceil(decades.length / 7) === 0);
-  const finer = made([1, 2, 5]);
-  return finer.length >= 2 ? finer : [low, high];
+  const finer = [made([1, 2, 5]), made([1, 2, 3, 4, 5, 6, 7, 8, 9])].find((ticks) => ticks.length >= 3);
+  return finer || [low, Math.sqrt(low * high), high].map((value) => Number(value.toPrecision(3)));
 };
 
 // Mean above chance of every shown method, with its interval.
