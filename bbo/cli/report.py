@@ -101,7 +101,8 @@ def command(
     found, made_by, generator = board(results.records, results.unsuitable), spelled(context), np.random.default_rng(SEED)
 
     def board_document() -> Document:
-        whole = leaderboard.document(found, percentile, made_by, generator, metric, test, left_out)
+        split = True if by == "family" else None
+        whole = leaderboard.document(found, percentile, made_by, generator, metric, test, left_out, split)
         return whole if by is None else leaderboard.only(whole, by)
 
     def published_document() -> Document | None:

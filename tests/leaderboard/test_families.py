@@ -115,7 +115,7 @@ def test_the_interval_is_that_of_drawn_seeds(make) -> None:
 
 
 def test_documents_have_a_table_for_each_family_and_three_of_families(unbalanced) -> None:
-    document = leaderboard.document(unbalanced, 100, "bbo report", rng())
+    document = leaderboard.document(unbalanced, 100, "bbo report", rng(), split=True)
     names = [table.name for table in document.tables]
     assert names == ["families-above-chance-100", "families-mean-rank-100", "families-wins-100", "score-100-sequences",
                      "score-100-synthetic", "standing-100"]  # fmt: skip
@@ -135,8 +135,14 @@ def test_documents_have_a_table_for_each_family_and_three_of_families(unbalanced
     assert any(line.startswith("Families: a value is the mean over the tasks") for line in document.footer)
 
 
-def test_markdown_and_latex_have_at_most_the_asked_columns(unbalanced) -> None:
+def test_a_board_of_few_tasks_is_one_table(unbalanced) -> None:
     document = leaderboard.document(unbalanced, 100, "bbo report", rng())
+    assert [table.name for table in document.tables] == ["score-100", "standing-100"]
+    assert [item.text for item in document.tables[0].header][-3:] == ["b1", "s1", "s2"]
+
+
+def test_markdown_and_latex_have_at_most_the_asked_columns(unbalanced) -> None:
+    document = leaderboard.document(unbalanced, 100, "bbo report", rng(), split=True)
     for columns, parts in ((3, 2), (8, 1)):
         text = markdown.render(document, columns)
         part = text.split("## Mean score above chance")[1].split("\n## ")[0]

@@ -28,6 +28,9 @@ from bbo.leaderboard.documents.document import (
     spread,
 )
 
+#: Most tasks whose scores are one table even if they are of several families: with ranks and groups it has eight columns.
+UNSPLIT = 4
+
 
 def document(
     board: Board,
@@ -37,11 +40,13 @@ def document(
     metric: str = "score",
     test: str = "nemenyi",
     left_out: Sequence[str] = (),
+    split: bool | None = None,
 ) -> Document:
     """The tables requested: scores at one percentile or the default ones, the standing across tasks, designs and cost.
 
     With a metric other than "score": that metric per task alone. Each table's rows are in the order of the mean rank at its own
-    percentile. `left_out` lists the versions that are not shown.
+    percentile. `left_out` lists the versions that are not shown. Tables are `split` by family of tasks if that is asked for, or by
+    default if there are more than `UNSPLIT` tasks of more than one family.
 
     Raises:
         BBOError: no such percentile or metric.
@@ -50,6 +55,8 @@ def document(
     if metric not in METRICS:
         raise unknown("metric", metric, METRICS)
     notes, parts = marks.Footnotes(), families_of(board)
+    if not (len(board.columns) > UNSPLIT if split is None else split):
+        parts = {"": board.columns}
     tables: list[Table] = []
     tests = []
     for p in percentiles if METRICS[metric].by_percentile else percentiles[:1]:
