@@ -23,7 +23,7 @@ from bbo.leaderboard.documents.document import slug
 from bbo.leaderboard.documents.leaderboard import against_chance
 from bbo.leaderboard.storage.sources import Results
 from bbo.protocol import PERCENTILES
-from bbo.record import Record
+from bbo.record import Outcome, Record
 from bbo.text import clean
 
 #: Quantiles kept of the scores of one run; best designs shown of a cell; characters of one of them.
@@ -73,22 +73,22 @@ def data(board: Board, results: Results, background: Background, looks: Mapping[
     ranges = []
     for j, column in enumerate(board.columns):
         outcomes = {
-            (i, record.spec.seed): outcome.normalised
+            (i, record.spec.seed): outcome
             for i, row in enumerate(board.rows)
             for record in board.entry(row, column).done
             if (outcome := results.outcome(record))
         }
         visible = column.facts.get("visible_quantiles") or []
-        span = _range([*outcomes.values(), np.asarray(visible, np.float64)])
+        span = _range([*(outcome.normalised for outcome in outcomes.values()), np.asarray(visible, np.float64)])
         ranges.append(span)
         for i, row in enumerate(board.rows):
             entry = board.entry(row, column)
             if entry.cells or entry.unsuitable:
                 found = _cell(board, row, column, entry, {p: ranks[p][i, j] for p in PERCENTILES})
-                seeds = [outcomes.get((i, seed)) for seed in entry.seeds]
-                if seeds and all(values is not None for values in seeds):
-                    found["q"] = _packed([values for values in seeds if values is not None], span)
-                    found["b"] = _best(entry, results, background.readable.get(column.key.task.partition(":")[0]))
+                runs = {seed: outcomes[i, seed] for seed in entry.seeds if (i, seed) in outcomes}
+                if runs and len(runs) == len(entry.seeds):
+                    found["q"] = _packed([outcome.normalised for outcome in runs.values()], span)
+                    found["b"] = _best(runs, background.readable.get(column.key.task.partition(":")[0]))
                 found |= _traces(entry, results)
                 cells.append([i, j, found])
     t = stats.t.ppf((1 + statistics.LEVEL) / 2, np.arange(1, FREEDOM + 1))
@@ -243,15 +243,12 @@ def _places(n: int) -> np.ndarray:
     return np.round(np.linspace(0, n - 1, QUANTILES)).astype(int)
 
 
-def _best(entry: Entry, results: Results, readable: Callable[[np.ndarray], str] | None) -> list[list[Any]]:
+def _best(runs: Mapping[int, Outcome], readable: Callable[[np.ndarray], str] | None) -> list[list[Any]]:
     """The best different designs of all seeds: normalised score, seed, and the design in words."""
     found = []
-    for record in entry.done:
-        outcome = results.outcome(record)
-        if outcome is None:
-            continue
+    for seed, outcome in runs.items():
         for i in np.argsort(-outcome.normalised, kind="stable")[: 2 * BEST]:
-            found.append((float(outcome.normalised[i]), record.spec.seed, outcome.designs[i]))
+            found.append((float(outcome.normalised[i]), seed, outcome.designs[i]))
     found.sort(key=lambda item: -item[0])
     chosen: dict[bytes, list[Any]] = {}
     for score, seed, design in found:
