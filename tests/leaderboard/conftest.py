@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,7 @@ NAMED = ("random", "offline-best", "coms", "coms+ignite", "gradient-ascent", "ro
 KINDS = ("floor", "floor", "surrogate", "surrogate", "surrogate", "generative")
 
 
+@cache
 def made_up(methods: int, tasks: int, seeds: int) -> tuple[Board, InMemory]:
     """A board of made-up methods of several kinds and years on tasks of six families; some do not fit, fail, or warn.
 
