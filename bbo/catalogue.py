@@ -37,6 +37,7 @@ class ListedMethod:
         summary: first line of its docstring.
         module, attribute: where its class is.
         unavailable: why it cannot be used here, with the command that fixes it; empty if it can.
+        about: its whole docstring.
     """
 
     spec: MethodSpec
@@ -44,6 +45,7 @@ class ListedMethod:
     module: str = ""
     attribute: str = ""
     unavailable: str = ""
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -133,8 +135,9 @@ def _spec(node: ast.ClassDef) -> MethodSpec | None:
 
 
 def _card(spec: MethodSpec, node: ast.ClassDef, module: str) -> ListedMethod:
-    summary = next(iter((ast.get_docstring(node) or "").strip().splitlines()), "")
-    return ListedMethod(spec, summary, module, node.name, missing_packages(spec.requires, spec.extra))
+    about = (ast.get_docstring(node) or "").strip()
+    summary = next(iter(about.splitlines()), "")
+    return ListedMethod(spec, summary, module, node.name, missing_packages(spec.requires, spec.extra), about)
 
 
 def _foreign(point: EntryPoint) -> ListedMethod:

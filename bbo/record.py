@@ -77,7 +77,7 @@ class Record:
         status: "done" or "failed".
         percentiles: normalised score at each percentile of the protocol ("100", "80", "50"); empty when failed.
         task: facts of the task for tables: title, kind, oracle, y_min, y_max, best_visible (normalised), visible_rows,
-            optimum, saturated, note, family, local.
+            visible_quantiles (17, normalised), optimum, saturated, note, family, local.
         method: facts of the method: summary, title, kind, paper, year, preset, privileged (list of names used), local.
         notes: facts about this run that the method recorded.
         error: for failed cells: reason (error, invalid designs, timeout, memory, crash, violation, oracle), type, message,

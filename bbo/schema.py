@@ -131,6 +131,7 @@ _FACTS: Mapping[str, Mapping[str, tuple[str, Check]]] = {
         **dict.fromkeys(("title", "kind", "oracle", "note", "family"), _TEXT),
         **dict.fromkeys(("y_min", "y_max", "best_visible", "optimum"), _NO_NUMBER),
         "visible_rows": ("a whole number or null", _or_none(_whole(0))),
+        "visible_quantiles": ("a list of finite numbers", _list(_number)),
         **dict.fromkeys(("saturated", "local"), _FLAG),
     },
     "method": {

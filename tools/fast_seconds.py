@@ -65,8 +65,8 @@ def report(records: list[Record]) -> str:
     lines = [
         "# Seconds a cell at the preset `fast`",
         "",
-        "Made by `python tools/fast_seconds.py runs/fast`: seed 0, one thread. Seconds are processor time of the method's process; memory is its",
-        "peak. `large-grid` and `large-long` are made-up tables of 140,000 visible rows (`tools/large_tables.py`).",
+        "Made by `python tools/fast_seconds.py runs/fast`: seed 0, one thread. Seconds are processor time of the method's",
+        "process; memory is its peak. `large-grid` and `large-long` are made-up tables of 140,000 visible rows (`tools/large_tables.py`).",
         "",
         f"Machine: {'; '.join(machines)}.",
         "",

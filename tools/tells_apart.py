@@ -19,10 +19,10 @@ import sys
 from pathlib import Path
 
 from bbo import files
+from bbo.protocol import PERCENTILES
 from bbo.reporting.board.scores import Board, Column, board
 from bbo.reporting.board.statistics import told_apart
 from bbo.reporting.storage import sources
-from bbo.protocol import PERCENTILES
 
 OUT = Path(__file__).parents[1] / "results" / "tells_apart.csv"
 FIELDS = ("task", "pairs", *(f"apart_{p}" for p in PERCENTILES))

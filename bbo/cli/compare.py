@@ -15,7 +15,7 @@ from bbo.errors import BBOError
 from bbo.reporting.board.scores import Board, board
 from bbo.reporting.documents import changes, variants
 from bbo.reporting.formats import latex, markdown, terminal
-from bbo.reporting.storage import sources
+from bbo.reporting.storage import reference, sources
 
 
 @click.command("compare")
@@ -45,7 +45,8 @@ def command(
 ) -> None:
     """Show what changed from A to B, by how much, and whether it is more than noise.
 
-    A and B are results folders, or tables made by bbo collect (such as the committed leaderboards in results/). With --against METHOD
+    A and B are results folders, tables made by bbo collect (such as the committed leaderboards in results/), or 'reference' for the
+    results that come with the package. With --against METHOD
     there is no B: every row of A is compared with that one, paired by task and seed.
     """
     if (b is None) == (against is None):
@@ -70,5 +71,5 @@ def command(
 
 
 def _board(path: Path) -> Board:
-    found = sources.load([path])
+    found = sources.load(reference.paths(path))
     return board(found.records, found.unsuitable)

@@ -11,17 +11,18 @@ import click
 import numpy as np
 
 from bbo import files
+from bbo.cli.background import background, completed
 from bbo.cli.spelling import spelled
 from bbo.errors import BBOError
 from bbo.protocol import PERCENTILES
 from bbo.reporting.board.metrics import METRICS
 from bbo.reporting.board.scores import board
 from bbo.reporting.board.standings import TESTS
-from bbo.reporting.documents import leaderboard
+from bbo.reporting.documents import families, leaderboard
 from bbo.reporting.documents import published as published_scores
-from bbo.reporting.documents.document import Document, check_percentile
+from bbo.reporting.documents.document import WIDEST, Document, check_percentile
 from bbo.reporting.formats import latex, markdown, summary, terminal
-from bbo.reporting.storage import sources
+from bbo.reporting.storage import reference, sources
 from bbo.reporting.storage.latest import newest
 
 FORMATS = ("md", "csv", "json", "latex", "html")
@@ -37,6 +38,14 @@ SEED = 0
     "--metric", default="score", help=f"What the tables show: {', '.join(METRICS)}. csv and json hold them all.", show_default=True
 )
 @click.option("--test", type=click.Choice(TESTS), default="nemenyi", help="Post-hoc test that makes the groups.", show_default=True)
+@click.option(
+    "--with",
+    "others",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="RESULTS",
+    help="Put other results on the same tasks beside yours: 'reference' (those that come with the package), a folder or a table.",
+)
 @click.option("--published", is_flag=True, help="Compare with published scores: agree, differ or not comparable.")
 @click.option(
     "--latest",
@@ -46,6 +55,19 @@ SEED = 0
 @click.option(
     "--figures", type=click.Path(path_type=Path), metavar="DIR", help="Also write every figure there, as PDF, PNG and SVG."
 )
+@click.option(
+    "--by",
+    type=click.Choice(("task", "family")),
+    help="What a line of csv and json is about (default: task); of md and latex: only the tables of families, or only those of tasks.",
+)
+@click.option(
+    "--columns",
+    type=click.IntRange(3),
+    default=WIDEST,
+    show_default=True,
+    help="Most columns of a table in md and latex; wider tables are split.",
+)
+@click.option("--title", default="Leaderboard", show_default=True, help="Title of the page (html).")
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; default: standard output (leaderboard.html for html).")
 @click.pass_context
 def command(
@@ -55,9 +77,13 @@ def command(
     percentile: int | None,
     metric: str,
     test: str,
+    others: tuple[Path, ...],
     published: bool,
     latest: bool,
     figures: Path | None,
+    by: str | None,
+    columns: int,
+    title: str,
     out: Path | None,
 ) -> None:
     """The leaderboard of one or more results folders, or of tables made by bbo collect."""
@@ -69,10 +95,15 @@ def command(
     results = sources.load(paths)
     records, left_out = newest(results.records) if latest else (results.records, [])
     results = replace(results, records=tuple(records))
+    for other in others:
+        results = reference.beside(results, other)
+    results = replace(results, records=completed(results.records))
     found, made_by, generator = board(results.records, results.unsuitable), spelled(context), np.random.default_rng(SEED)
 
     def board_document() -> Document:
-        return leaderboard.document(found, percentile, made_by, generator, metric, test, left_out)
+        split = True if by == "family" else None
+        whole = leaderboard.document(found, percentile, made_by, generator, metric, test, left_out, split)
+        return whole if by is None else leaderboard.only(whole, by)
 
     def published_document() -> Document | None:
         return published_scores.document(found, percentile, made_by) if published else None
@@ -94,13 +125,15 @@ def command(
         from bbo.reporting.formats import page
 
         out = out or Path("leaderboard.html")
-        bands = np.random.default_rng(SEED)
-        text = page.render(found, results, board_document(), percentile, test, bands, published_document())
+        known = background(results.records)
+        leading = check_percentile(percentile)[0]
+        text = page.render(found, results, board_document(), leading, known, published_document(), title)
     elif form in ("csv", "json"):
-        rows = summary.rows(found, (percentile,) if percentile else PERCENTILES)
+        chosen = (percentile,) if percentile else PERCENTILES
+        rows = families.rows(found, chosen, generator) if by == "family" else summary.rows(found, chosen)
         text = json.dumps(rows, indent=1) + "\n" if form == "json" else summary.csv_text(rows)
     else:
-        text = latex.render(document()) if form == "latex" else markdown.render(document())
+        text = latex.render(document(), columns) if form == "latex" else markdown.render(document(), columns)
     if out is None:
         click.echo(text, nl=False)
     else:

@@ -14,6 +14,8 @@ def spelled(context: click.Context) -> str:
         value = context.params.get(parameter.name or "")
         if isinstance(parameter, click.Argument):
             words += [str(v) for v in (value if isinstance(value, tuple) else (value,))]
+        elif isinstance(parameter, click.Option) and parameter.multiple:
+            words += [word for v in value or () for word in (parameter.opts[0], str(v))]
         elif isinstance(parameter, click.Option) and value not in (None, False) and value != parameter.default:
             words += [parameter.opts[0]] if parameter.is_flag else [parameter.opts[0], str(value)]
     return shlex.join(words)

@@ -78,6 +78,7 @@ def judge(cell: PlannedCell, answer: Answer) -> tuple[Record, Outcome | None, Tr
             "y_max": spec.y_max,
             "best_visible": float(task.normalise(np.asarray(spec.best_visible))),
             "visible_rows": len(cell.task.dataset.y),
+            "visible_quantiles": _quantiles(task.normalise(cell.task.dataset.y)),
             "optimum": spec.optimum,
             "saturated": spec.saturated,
             "note": spec.note,
@@ -107,6 +108,11 @@ def judge(cell: PlannedCell, answer: Answer) -> tuple[Record, Outcome | None, Tr
         output=clean(answer.output),
     )
     return result, outcome, trace
+
+
+def _quantiles(y: np.ndarray) -> list[float]:
+    """17 evenly spaced quantiles of normalised scores (n,), from the lowest to the highest, for figures."""
+    return [float(f"{value:.6g}") for value in np.quantile(y, np.linspace(0, 1, 17))] if len(y) else []
 
 
 def _absurd(facts: dict[str, float]) -> list[str]:

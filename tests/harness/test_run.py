@@ -130,6 +130,9 @@ def test_scores_and_record(here):
     assert result.percentiles["100"] == outcome.normalised.max()
     assert result.notes == {"rows": 200}
     assert result.method["local"] and result.task["local"]
+    visible = result.task["visible_quantiles"]
+    assert len(visible) == 17 and visible == sorted(visible)
+    assert visible[-1] <= result.task["best_visible"] + 1e-6
     assert result.provenance["threads"] == 1
     assert result.provenance["packages"]["torch"]
     assert result.cost["wall_seconds"] > 0

@@ -88,7 +88,7 @@ def test_the_stacks_say_why_numbers_may_differ(store, make, tmp_path) -> None:
         record, outcome = make("t1", "m", 0, 0.5)
         return store((replace(record, provenance={**record.provenance, **provenance}), outcome), name=name)
 
-    facts = {"threads": 1, "blas": ["mkl in torch", "openblas 0.3"], "numerics": {"tf32": False}}
+    facts = {"threads": 1, "blas": ["mkl in torch", "openblas 0.3"], "numerics": "portable"}
     a, b = on("a", cpu="AMD EPYC", **facts), on("b", cpu="Intel Xeon", **facts)
     tables = [tmp_path / "a.csv", tmp_path / "b.csv"]
     for folder, table in zip((a, b), tables, strict=True):
@@ -97,7 +97,7 @@ def test_the_stacks_say_why_numbers_may_differ(store, make, tmp_path) -> None:
     assert "- Stack of A: CPU AMD EPYC." in answer.stdout
     assert "- Stack of B: CPU Intel Xeon." in answer.stdout
     report = CliRunner().invoke(main, ["report", str(tables[0])]).stdout
-    assert "- Machine: BLAS mkl in torch + openblas 0.3, CPU AMD EPYC, numerics tf32 False, threads 1." in report
+    assert "- Machine: BLAS mkl in torch + openblas 0.3, CPU AMD EPYC, numerics portable, threads 1." in report
     answer = CliRunner().invoke(main, ["compare", str(a), str(on("c", **facts))])
     assert "- Stack of B: CPU not recorded." in answer.stdout
 

@@ -127,7 +127,7 @@ def test_json_and_the_page_say_it(results, tmp_path) -> None:
     bbo("report", results, "--format", "html", "--out", page)
     text = page.read_text()
     assert f'<td class="not-applicable">{NOT_APPLICABLE}<sup>' in text
-    assert f"letters: not applicable: {REASON}" in text
+    assert f'"u":"{REASON}"' in text
 
 
 def test_what_was_run_all_the_same_is_shown(store, make) -> None:

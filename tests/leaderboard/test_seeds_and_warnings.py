@@ -20,19 +20,23 @@ def seeds(make, name, *scores, **more):
     return [make("t1", name, seed, score, **more) for seed, score in enumerate(scores)]
 
 
-def test_two_seeds_tell_nothing_and_the_table_says_so(store, make) -> None:
-    text = bbo("report", store(*seeds(make, "random", 0.9, 0.8), *seeds(make, "m", 0.4, 0.41), *seeds(make, "n", 0.7, 0.7)))
+def test_three_seeds_tell_nothing_and_the_table_says_so(store, make) -> None:
+    text = bbo(
+        "report", store(*seeds(make, "random", 0.9, 0.8, 0.7), *seeds(make, "m", 0.4, 0.41, 0.4), *seeds(make, "n", 0.7, 0.7, 0.7))
+    )
     assert "Italic" not in text
     assert not re.search(r"[| ]_", text)
     assert (
-        "Too few seeds to say which entries are like random: 2 of 2 cannot be compared with it; that takes 3 seeds of both." in text
+        "Too few seeds to say which entries are like random: 2 of 2 cannot be compared with it; that takes 4 seeds of both." in text
     )
 
 
-def test_three_seeds_tell_what_is_like_random(store, make) -> None:
-    out = store(*seeds(make, "random", 0.8, 0.7, 0.9), *seeds(make, "m", 0.3, 0.3, 0.3), *seeds(make, "n", 0.82, 0.7, 0.9))
+def test_four_seeds_tell_what_is_like_random(store, make) -> None:
+    out = store(
+        *seeds(make, "random", 0.8, 0.7, 0.9, 0.8), *seeds(make, "m", 0.3, 0.3, 0.3, 0.3), *seeds(make, "n", 0.84, 0.7, 0.9, 0.8)
+    )
     text = bbo("report", out, "--percentile", 100)
-    assert "_**0.807 ± 0.082**_" in text
+    assert "_**0.810 ± 0.073**_" in text
     assert re.search(r"\| +0.300 ± 0.000 \|", text)
     assert "_Italic_: not significantly different from random at 95%" in text
     assert "Too few seeds" not in text

@@ -195,3 +195,16 @@ def test_holm_never_lowers_and_keeps_the_order(p) -> None:
     assert (corrected >= raw).all()
     assert (np.diff(corrected[np.argsort(raw, kind="stable")]) >= 0).all()
     assert corrected.min() == pytest.approx(min(1, raw.min() * len(p)))
+
+
+def test_bootstrap_of_ranks_counts_how_often_each_is_ahead() -> None:
+    """Of three tasks one method wins two: it is behind in the draws that hold the third task at least twice, 7 of 27."""
+    ranks = np.array([[1.0, 2.0], [1.0, 2.0], [2.0, 1.0]])
+    found = s.bootstrap_of_ranks(np.repeat(ranks[:, None], 20_000, axis=1), rng())
+    assert found[0, 1] == pytest.approx(2 * 7 / 27, abs=0.02)
+    assert found[1, 0] == pytest.approx(found[0, 1])
+    assert np.diag(found).tolist() == [1.0, 1.0]
+    always = s.bootstrap_of_ranks(np.repeat(ranks[:2, None], 100, axis=1), rng())
+    assert always[0, 1] == 0
+    tied = s.bootstrap_of_ranks(np.full((2, 100, 2), 1.5), rng())
+    assert tied[0, 1] == 1

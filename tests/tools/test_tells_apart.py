@@ -3,8 +3,8 @@
 import importlib.util
 from pathlib import Path
 
-from bbo.reporting.board.scores import board
 from bbo.record import CellSpec, Record
+from bbo.reporting.board.scores import board
 
 PATH = Path(__file__).parents[2] / "tools" / "tells_apart.py"
 spec = importlib.util.spec_from_file_location("tells_apart", PATH)

@@ -65,6 +65,11 @@ class Column:
         """Whether random designs come near the top of this task, so that its 100th percentile hardly distinguishes methods."""
         return bool(self.facts.get("saturated"))
 
+    @property
+    def family(self) -> str:
+        """The family of tasks it belongs to; "other" where its records do not say."""
+        return str(self.facts.get("family") or "other")
+
 
 @dataclass(frozen=True)
 class Row:
@@ -184,6 +189,12 @@ class Board:
         missing = (self.fits & ~self.was_run).any(axis=1)
         order = np.lexsort((np.nan_to_num(self.mean_ranks(percentile), nan=np.inf), missing))
         return replace(self, rows=tuple(self.rows[i] for i in order))
+
+    def only(self, columns: Sequence[Column]) -> Board:
+        """The board of some of its columns, with the rows that were run on at least one of them."""
+        rows = tuple(row for row in self.rows if any(self.entry(row, column).cells for column in columns))
+        keys = {column.key for column in columns}
+        return Board(tuple(columns), rows, self.entries, tuple(r for r in self.records if _column_key(r) in keys))
 
     @cached_property
     def common_preset(self) -> str:

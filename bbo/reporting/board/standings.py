@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import string
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from scipy import stats
 
 from bbo.reporting.board import statistics
+from bbo.reporting.board.families import ranked, resampled
 from bbo.reporting.board.metrics import above_chance
 from bbo.reporting.board.scores import CHANCE, Board, Column, Row
 from bbo.reporting.board.statistics import Estimate
@@ -111,6 +114,23 @@ def grouping(board: Board, percentile: int, test: str = "nemenyi") -> Grouping |
     )
 
 
+def second_opinion(board: Board, percentile: int, found: Grouping, generator: np.random.Generator) -> str:
+    """How far a bootstrap of the mean ranks agrees with the test that made the groups, in one sentence; empty with too few tasks."""
+    if found.tasks < statistics.FEWEST_TASKS:
+        return ""
+    drawn = [resampled(board, column, percentile, generator)[1:, list(found.methods)] for column in board.columns]
+    p = statistics.bootstrap_of_ranks(np.stack([ranked(means) for means in drawn]), generator)
+    tally: Counter[tuple[bool, bool]] = Counter()
+    for i, j in combinations(range(len(found.methods)), 2):
+        together = any(found.methods[i] in group and found.methods[j] in group for group in found.groups)
+        tally[not together, bool(p[i, j] < 1 - statistics.LEVEL)] += 1
+    return (
+        f" Second opinion, a bootstrap of the mean ranks over tasks and seeds (not corrected for the number of pairs): of {tally.total()} "
+        f"pairs of methods both distinguish {tally[True, True]}, neither {tally[False, False]}, only the bootstrap {tally[False, True]}, "
+        f"only the test {tally[True, False]}."
+    )
+
+
 def _scores(board: Board, percentile: int, methods: np.ndarray) -> np.ndarray:
     """Mean scores (tasks, methods); a failed entry takes its task's lowest mean, 0 where all failed."""
     means = board.means(percentile)[methods].T
@@ -118,18 +138,21 @@ def _scores(board: Board, percentile: int, methods: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(means), means, np.where(np.isfinite(lowest), lowest, 0.0))
 
 
-def standings(board: Board, percentile: int, generator: np.random.Generator, test: str = "nemenyi") -> list[Standing]:
-    """The standing of every row, in the board's order."""
+def standings(
+    board: Board, percentile: int, generator: np.random.Generator, test: str = "nemenyi", aggregates: bool = True
+) -> list[Standing]:
+    """The standing of every row, in the board's order; without the `aggregates` of all runs, which take most of the time, on request."""
     found = grouping(board, percentile, test)
     letters = {i: "" for i in range(len(board.rows))}
     for number, group in enumerate(found.groups if found else ()):
         for i in group:
             letters[i] += _letter(number)
     ranks = board.mean_ranks(percentile)
-    return [_standing(board, row, percentile, generator, float(ranks[i]), letters[i]) for i, row in enumerate(board.rows)]
+    drawn = generator if aggregates else None
+    return [_standing(board, row, percentile, drawn, float(ranks[i]), letters[i]) for i, row in enumerate(board.rows)]
 
 
-def _standing(board: Board, row: Row, percentile: int, generator: np.random.Generator, rank: float, group: str) -> Standing:
+def _standing(board: Board, row: Row, percentile: int, generator: np.random.Generator | None, rank: float, group: str) -> Standing:
     entries = [(column, board.entry(row, column)) for column in board.columns]
     fitting = [column for column, entry in entries if not entry.unsuitable]
     tasks = sum(bool(entry.cells) for _, entry in entries)
@@ -137,7 +160,7 @@ def _standing(board: Board, row: Row, percentile: int, generator: np.random.Gene
     above = [above_chance(board, column, board.entry(row, column), percentile) for column in board.columns]
     means = [a.mean() for a in above if len(a)]
     lifted = float(np.mean(means)) if means else np.nan
-    if own is None:
+    if own is None or generator is None:
         return Standing(rank, tasks, group, lifted, np.nan, np.nan, np.nan, None, None)
     chance = [board.chance(column).scores(percentile) for column in fitting]
     beats = all(len(scores) for scores in chance) and row.method != CHANCE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +20,7 @@ ABSENT = "·"
 #: Meanings of the styles of numbers, for legends.
 LEGEND = {"best": "best of its column", "second": "second", "chance": "not significantly different from random at 95%"}
 #: Columns of a table where lines do not wrap, as in Markdown and on paper.
-WIDEST = 13
+WIDEST = 8
 #: The method does not fit the task.
 NOT_APPLICABLE = "\N{EN DASH}"
 
@@ -85,6 +86,11 @@ def check_percentile(percentile: int | None) -> tuple[int, ...]:
     return (percentile,)
 
 
+def slug(label: str) -> str:
+    """A label as part of an anchor or a file name; it keeps whatever distinguishes labels, such as case and the sign of a setting."""
+    return re.sub(r"[^A-Za-z0-9._=-]+", "-", label).strip("-")
+
+
 def printable(text: str) -> str:
     """A text on one line, its unprintable characters escaped: names, settings and messages come from plugins and may hold anything."""
     return cleaned(" ".join(text.split()))
@@ -105,13 +111,13 @@ def number(value: float, digits: int) -> Item:
     return Item(decimal(value, digits), key=value) if np.isfinite(value) else Item(ABSENT)
 
 
-def interval(estimate: Estimate | None, sign: str = "") -> Item:
+def interval(estimate: Estimate | None, sign: str = "", digits: int = 3) -> Item:
     """0.910 [0.900, 0.920]; without the brackets where there is no interval."""
     if estimate is None:
         return Item(ABSENT)
-    text = decimal(estimate.value, 3, sign)
+    text = decimal(estimate.value, digits, sign)
     if np.isfinite(estimate.low):
-        text += f" [{decimal(estimate.low, 3, sign)}, {decimal(estimate.high, 3, sign)}]"
+        text += f" [{decimal(estimate.low, digits, sign)}, {decimal(estimate.high, digits, sign)}]"
     return Item(text, key=estimate.value)
 
 

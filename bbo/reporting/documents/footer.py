@@ -58,6 +58,16 @@ def _mixed_numerics(board: Board) -> str:
     return ""
 
 
+def subtitle(board: Board) -> str:
+    """When, on which machine and in which numerics mode the cells were made, in one line; what is not recorded is left out."""
+    days = sorted({str(r.provenance["finished"])[:10] for r in board.records if r.provenance.get("finished")})
+    parts = [f"{len(board.rows)} methods, {len(board.columns)} tasks, {len(board.records)} runs"]
+    parts += [days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"] if days else []
+    machine = stack(board, {"cpu": "CPU", "device_name": "device", "numerics": "numerics"})
+    parts += [f"{name} {' and '.join(sorted(values))}" for name, values in machine.items()]
+    return "; ".join(parts)
+
+
 def _ranking(board: Board) -> str:
     """The rule by which rows are ordered, as far as it applies to this board."""
     text = (

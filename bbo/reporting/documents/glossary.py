@@ -9,19 +9,27 @@ from bbo.reporting.board.statistics import FEWEST_SEEDS
 WORDS = {
     "above chance": f"(score - chance) / (1 - chance), where chance is the mean score of `{CHANCE}` at the same percentile and budget: "
     "0 is the level of random designs, 1 the normaliser y_max, and a negative number is worse than random.",
+    f"against {CHANCE}": f"Better or worse than `{CHANCE}` on this task, or not significantly different from it, by Welch's t test at 95%; "
+    f"too few seeds with fewer than {FEWEST_SEEDS} on a side.",
     f"beats {CHANCE}": f"Probability that a run of the method scores higher than a run of `{CHANCE}` on the same task, ties counted half; "
     "mean over tasks.",
     "budget": "The number of designs a method must return, 128 by default. They are all scored, once, at the end.",
     "cell": "One run of one method on one task with one seed. Results are stored, resumed and counted by cells.",
+    "design": "What a method proposes: a sequence of letters, a set of choices, or a vector of numbers.",
     "difference": "B - A of the mean normalised score, with its 95% interval.",
     "diversity": "Mean distance between two of the designs, from 0 (all the same) to 1: the share of positions that differ, or in a box "
     "the root mean square of the coordinate differences as shares of their ranges.",
     "duplicates": "Share of the designs that repeat another of the same run.",
+    "family": "Tasks of one sort: sequences, materials, architectures, robots, synthetic functions, or those with a learned oracle. A value "
+    "of a family is the mean over the tasks of it that a method was run on; over all families each counts once.",
     "floor": f"What you get with no method: `{CHANCE}` (uniform designs) and `{UNCHANGED}` (the best visible designs, unchanged).",
     "group": "Methods that share a letter are not significantly different across the tasks of the board: Friedman's test, then Nemenyi's "
     "or Holm's, over the methods that were run on every task.",
     "hidden": "What a task knows and a method does not see: the better designs of its table, or everything beyond the visible one.",
     "interquartile mean": "Mean of the middle half of all runs of all tasks together, with a 95% bootstrap interval.",
+    "interval": "Of a difference: where its true value lies with 95% confidence; Student's t over pairs of equal seeds, else Welch's.",
+    "kind": "What a method is: a floor, a search on a surrogate, a search without one, a generative model, or a sequence model over "
+    "trajectories; in the facts of a task, whether its designs are sequences or points of a box.",
     "mean": "Mean over tasks of the mean over seeds.",
     "mean rank": "On each task methods are ranked by their mean score (1 is the best, ties share a rank, failed methods are last); then the "
     "mean over the tasks the method was run on.",
@@ -39,12 +47,14 @@ WORDS = {
     "preset": "A named set of a method's settings: `paper` (as published), `fast`, `smoke`. Settings changed from it are shown in the row's "
     "name.",
     "privileged": "Knowledge beyond the visible table that a method asked for, such as the task's largest score. It is marked.",
+    "published": "The score that the source prints, and whether it agrees with ours, differs, or is not comparable and why.",
     "rank": "Place among the methods run on this task, 1 the best; ties share a place.",
     "saturated": "A task on which random designs come near the top, so that the 100th percentile hardly distinguishes methods. Compare "
     "the 50th.",
     "seed": "The number that determines all randomness of a run. A task's visible table does not depend on it.",
     "seeds": f"How many seeds are done. With fewer than {FEWEST_SEEDS} no statement is made about which methods are like `{CHANCE}`.",
     "std over seeds": "Mean over tasks of the standard deviation (ddof 0) over seeds.",
+    "task": "A design space, a visible table of designs and scores, and an oracle that scores new designs.",
     "tasks": "On how many of the board's tasks the method was run. Ranks and means are over these.",
     "too few seeds": f"Fewer than {FEWEST_SEEDS} seeds on a side for a comparison with `{CHANCE}`, or fewer than 2 for an interval: no "
     "statement is made.",
@@ -53,6 +63,9 @@ WORDS = {
     "contains 0; identical: every seed has the same score.",
     "visible": "The table of designs and scores that a method is given; it sees nothing else.",
     "wall time (s)": "Seconds from a method's start to its designs.",
+    "wins": "Share of the other methods on a task that a method beats by its mean score, ties counted half; mean over tasks.",
+    "wins of B": "Tasks on which B is better than A beyond noise: the 95% interval of the difference lies above 0, with enough seeds. "
+    "Losses of B are the opposite.",
 }
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from bbo.errors import unknown
+from bbo.errors import BBOError, unknown
 from bbo.reporting.board import statistics
+from bbo.reporting.board.families import families as families_of
 from bbo.reporting.board.metrics import DESIGNS_AND_COST, METRICS, Metric
 from bbo.reporting.board.scores import CHANCE, Board, Column, Entry, Row
-from bbo.reporting.board.standings import Standing, grouping, standings
-from bbo.reporting.documents import footer, marks
+from bbo.reporting.board.standings import Standing, grouping, second_opinion, standings
+from bbo.reporting.documents import families, footer, marks
 from bbo.reporting.documents.document import (
     ABSENT,
     NOT_APPLICABLE,
@@ -22,8 +24,12 @@ from bbo.reporting.documents.document import (
     failures,
     interval,
     number,
+    slug,
     spread,
 )
+
+#: Most tasks whose scores are one table even if they are of several families: with ranks and groups it has eight columns.
+UNSPLIT = 4
 
 
 def document(
@@ -34,11 +40,13 @@ def document(
     metric: str = "score",
     test: str = "nemenyi",
     left_out: Sequence[str] = (),
+    split: bool | None = None,
 ) -> Document:
     """The tables requested: scores at one percentile or the default ones, the standing across tasks, designs and cost.
 
     With a metric other than "score": that metric per task alone. Each table's rows are in the order of the mean rank at its own
-    percentile. `left_out` lists the versions that are not shown.
+    percentile. `left_out` lists the versions that are not shown. Tables are `split` by family of tasks if that is asked for, or by
+    default if there are more than `UNSPLIT` tasks of more than one family.
 
     Raises:
         BBOError: no such percentile or metric.
@@ -46,24 +54,51 @@ def document(
     percentiles = check_percentile(percentile)
     if metric not in METRICS:
         raise unknown("metric", metric, METRICS)
-    notes = marks.Footnotes()
-    tables = []
+    notes, parts = marks.Footnotes(), families_of(board)
+    if not (len(board.columns) > UNSPLIT if split is None else split):
+        parts = {"": board.columns}
+    tables: list[Table] = []
     tests = []
     for p in percentiles if METRICS[metric].by_percentile else percentiles[:1]:
         ordered = board.ordered(p)
         found = standings(ordered, p, generator, test)
+        if metric == "score":
+            tables += families.tables(ordered, p, generator) if len(parts) > 1 else []
+        for name, columns in parts.items():
+            part = ordered if len(parts) == 1 else ordered.only(columns).ordered(p)
+            if metric == "score":
+                own = found if part is ordered else standings(part, p, generator, test, aggregates=False)
+                table = score_table(part, p, own, notes)
+            else:
+                table = metric_table(part, metric, p, notes)
+            tables.append(table if part is ordered else _of_family(table, name))
         if metric != "score":
-            tables.append(metric_table(ordered, metric, p, notes))
             continue
-        tables.append(score_table(ordered, p, found, notes))
         tables.append(standing_table(ordered, p, found))
         groups = grouping(ordered, p, test)
-        tests += [f"{p}th percentile. {groups}"] if groups else []
+        tests += [f"{p}th percentile. {groups}{second_opinion(ordered, p, groups, generator)}"] if groups else []
+    tests += [families.RULE] if metric == "score" and len(parts) > 1 else []
     if metric == "score":
         tables.append(cost_table(board.ordered(percentiles[0]), percentiles[0]))
     kept = tuple(table for table in tables if table.rows)
     few = _too_few(board, percentiles[0]) if METRICS[metric].by_percentile else []
     return Document("Leaderboard", kept, tuple(notes.items()), tuple(tests + few + footer.lines(board, command, left_out)))
+
+
+def only(document: Document, by: str) -> Document:
+    """The document with only its tables by "family", or only those by "task".
+
+    Raises:
+        BBOError: there are no tables of families, since the board's tasks are of one family.
+    """
+    kept = tuple(table for table in document.tables if table.name.startswith("families-") == (by == "family"))
+    if not kept:
+        raise BBOError("--by family: all tasks of this board are of one family; leave it out")
+    return replace(document, tables=kept)
+
+
+def _of_family(table: Table, name: str) -> Table:
+    return replace(table, name=f"{table.name}-{slug(name)}", title=f"{families.heading(name)}. {table.title}")
 
 
 def score_table(board: Board, percentile: int, found: Sequence[Standing], notes: marks.Footnotes) -> Table:

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -138,6 +139,17 @@ def verdict(theirs: Published, ours: Entry, row: Row, column: Column) -> str:
     return "differ" if p < 1 - statistics.LEVEL else "agree"
 
 
+def matches(board: Board) -> Iterator[tuple[Row, Column, Published]]:
+    """The published scores of every pair that was run, by column, then row, then in the order of the file."""
+    known: dict[tuple[str, str], list[Published]] = {}
+    for theirs in scores():
+        known.setdefault((theirs.task, theirs.method), []).append(theirs)
+    for column in board.columns:
+        for row in board.rows:
+            if board.entry(row, column).cells:
+                yield from ((row, column, theirs) for theirs in known.get((column.key.task, row.method), ()))
+
+
 def document(board: Board, percentile: int | None, command: str) -> Document:
     """Every published score of a task and method on the board beside ours, sources as footnotes."""
     sources: list[str] = []
@@ -145,16 +157,11 @@ def document(board: Board, percentile: int | None, command: str) -> Document:
     tally: dict[str, int] = {}
     for p in check_percentile(percentile):
         rows = []
-        for column in board.columns:
-            for row in board.rows:
-                for theirs in scores():
-                    if (theirs.task, theirs.method, theirs.percentile) != (column.key.task, row.method, p):
-                        continue
-                    entry = board.entry(row, column)
-                    if entry.done or entry.failed:
-                        rows.append(_row(theirs, entry, row, column, sources))
-                        kind = rows[-1][-2].text
-                        tally[kind] = tally.get(kind, 0) + 1
+        for row, column, theirs in matches(board):
+            if theirs.percentile == p:
+                rows.append(_row(theirs, board.entry(row, column), row, column, sources))
+                kind = rows[-1][-2].text
+                tally[kind] = tally.get(kind, 0) + 1
         header = tuple(map(Item, ("method", "task", "ours", "published", "difference", "verdict", "why")))
         tables.append(Table(f"published-{p}", f"Published against ours, {p}th percentile of the designs", header, tuple(rows)))
     kept = tuple(table for table in tables if table.rows)

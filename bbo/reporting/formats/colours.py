@@ -52,6 +52,21 @@ def styles(board: Board) -> dict[str, Style]:
     return found
 
 
+def every_style(board: Board) -> dict[str, Style]:
+    """A colour and a marker for every row, also for those that are not highlighted: no two are alike while there are pairs left."""
+    found = {label: style for label, style in styles(board).items() if style.highlighted}
+    for row in board.rows:
+        if row.label not in found:
+            start = _start(row.base)
+            pairs = (
+                Style(COLOURS[(start + k) % len(COLOURS)], MARKERS[(start + k // len(COLOURS)) % len(MARKERS)])
+                for k in range(len(COLOURS) * len(MARKERS))
+            )
+            taken = set(found.values())
+            found[row.label] = next((style for style in pairs if style not in taken), Style(GREY, DOT))
+    return found
+
+
 def highlighted(board: Board) -> list[Row]:
     """The floors and then the first rows, in the board's order, while there are colours for their methods and at most `HIGHLIGHTED`."""
     floors = [row for row in board.rows if row.floor]
@@ -66,7 +81,11 @@ def _colours(methods: list[str]) -> dict[str, str]:
     """A colour for each of at most as many methods as there are: by its name's hash, or the next that is free."""
     found: dict[str, str] = {}
     for method in methods:
-        start = int(hashlib.sha256(method.encode(errors="replace")).hexdigest()[:8], 16)
+        start = _start(method)
         turns = (COLOURS[(start + k) % len(COLOURS)] for k in range(len(COLOURS)))
         found[method] = next(colour for colour in turns if colour not in found.values())
     return found
+
+
+def _start(method: str) -> int:
+    return int(hashlib.sha256(method.encode(errors="replace")).hexdigest()[:8], 16)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, product
@@ -21,13 +20,12 @@ from bbo.record import Trace
 from bbo.reporting.board import statistics
 from bbo.reporting.board.scores import Board, Column
 from bbo.reporting.board.standings import grouping, runs
-from bbo.reporting.documents.details import slug
-from bbo.reporting.documents.document import check_percentile, printable
+from bbo.reporting.documents.document import check_percentile, printable, slug
 from bbo.reporting.formats.colours import GREY, Style, styles
 from bbo.reporting.storage.sources import Results
 
-#: Text and axes: black in files; on a page this very value becomes `currentColor`, so that figures follow light and dark.
-INK = "#010203"
+#: Text and axes.
+INK = "#000000"
 FORMATS = ("pdf", "png", "svg")
 #: Points of a curve or of the outline of a density.
 GRID = 61
@@ -373,23 +371,6 @@ def _legend(axis: Any) -> None:
         loc="upper left",
         bbox_to_anchor=(1, 1),
     )
-
-
-def svg(picture: Picture) -> str:
-    """A figure as an SVG element for a page: transparent, lines in the page's text colour, no ids except those it refers to itself."""
-    file = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": picture.name}):
-        picture.figure.savefig(
-            file, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
-        )
-    text = file.getvalue()
-    text = text[text.index("<svg") :].replace(INK, "currentColor")
-    referred = set(re.findall(r"#([\w-]+)", text))
-    text = re.sub(r' id="([^"]+)"', lambda match: match[0] if match[1] in referred else "", text)
-    # A hundredth of a point is finer than any screen; six decimals would make up half of the page.
-    text = re.sub(r'="[^"]*"', lambda match: re.sub(r"(\.\d\d)\d+", r"\1", match[0]), text)
-    # The text beside the figure says what it shows; screen readers use that.
-    return re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
 
 
 def save_all(

@@ -6,7 +6,7 @@ Needs the packages booktabs, xcolor and graphicx.
 
 from __future__ import annotations
 
-from bbo.reporting.documents.document import LEGEND, Document, Item, Table, in_parts, printable
+from bbo.reporting.documents.document import LEGEND, WIDEST, Document, Item, Table, in_parts, printable
 
 PREAMBLE = r"""\documentclass{article}
 \usepackage[utf8]{inputenc}
@@ -28,9 +28,9 @@ SPECIAL = {
 }  # fmt: skip
 
 
-def render(document: Document) -> str:
-    """The document as one LaTeX file."""
-    tables = "\n".join(_table(document, part) for table in document.tables for part in in_parts(table))
+def render(document: Document, columns: int = WIDEST) -> str:
+    """The document as one LaTeX file; tables with more columns than this are split."""
+    tables = "\n".join(_table(document, part) for table in document.tables for part in in_parts(table, columns))
     return PREAMBLE + tables + END + "".join(f"% {printable(line)}\n" for line in document.footer)
 
 

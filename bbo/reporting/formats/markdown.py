@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-from bbo.reporting.documents.document import LEGEND, Document, Item, Table, in_parts, printable
+from bbo.reporting.documents.document import LEGEND, WIDEST, Document, Item, Table, in_parts, printable
 
 
-def render(document: Document) -> str:
-    """The document as one Markdown file."""
+def render(document: Document, columns: int = WIDEST) -> str:
+    """The document as one Markdown file; tables with more columns than this are split."""
     parts = [f"# {document.title}"]
     for table in document.tables:
-        parts += [f"## {table.title}", *(_table(part) for part in in_parts(table))]
+        parts += [f"## {table.title}", *(_table(part) for part in in_parts(table, columns))]
     legend = _legend(document)
     if legend:
         parts.append(legend)

@@ -1,17 +1,23 @@
-"""The leaderboard as one self-contained HTML file: no network, no file beside it."""
+"""The leaderboard as one self-contained HTML file: no network, no file beside it.
+
+The page holds the board as data (`bbo.reporting.documents.explorer`), and a script draws every view of it, so that a filter changes
+all tables and figures alike. Charts are drawn by Vega-Lite, whose code is embedded (`data/vega.js`, made by `tools/vega_bundle.py`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from functools import cache
+from importlib.resources import files
 
-import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bbo.reporting.board.scores import Board, Column, Row
-from bbo.reporting.documents import details, glossary
-from bbo.reporting.documents.document import LEGEND, Document, check_percentile, cleaned
-from bbo.reporting.formats import figures
+from bbo.reporting.documents import explorer, footer, glossary
+from bbo.reporting.documents.document import LEGEND, Document, cleaned
+from bbo.reporting.documents.explorer import Background
+from bbo.reporting.formats import colours
 from bbo.reporting.storage.sources import Results
 
 
@@ -19,38 +25,48 @@ def render(
     board: Board,
     results: Results,
     document: Document,
-    percentile: int | None,
-    test: str,
-    generator: np.random.Generator,
+    percentile: int,
+    background: Background,
     published: Document | None = None,
+    title: str = "Leaderboard",
 ) -> str:
-    """The page of a document's tables, with figures, a page for every task and method, and published scores if they are given."""
+    """The page of a board: its document's tables, and the data of all views; rows by mean rank at `percentile`.
+
+    Raises:
+        DamagedCell: a cell's arrays cannot be read.
+    """
     environment = Environment(
         loader=PackageLoader("bbo.reporting"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    percentiles = check_percentile(percentile)
-    leading = percentiles[0]
-    ordered = board.ordered(leading)
-    tasks = [(details.of_task(board, c, leading), _pictures(figures.of_task(ordered, c, results))) for c in board.columns]
-    methods = [details.of_method(board, row, leading) for row in ordered.rows]
+    ordered = board.ordered(percentile)
+    words = {word: text.replace("`", "") for word, text in glossary.WORDS.items()}
+    first = {row.label for row in colours.highlighted(ordered)}
+    styles = colours.every_style(ordered).items()
+    looks = {label: explorer.Look(style.colour, style.marker, label in first) for label, style in styles}
+    data = explorer.data(ordered, results, background, looks) | {"words": words, "title": title}
     pages: list[Column | Row] = [*board.columns, *board.rows]
-    text = environment.get_template("leaderboard.html").render(
+    text = environment.get_template("page/page.html").render(
         document=document,
         published=published,
-        pictures=_pictures(figures.overview(board, percentiles, test, generator)),
-        tasks=tasks,
-        methods=methods,
-        links={of.label: details.anchor(of) for of in pages},
+        title=title,
+        subtitle=footer.subtitle(board),
+        links={of.label: explorer.anchor(of) for of in pages},
         explain=glossary.explain,
         legend=LEGEND,
-        words={word: text.replace("`", "") for word, text in glossary.WORDS.items()},
+        words=words,
         used={style for table in document.tables for row in table.rows for item in row for style in item.styles},
+        data=Markup(_embedded(data)),
+        library=Markup(_library()),
     )
     return cleaned(text) + "\n"
 
 
-def _pictures(found: Iterator[figures.Picture]) -> list[dict[str, object]]:
-    return [
-        {"name": p.name, "title": p.title, "alt": p.alt, "svg": Markup(figures.svg(p))}  # our own drawing, already escaped
-        for p in found
-    ]
+def _embedded(data: object) -> str:
+    """JSON that cannot end the element it is in."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+@cache
+def _library() -> str:
+    return (files("bbo.reporting") / "data" / "vega.js").read_text(encoding="utf-8")

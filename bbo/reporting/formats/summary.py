@@ -38,6 +38,7 @@ def _numbers(board: Board, row: Row, column: Column, percentile: int) -> dict[st
     scores = entry.scores(percentile)
     return {
         "task": column.label,
+        "family": column.family,
         "method": row.label,
         "percentile": percentile,
         "status": NOT_APPLICABLE if entry.unsuitable else "run",

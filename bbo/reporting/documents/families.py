@@ -1,0 +1,94 @@
+"""Tables of families of tasks: one row a method, one column a family, one table a measure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from bbo.reporting.board import families
+from bbo.reporting.board.families import ALL, MEASURES, Value
+from bbo.reporting.board.scores import CHANCE, Board
+from bbo.reporting.documents.document import ABSENT, Item, Table, decimal, interval, printable
+
+#: Titles of the measures, and their decimals.
+TITLES = {
+    "above-chance": ("Mean score above chance", 3),
+    "mean-rank": ("Mean rank", 2),
+    "wins": ("Wins", 2),
+}
+RULE = (
+    "Families: a value is the mean over the tasks of a family that the method was run on (their number is printed where it is not run on "
+    'all); "all" is the mean over families, each counting once. A task on which every seed failed counts with its lowest score. '
+    "Intervals: 95%, stratified bootstrap of seeds."
+)
+
+
+def tables(board: Board, percentile: int, generator: np.random.Generator) -> list[Table]:
+    """One table a measure; those without any value (above chance where `random` was not run) are left out."""
+    found = families.values(board, percentile, generator)
+    names = [ALL, *families.families(board)]
+    made = [_table(board, percentile, measure, names, found) for measure in MEASURES]
+    return [table for table in made if any(item.key is not None for row in table.rows for item in row[1:])]
+
+
+def rows(board: Board, percentiles: Sequence[int], generator: np.random.Generator) -> list[dict[str, object]]:
+    """One object for every method x family x percentile, for CSV and JSON; the family `ALL` is the mean over families."""
+    found: list[dict[str, object]] = []
+    for percentile in percentiles:
+        values = families.values(board, percentile, generator)
+        for name in (ALL, *families.families(board)):
+            for i, row in enumerate(board.rows):
+                own = {measure: values[measure, name][i] for measure in MEASURES}
+                if run := next((value for value in own.values() if value), None):
+                    facts: dict[str, object] = {"family": name, "method": row.label, "percentile": percentile}
+                    facts |= {"tasks": run.tasks, "tasks_of_family": run.total}
+                    for measure, value in own.items():
+                        facts |= _numbers(measure.replace("-", "_"), value)
+                    found.append(facts)
+    return found
+
+
+def _numbers(name: str, value: Value | None) -> dict[str, object]:
+    numbers = [value.estimate.value, value.estimate.low, value.estimate.high] if value else [np.nan] * 3
+    return {key: n if np.isfinite(n) else None for key, n in zip((name, f"{name}_low", f"{name}_high"), numbers, strict=True)}
+
+
+def _table(
+    board: Board, percentile: int, measure: str, names: Sequence[str], found: Mapping[tuple[str, str], list[Value | None]]
+) -> Table:
+    title, digits = TITLES[measure]
+    best = {name: _best(found[measure, name], MEASURES[measure], digits) for name in names}
+    body = []
+    for i, row in enumerate(board.rows):
+        items = [_item(found[measure, name][i], digits, best[name]) for name in names]
+        if any(item.key is not None for item in items):
+            body.append((Item(row.label), *items))
+    header = tuple(map(Item, ("method", *names)))
+    suffix = f" ({CHANCE} is 0)" if measure == "above-chance" else ""
+    return Table(
+        f"families-{measure}-{percentile}",
+        f"{title} by family{suffix}, {percentile}th percentile [95% interval]",
+        header,
+        tuple(body),
+    )
+
+
+def _best(values: Sequence[Value | None], better: int, digits: int) -> float | None:
+    """The best printed value of the methods that were run on every task of the family; None where all are equal."""
+    shown = {round(value.estimate.value, digits) for value in values if value and value.whole}
+    return None if len(shown) < 2 else max(shown) if better > 0 else min(shown)
+
+
+def _item(value: Value | None, digits: int, best: float | None) -> Item:
+    if value is None:
+        return Item(ABSENT)
+    item = interval(value.estimate, digits=digits)
+    text = item.text if value.whole else f"{item.text} ({value.tasks}/{value.total})"
+    is_best = value.whole and best is not None and decimal(value.estimate.value, digits) == decimal(best, digits)
+    return Item(text, styles=frozenset({"best"} if is_best else ()), key=item.key)
+
+
+def heading(name: str) -> str:
+    """A family's name as the head of a title."""
+    return printable(name).capitalize()

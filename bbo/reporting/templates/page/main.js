@@ -1,0 +1,196 @@
+// Addresses, filters, tooltips, sorting, downloads.
+const root = document.documentElement;
+const views = [...document.querySelectorAll(".view")];
+const FILTERS = ["method", "task", "family", "kind", "from", "privileged", "cost", "percentile"];
+
+// ---- sorting of plain tables ----------------------------------------------------------------------------------------------------
+const valueOf = (row, column) => {
+  const cell = row.cells[column];
+  return "key" in cell.dataset ? Number(cell.dataset.key) : cell.textContent.trim();
+};
+const sortTable = (table, column, direction) => {
+  const sign = direction === "descending" ? -1 : 1;
+  const rows = [...table.tBodies[0].rows];
+  rows.sort((a, b) => {
+    const x = valueOf(a, column), y = valueOf(b, column);
+    // Cells without a number ("·", "failed") come last in either order.
+    if (typeof x !== typeof y) return typeof x === "number" ? -1 : 1;
+    return sign * (typeof x === "number" ? x - y : x.localeCompare(y));
+  });
+  table.tBodies[0].append(...rows);
+  [...table.tHead.rows[0].cells].forEach((head, i) => (i === column ? head.setAttribute("aria-sort", direction) : head.removeAttribute("aria-sort")));
+};
+function wireSort(table) {
+  [...table.tHead.rows[0].cells].forEach((head, column) => {
+    head.querySelector("button")?.addEventListener("click", () => {
+      const numbers = [...table.tBodies[0].rows].some((row) => "key" in row.cells[column].dataset);
+      const now = head.getAttribute("aria-sort");
+      const start = numbers && !/rank/.test(head.dataset.label) ? "descending" : "ascending";
+      sortTable(table, column, now ? (now === "descending" ? "ascending" : "descending") : start);
+    });
+  });
+}
+
+// ---- the tables of the document follow the filters too ----------------------------------------------------------------------------
+const filterTables = () => {
+  const methods = new Set(shownMethods().map((m) => m.label)), tasks = new Set(shownTasks().map((t) => t.label));
+  const knownMethods = new Set(METHODS.map((m) => m.label)), knownTasks = new Set(TASKS.map((t) => t.label));
+  for (const table of byId("tables").querySelectorAll("table")) {
+    for (const row of table.tBodies[0].rows) row.hidden = knownMethods.has(row.dataset.label) && !methods.has(row.dataset.label);
+    [...table.tHead.rows[0].cells].forEach((head, i) => {
+      const hide = knownTasks.has(head.dataset.label) && !tasks.has(head.dataset.label);
+      for (const row of table.rows) row.cells[i].hidden = hide;
+    });
+  }
+};
+
+// ---- addresses ------------------------------------------------------------------------------------------------------------------
+let here = { view: "overview", method: null, task: null };
+const remember = () => {
+  const words = new URLSearchParams();
+  for (const name of FILTERS) if (state[name]) words.set(name, state[name]);
+  if (here.view === "overview" && (state.sort !== "mean" || !state.down)) words.set("sort", `${state.down ? "descending" : "ascending"},${state.sort}`);
+  if (state.pins) words.set("pins", state.pins.join("|"));
+  const own = here.view === "pair" ? { a: state.a, b: state.b } : here.view === "cell" ? { m: here.method.label, t: here.task.label } : {};
+  for (const [name, value] of Object.entries(own)) words.set(name, value);
+  const anchor = here.view === "method" ? here.method.anchor : here.view === "task" ? here.task.anchor : here.view;
+  history.replaceState(null, "", `#${anchor}${words.size ? `?${words}` : ""}`);
+};
+const refresh = () => {
+  if (here.view === "overview") drawOverview();
+  if (here.view === "pair") drawPair();
+  if (here.view === "cell") drawCell(here.method, here.task);
+  if (here.view === "method") drawMethod(here.method);
+  if (here.view === "task") drawTask(here.task);
+  if (here.view === "tables") filterTables();
+};
+const open = () => {
+  hideTip();
+  const [anchor, query] = location.hash.slice(1).split("?");
+  const name = decodeURIComponent(anchor), words = new URLSearchParams(query || "");
+  for (const key of FILTERS) if (words.has(key)) state[key] = ["from", "cost", "percentile"].includes(key) ? Number(words.get(key)) : words.get(key);
+  if (words.has("a")) state.a = words.get("a");
+  if (words.has("b")) state.b = words.get("b");
+  if (words.has("pins")) state.pins = words.get("pins").split("|");
+  if (words.has("sort")) {
+    const [direction, ...sort] = words.get("sort").split(",");
+    [state.down, state.sort] = [direction === "descending", sort.join(",")];
+  }
+  const method = METHODS.find((m) => m.anchor === name || (name === "cell" && m.label === words.get("m")));
+  const task = TASKS.find((t) => t.anchor === name || (name === "cell" && t.label === words.get("t")));
+  here = { view: "overview", method, task };
+  const target = byId(name);
+  if (name === "cell" && method && task) here.view = "cell";
+  else if (method && name === method.anchor) here.view = "method";
+  else if (task && name === task.anchor) here.view = "task";
+  else if (target?.closest(".view")) here.view = target.closest(".view").id;
+  for (const view of views) view.classList.toggle("current", view.id === here.view);
+  for (const link of document.querySelectorAll("nav a")) link.toggleAttribute("aria-current", link.hash === `#${here.view}`);
+  byId("go-method").value = here.view === "method" ? method.anchor : "";
+  byId("go-task").value = here.view === "task" ? task.anchor : "";
+  showFilters();
+  refresh();
+  const heading = byId(here.view).querySelector("h2");
+  document.title = here.view === "overview" ? DATA.title : `${heading.textContent} - ${DATA.title}`;
+  requestAnimationFrame(() => (target && target.closest(".view") && !target.classList.contains("view") ? target.scrollIntoView() : window.scrollTo(0, 0)));
+};
+
+// ---- filters ----------------------------------------------------------------------------------------------------------------------
+const showFilters = () => { for (const name of FILTERS) byId(`filter-${name}`).value = state[name] || (name === "percentile" ? "0" : ""); };
+const setUpFilters = () => {
+  const options = (id, values) => values.forEach(([value, text]) => byId(id).append(h("option", { value }, text)));
+  options("filter-percentile", DATA.percentiles.map((p, i) => [String(i), `${p}th`]));
+  options("filter-family", DATA.families.map((name) => [name, name]));
+  options("filter-kind", [...new Set(METHODS.map((m) => m.kind))].sort().map((name) => [name, name]));
+  options("filter-from", [...new Set(METHODS.map((m) => m.year).filter(Boolean))].sort().map((year) => [String(year), `${year} or later`]));
+  options("filter-cost", [1, 10, 60, 600, 3600].map((s) => [String(s), s < 60 ? `${s} s` : s < 3600 ? `${s / 60} min` : "1 h"]));
+  let waiting = 0;
+  for (const name of FILTERS) {
+    byId(`filter-${name}`).addEventListener("input", (event) => {
+      const { value } = event.target;
+      state[name] = ["from", "cost", "percentile"].includes(name) ? Number(value) : value;
+      cancelAnimationFrame(waiting);
+      waiting = requestAnimationFrame(() => { remember(); refresh(); });
+    });
+  }
+  byId("clear").addEventListener("click", () => {
+    Object.assign(state, { method: "", task: "", family: "", kind: "", from: 0, privileged: "", cost: 0, percentile: 0, pins: null, sort: "mean", down: true });
+    showFilters();
+    remember();
+    refresh();
+  });
+  const go = (id, items) => {
+    items.forEach((item) => byId(id).append(h("option", { value: item.anchor }, item.label)));
+    byId(id).addEventListener("change", (event) => { if (event.target.value) location.hash = event.target.value; });
+  };
+  go("go-method", [...METHODS].sort((a, b) => a.label.localeCompare(b.label)));
+  go("go-task", TASKS);
+  for (const [id, name] of [["pair-a", "a"], ["pair-b", "b"]]) byId(id).addEventListener("change", (event) => { state[name] = event.target.value; remember(); drawPair(); });
+  byId("swap").addEventListener("click", () => { [state.a, state.b] = [state.b, state.a]; remember(); drawPair(); });
+};
+
+// ---- tooltips: for the pointer and for the keyboard -------------------------------------------------------------------------------
+const tip = byId("tip");
+const hideTip = () => { tip.hidden = true; };
+const showTip = (node) => {
+  const words = node.dataset.tip;
+  if (!words) return hideTip();
+  tip.textContent = words.replaceAll("`", "");
+  tip.hidden = false;
+  const box = node.getBoundingClientRect(), own = tip.getBoundingClientRect();
+  tip.style.left = `${Math.max(6, Math.min(box.left, innerWidth - own.width - 6))}px`;
+  const below = box.bottom + 6 + own.height < innerHeight;
+  tip.style.top = `${below ? box.bottom + 6 : Math.max(6, box.top - own.height - 6)}px`;
+  // Screen readers get the words where the name of the element does not hold them already.
+  if (!node.hasAttribute("aria-label")) node.setAttribute("aria-describedby", "tip");
+};
+const setUpTips = () => {
+  const found = (event) => event.target.closest?.("[data-tip]");
+  document.addEventListener("pointerover", (event) => (found(event) ? showTip(found(event)) : hideTip()));
+  document.addEventListener("focusin", (event) => (found(event) ? showTip(found(event)) : hideTip()));
+  document.addEventListener("focusout", hideTip);
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") hideTip(); });
+  document.addEventListener("scroll", hideTip, true);
+};
+
+// ---- downloads ----------------------------------------------------------------------------------------------------------------------
+const inert = (text) => (/^[=+\-@\t\r\n']/.test(text) ? `'${text}` : text);
+const quoted = (value) => {
+  const text = typeof value === "number" ? String(value) : value === null || value === undefined ? "" : inert(String(value));
+  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+};
+const csvText = () => {
+  const lines = [["task", "family", "method", "seed", ...DATA.percentiles.map((p) => `score_${p}`), "wall_seconds", "peak_memory_mb"]];
+  for (const [m, t, cell] of DATA.cells) {
+    if (!hasScores(cell)) continue;
+    cell.s.forEach((seed, i) => lines.push([TASKS[t].label, TASKS[t].family, METHODS[m].label, seed, ...DATA.percentiles.map((_, p) => cell.p[p][i]), cell.c[i], cell.m[i]]));
+  }
+  return `${lines.map((line) => line.map(quoted).join(",")).join("\n")}\n`;
+};
+const save = (name, text, type) => {
+  const link = h("a", { href: URL.createObjectURL(new Blob([text], { type })), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+};
+
+byId("theme").addEventListener("click", () => {
+  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+  refresh();
+});
+byId("save-csv").addEventListener("click", () => save("scores.csv", csvText(), "text/csv"));
+byId("save-json").addEventListener("click", () => save("board.json", byId("data").textContent, "application/json"));
+byId("print").addEventListener("click", () => window.print());
+byId("figures").append(...Object.values(overviewFigures));
+byId("pair-figure").append(pairFigure);
+for (const table of byId("tables").querySelectorAll("table")) wireSort(table);
+setUpFilters();
+setUpTips();
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);
+let width = innerWidth;
+window.addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; refresh(); } });
+window.addEventListener("hashchange", open);
+root.classList.add("js");
+open();
+root.dataset.ready = "1";
+performance.mark("ready");
