@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bbo.catalogue import load_task, method_ids, task_ids
     from bbo.errors import BBOError
     from bbo.face.methods import ReadyMethod, load_method
+    from bbo.face.proposing import propose
     from bbo.face.results import leaderboard, read_results
     from bbo.face.running import run
     from bbo.problem import Problem
@@ -29,6 +30,7 @@ __all__ = [
     "load_method",
     "load_task",
     "method_ids",
+    "propose",
     "read_results",
     "run",
     "task_ids",
@@ -44,6 +46,7 @@ _HOMES = {
     "load_method": "bbo.face.methods",
     "load_task": "bbo.catalogue",
     "method_ids": "bbo.catalogue",
+    "propose": "bbo.face.proposing",
     "read_results": "bbo.face.results",
     "run": "bbo.face.running",
     "task_ids": "bbo.catalogue",

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from bbo import propose
 from bbo.cli import main
 from bbo.errors import BBOError
 from bbo.proposals import backtest, batch, constraints, experiments, layout, reading, search
 from bbo.proposals import model as models
-from bbo.propose import propose
 
 
 def run(*words):

@@ -3,8 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from bbo import catalogue
-from bbo.propose import propose
+from bbo import catalogue, propose
 
 
 def runs(count=200, seed=0):
