@@ -8,7 +8,7 @@ OUT ?= runs/quick
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: bench test docs numerics drill lowest lint check env clean
+.PHONY: bench gpu test docs numerics drill lowest lint check env clean
 
 bench: env
 	$(BIN)/bbo run --suite quick --jobs $(JOBS) --out $(OUT)
@@ -35,6 +35,11 @@ drill: env
 # Warnings are errors. With BBO_DATA_DIR, tasks that need data files get their histograms too.
 docs: env
 	$(BIN)/python -m tools.docs
+
+# What needs a GPU, in one command: the tests, which fail without one, and results/gpu.md. Not part of the CI.
+gpu: env
+	BBO_TEST_CUDA=1 $(BIN)/python -m pytest tests/gpu
+	$(BIN)/python tools/gpu_report.py runs/gpu
 
 # Its environment, .venv-lowest, is made from constraints-lowest.txt; torch is the tested one, as that file explains.
 lowest: .venv-lowest/.ready

@@ -19,7 +19,7 @@ from bbo.harness import provenance
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="One object instead of text.")
 def command(as_json: bool) -> None:
-    """Compare this machine's numerics with those of the reference results, and list what is missing here.
+    """Compare this machine's numerics with the reference, and list what is missing here.
 
     With equal numerics, a cell of the reference results has the same bits here. Exit code 0, whatever is found.
     """
@@ -79,7 +79,7 @@ def _engines() -> dict[str, str]:
 
 def _extras() -> dict[str, list[str]]:
     """Packages that an extra asks for and that are not installed here, by extra."""
-    from packaging.requirements import Requirement
+    from packaging.requirements import Requirement  # comes with matplotlib
 
     wanted: dict[str, list[str]] = {extra: [] for extra in metadata("offline-bbo").get_all("Provides-Extra") or ()}
     for requirement in map(Requirement, requires("offline-bbo") or ()):
