@@ -53,7 +53,8 @@ def report(folder: Path, suite: str) -> str:
     lines = [
         "# On a GPU",
         "",
-        f"Made by `make gpu`: the suite `{suite}` twice on {', '.join(cards)}, and once on the CPU ({next(iter(cpu.values())).provenance['cpu']}).",
+        f"Made by `make gpu`: the suite `{suite}` twice on {', '.join(cards)},",
+        f"and once on the CPU ({next(iter(cpu.values())).provenance['cpu']}).",
         "",
         "| task | method | seed | same bits twice | s on the device | s on the CPU | 100th percentile, minus the CPU's | 50th |",
         "| --- | --- | --: | --- | --: | --: | --: | --: |",

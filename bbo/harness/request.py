@@ -69,7 +69,7 @@ def _suite_text(name: str) -> str:
 
 
 def read_plan(path: Path) -> dict[str, Any]:
-    """The settings of a plan file: any of tasks, methods, seeds, preset, budget, and `overrides` from its table `set`.
+    """The settings of a plan file: any of tasks, methods, seeds, preset, budget, skip_missing, and `overrides` from its table `set`.
 
     Raises:
         BBOError: it cannot be read, or holds something else.
@@ -136,6 +136,12 @@ def _count(value: Any) -> int:
     return value
 
 
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("is true or false")
+    return value
+
+
 def _overrides(value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
         raise TypeError('is a table with lines like "coms.steps" = 10')
@@ -153,6 +159,7 @@ READERS: dict[str, Any] = {
     "seeds": _seeds,
     "preset": _word,
     "budget": _count,
+    "skip_missing": _flag,
     "set": _overrides,
 }
 

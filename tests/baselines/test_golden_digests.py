@@ -70,7 +70,7 @@ def test_a_method_that_moves_without_a_version_fails_and_the_script_refuses_to_w
     before = golden.read(script.FILE)
     propose = catalogue.load_method("random").cls.propose
     monkeypatch.setattr(catalogue.load_method("random").cls, "propose", lambda self, problem: propose(self, problem).flip(0))
-    with pytest.raises(script.BBOError, match="other designs than before on: box, sequence"):
+    with pytest.raises(script.BBOError, match="other designs than before on: box, mixed, sequence"):
         script.update(["random"], same_version=False)
     assert golden.read(script.FILE) == before
     script.update(["random"], same_version=True)

@@ -204,9 +204,11 @@ def test_patterns_stand_for_what_they_match(tmp_path):
     )
     assert "PAX7" not in done.stderr + done.stdout
     assert methods == {"gradient-ascent", "gradient-ascent-mean", "gradient-ascent-min", "random"}
-    everything = bbo("run", "-t", "branin", "-b", "all", "--seeds", "0", "--out", tmp_path / "out", "--dry-run").stdout
+    everything = bbo(
+        "run", "-t", "branin", "-b", "all", "--seeds", "0", "--out", tmp_path / "out", "--dry-run", "--skip-missing"
+    ).stdout
     listed = json.loads(bbo("list", "methods", "--json").stdout)
-    assert len(everything.splitlines()) == sum("continuous" in method["spaces"] for method in listed)
+    assert len(everything.splitlines()) == sum("continuous" in method["spaces"] and method["available"] for method in listed)
     assert not (tmp_path / "out").exists()
 
 
@@ -291,7 +293,8 @@ def test_list_is_quick_and_says_what_is_there():
     tasks = json.loads(in_a_process("list", "tasks", "--json").stdout)
     assert time.monotonic() - started < 5, "list must not import torch"
     assert {"tfbind8", "thin-film"} <= {t["id"] for t in tasks if t["available"]}
-    assert all(b["available"] for b in json.loads(bbo("list", "methods", "--json").stdout))
+    missing = [b for b in json.loads(bbo("list", "methods", "--json").stdout) if not b["available"]]
+    assert {b["id"]: b["why_not"] for b in missing}.keys() <= {"nevergrad-ngopt"}  # its NumPy is older than the pinned one
 
 
 @pytest.mark.parametrize("id", ["tfbind8", "thin-film", "root", "gradient-ascent", "random"])

@@ -24,6 +24,8 @@ def test_near_matches_are_named():
 
 def test_cards_say_what_the_classes_say():
     for name in catalogue.method_ids():
+        if catalogue.method_card(name).unavailable:
+            continue
         card, loaded = catalogue.method_card(name), catalogue.load_method(name)
         assert (card.spec, card.summary) == (loaded.spec, loaded.summary)
         assert loaded.version.startswith(f"{card.spec.version}.")
@@ -80,7 +82,7 @@ def test_a_local_file_that_ends_while_it_is_imported_is_an_error_with_its_line(s
 
 
 def test_patterns_expand_to_what_they_match():
-    assert catalogue.expand_tasks("rna-*") == ["rna-a", "rna-b", "rna-c"]
+    assert catalogue.expand_tasks("rna-*") == ["rna-a", "rna-ab-50", "rna-b", "rna-c"]
     variants = catalogue.expand_tasks("tfbind8:*")
     assert len(variants) == len(catalogue.load_task("tfbind8").variants())
     assert all(name.startswith("tfbind8:") for name in variants)
