@@ -15,6 +15,8 @@ from bbo.harness.plan import PlannedCell
 
 #: Seconds between two looks at the results folder and at Slurm's queue.
 LOOK = 3.0
+#: Looks in a row that must find no job before the array counts as over: a busy controller may fail to answer one.
+ABSENT = 3
 #: sbatch options where the user gives none: submitit's own time limit is five minutes.
 DEFAULTS = {"time": "1-00:00:00"}
 
@@ -61,6 +63,7 @@ def run(
     array = submitted[0].job_id.partition("_")[0]
     stale = {c.spec.hash for c in cells if record.cell_folder(out, c.spec.hash).exists()}  # failed ones that are to be replaced
     missing = {cell.spec.hash: cell for cell in cells}
+    absent = 0
     try:
         while missing:
             left = _in_queue(array)  # asked first: what ends while we look is found in the next round
@@ -69,7 +72,8 @@ def run(
                     del missing[key]
                     listener.begin(cell)
                     listener.end(cell, record.read_cell(record.cell_folder(out, key)))
-            if missing and not left:
+            absent = 0 if left else absent + 1
+            if missing and absent >= ABSENT:
                 raise BBOError(
                     f"{len(missing)} cells were not finished by their Slurm jobs; logs are in {out / 'slurm'}; "
                     "the same command runs them again"
