@@ -1,18 +1,21 @@
-"""What all tests share: one thread, the portable numerics mode, and no deadline for hypothesis on a busy machine."""
+"""What all tests share: one thread, the portable numerics mode, and the examples that hypothesis draws."""
 
 from bbo import numerics
 
 # Before torch and NumPy load. Where the caller has chosen other kernels (make numerics), they stay.
 numerics.choose()
 
+import os
 from collections import Counter
 
 import hypothesis
 import pytest
 import torch
 
-hypothesis.settings.register_profile("no deadline", deadline=None)
-hypothesis.settings.load_profile("no deadline")
+# The same examples each time, so that a commit passes or fails whenever it is tested. `HYPOTHESIS_PROFILE=explore` draws new ones.
+hypothesis.settings.register_profile("repeatable", max_examples=50, deadline=None, derandomize=True, database=None)
+hypothesis.settings.register_profile("explore", deadline=None, max_examples=2000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 @pytest.fixture(autouse=True, scope="session")

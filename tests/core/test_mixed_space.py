@@ -6,7 +6,7 @@ import string
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bbo.errors import DesignError
@@ -61,13 +61,13 @@ def drawn(space, seed, count=40):
     return space.from_unit(u)
 
 
-@settings(max_examples=60, deadline=None)
 @given(spaces(), st.integers(0, 2**32 - 1))
 def test_designs_survive_every_way_there_and_back(space, seed):
     designs = drawn(space, seed)
     assert designs.dtype == space.dtype and (space.check(designs) == designs).all()
     assert (designs[0] == space.low).all()
-    assert np.allclose(designs[1], space.high, rtol=1e-5)
+    span = space.high - space.low  # the largest u is 2^-24 below 1: an upper bound of 0 is missed by that share of the range
+    assert (np.abs(designs[1] - space.high) <= 1e-5 * np.maximum(span, np.abs(space.high))).all()
     assert np.allclose(space.from_share(space.to_unit(designs)), designs, rtol=1e-9)
     codec = space.codec(CPU)
     encoded = codec.encode(torch.as_tensor(designs))
@@ -79,7 +79,6 @@ def test_designs_survive_every_way_there_and_back(space, seed):
     assert (space.check(designs.astype(np.float32))[:, stepped] == designs[:, stepped]).all()
 
 
-@settings(max_examples=60, deadline=None)
 @given(spaces(), st.integers(0, 2**32 - 1))
 def test_any_vector_is_decoded_to_a_design(space, seed):
     z = torch.randn(30, space.dim, generator=torch.Generator().manual_seed(seed)) * 3
@@ -87,7 +86,6 @@ def test_any_vector_is_decoded_to_a_design(space, seed):
     space.check(designs)
 
 
-@settings(max_examples=60, deadline=None)
 @given(spaces(), st.integers(0, 2**32 - 1), st.floats(0, 1))
 def test_mutants_are_designs_that_differ_where_they_were_hit(space, seed, rate):
     rng = np.random.default_rng(seed)
@@ -99,7 +97,6 @@ def test_mutants_are_designs_that_differ_where_they_were_hit(space, seed, rate):
     assert (mutants != designs)[hit & (space.counts > 0)].all()
 
 
-@settings(max_examples=40, deadline=None)
 @given(spaces(), st.integers(0, 2**32 - 1))
 def test_distances(space, seed):
     designs = drawn(space, seed, 20)

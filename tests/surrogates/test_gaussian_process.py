@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
@@ -44,7 +44,6 @@ def test_mean_and_gradient_of_the_dense_posterior():
     assert_close(gradient.double(), wanted_gradient, rtol=1e-4, atol=1e-5)
 
 
-@settings(deadline=None, max_examples=30)
 @given(st.lists(st.integers(2, 5), min_size=2, max_size=5), st.integers(1, 80), st.integers(0, 2**32 - 1))
 def test_grid_posterior_is_the_dense_one(letters, rows, seed):
     """Duplicated rows, unequal letters, few and many rows: the same function."""

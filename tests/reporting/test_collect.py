@@ -59,7 +59,7 @@ def test_a_row_and_back_keeps_all_but_the_traceback(results) -> None:
 
 
 @given(score=st.floats(-5, 5), text=st.text(max_size=20), seed=st.integers(0, 10**6))
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_csv_loses_no_digit_and_no_character(make, score, text, seed) -> None:
     record, _ = make("t1", "m", seed, score, config={"note": text})
     (back,), _ = cell_table.from_csv(cell_table.to_csv([record]))

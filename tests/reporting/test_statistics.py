@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 import scikit_posthocs
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
@@ -155,7 +155,6 @@ def test_above_chance() -> None:
 
 
 @given(score_tables, st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
 def test_methods_in_another_order_get_the_same_answers(table, seed) -> None:
     order = np.random.default_rng(seed).permutation(table.shape[1])
     ranks = stats.rankdata(-table, axis=1)
@@ -164,7 +163,6 @@ def test_methods_in_another_order_get_the_same_answers(table, seed) -> None:
 
 
 @given(score_tables, st.sampled_from([0.5, 2.0, 4.0]), quarters)
-@settings(max_examples=40, deadline=None)
 def test_affine_maps_of_scores(table, scale, shift) -> None:
     """Tests and probabilities do not see them; aggregates follow them."""
     runs, mapped = list(table.T), list(scale * table.T + shift)
@@ -180,7 +178,6 @@ def test_affine_maps_of_scores(table, scale, shift) -> None:
 
 
 @given(score_tables)
-@settings(max_examples=40, deadline=None)
 def test_improvement_of_two_methods_sums_to_one(table) -> None:
     x, y = list(table.T[:1]), list(table.T[1:2])
     assert s.improvement(x, y) + s.improvement(y, x) == pytest.approx(1)
@@ -188,7 +185,6 @@ def test_improvement_of_two_methods_sums_to_one(table) -> None:
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
-@settings(max_examples=40, deadline=None)
 def test_holm_never_lowers_and_keeps_the_order(p) -> None:
     raw = np.array(p)
     corrected = s.holm(raw)

@@ -104,7 +104,7 @@ def test_no_two_methods_look_alike(make) -> None:
 
 
 @given(st.lists(st.text("abc+", min_size=1, max_size=6), min_size=1, max_size=30, unique=True))
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_highlighted_rows_are_told_apart_whatever_their_names(make, names) -> None:
     drawn = rows(make, *names)
     base, looks = {row.label: row.base for row in drawn.rows}, colours.styles(drawn)
