@@ -8,7 +8,6 @@ import os
 import queue
 import shutil
 import signal
-import sys
 import tempfile
 import threading
 import time
@@ -18,11 +17,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from bbo import numerics
 from bbo.harness.options import RunOptions
-from bbo.harness.sandbox import boot, starter, wire
+from bbo.harness.sandbox import boot, processes, starter, wire
 from bbo.harness.sandbox.boot import Start
 from bbo.harness.sandbox.child import Job, Settle
 from bbo.harness.sandbox.guard import Hidden
@@ -167,7 +164,7 @@ class MethodProcess:
     def _converse(self, job: Job, bounds: Bounds, stop: threading.Event, on_message: OnMessage) -> wire.Answer:
         # The method's clock starts when it begins: starting a process and importing torch are not its time.
         started, limit, meter = time.monotonic(), START, None
-        watch = _Memory(self._starter.pid, bounds.gigabytes)
+        watch = processes.Memory(self._starter.pid, bounds.gigabytes)
         expected: type[Any] = wire.Begin
         try:
             while True:
@@ -185,7 +182,7 @@ class MethodProcess:
                         case wire.Begin():
                             started, limit, expected = arrived.time, bounds.seconds, wire.Propose
                         case wire.Propose():
-                            meter, expected = _Meter(self._starter.pid, arrived.time), wire.Answer
+                            meter, expected = processes.Meter(self._starter.pid, arrived.time), wire.Answer
                         case wire.Answer():
                             cost = meter.read(arrived.time) if meter else {"wall_seconds": arrived.time - started}
                             self._check(message, job)
@@ -237,10 +234,8 @@ class MethodProcess:
 
     def _settle(self, job: Job, stop: threading.Event) -> None:
         """End what the cell left running, check that its process has no more messages, and ask for the process's state."""
-        left = _descendants(self._starter.pid)
-        for process in left:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
+        left = processes.descendants(self._starter.pid)
+        processes.kill(left)
         self.clean = not left
         ticket = uuid.uuid4().hex
         self._send(Settle(ticket))
@@ -271,15 +266,14 @@ class MethodProcess:
     def kill(self) -> None:
         """Kill the process and all it started, even in other sessions; no signal handler can prevent it."""
         if self.alive:
-            with contextlib.suppress(psutil.Error):
-                psutil.Process(self._starter.pid).suspend()  # so that it starts nothing while we look for its children
+            processes.suspend(self._starter.pid)
         if boot.FORKS:  # what outlives the process becomes a child of the starter
-            _end(lambda: _descendants(self._starter.root))
+            processes.kill_all(lambda: processes.descendants(self._starter.root))
         else:
-            _end(lambda: _descendants(self._starter.pid))
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._starter.pid, signal.SIGKILL)
-            _end(self._marked)
+            processes.kill_all(lambda: processes.descendants(self._starter.pid))
+            processes.kill_group(self._starter.pid)
+            # Surviving children of a process that has died carry its mark in their environment.
+            processes.kill_all(lambda: processes.marked(MARK, self._mark))
         self._starter.wait(END)
 
     def close(self) -> None:
@@ -297,11 +291,6 @@ class MethodProcess:
         self._pipe.close()
         os.close(self._lifeline)
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _marked(self) -> list[psutil.Process]:
-        """Surviving children of a process that has died: they carry its mark in their environment."""
-        found = psutil.process_iter(["environ", "status"])
-        return [p for p in found if (p.info["environ"] or {}).get(MARK) == self._mark and p.info["status"] != psutil.STATUS_ZOMBIE]
 
     def _send(self, message: Any) -> None:
         try:
@@ -359,68 +348,6 @@ class MethodProcess:
         return f"the method's process ended without an answer (signal {-code}, {name}{hint})"
 
 
-def _descendants(pid: int) -> list[psutil.Process]:
-    """All that a process started and that still runs; zombies do not count."""
-    with contextlib.suppress(psutil.Error):
-        return [p for p in psutil.Process(pid).children(recursive=True) if _runs(p)]
-    return []
-
-
-def _runs(process: psutil.Process) -> bool:
-    with contextlib.suppress(psutil.Error):
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    return False
-
-
-def _end(look: Callable[[], list[psutil.Process]]) -> None:
-    """Kill the processes that `look` finds until it finds none: a killed process may have started others in the meantime."""
-    for _ in range(100):
-        found = look()
-        for process in found:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-        if not found:
-            return
-        time.sleep(0.01)
-
-
-class _Meter:
-    """Cost of a method, seen from outside its process: wall and CPU time since it was called, and the peak of its memory."""
-
-    def __init__(self, pid: int, start: float) -> None:
-        with contextlib.suppress(OSError), open(f"/proc/{pid}/clear_refs", "w") as file:
-            file.write("5")  # the peak counts from here; on other systems than Linux it is that of the process so far
-        self._pid, self._start, self._cpu = pid, start, _cpu_seconds(pid)
-
-    def read(self, end: float) -> dict[str, float]:
-        """What can be measured here; times in seconds, memory in MiB."""
-        cost = {"wall_seconds": end - self._start}
-        cpu, peak = _cpu_seconds(self._pid), _peak_memory_mb(self._pid)
-        if cpu is not None and self._cpu is not None:
-            cost["cpu_seconds"] = max(0.0, cpu - self._cpu)
-        if peak is not None:
-            cost["peak_memory_mb"] = peak
-        return cost
-
-
-def _cpu_seconds(pid: int) -> float | None:
-    """CPU time of all threads of a process."""
-    with contextlib.suppress(OSError):
-        if sys.platform == "linux":
-            return time.clock_gettime((~pid << 3) | 2)  # the process's CPU clock: clock_getcpuclockid(3), to the nanosecond
-    with contextlib.suppress(psutil.Error):
-        times = psutil.Process(pid).cpu_times()
-        return float(times.user + times.system)
-    return None
-
-
-def _peak_memory_mb(pid: int) -> float | None:
-    """Largest resident memory of a process since it was last reset; None on other systems than Linux."""
-    with contextlib.suppress(OSError, StopIteration), open(f"/proc/{pid}/status") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) / 1024
-    return None
-
-
 class _Limit:
     """The longest message that a process may send, as it stands when a message arrives.
 
@@ -432,29 +359,6 @@ class _Limit:
 
     def __lt__(self, length: int) -> bool:
         return self._process._longest < length
-
-
-class _Memory:
-    """Resident memory of a process and all it started; children are searched for less often, since that is slow."""
-
-    def __init__(self, pid: int, gigabytes: float) -> None:
-        self._limit, self._looks = gigabytes * 1e9, 0
-        self._process = psutil.Process(pid) if gigabytes and pid else None  # no pid: it did not start
-        self._children: list[psutil.Process] = []
-
-    def over(self) -> float:
-        """Gigabytes used if that is more than allowed, else 0."""
-        if self._process is None:
-            return 0.0
-        used = 0
-        with contextlib.suppress(psutil.Error):
-            if self._looks % 5 == 0:
-                self._children = self._process.children(recursive=True)
-            self._looks += 1
-            for process in (self._process, *self._children):
-                with contextlib.suppress(psutil.Error):
-                    used += process.memory_info().rss
-        return used / 1e9 if used > self._limit else 0.0
 
 
 def _environment(threads: int, work: Path, mode: str) -> dict[str, str]:
