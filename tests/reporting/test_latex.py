@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from bbo.cli import main
+from bbo.reporting.documents import leaderboard
+from bbo.reporting.formats import latex
 from bbo.reporting.formats.latex import escape
 
 
@@ -43,24 +48,39 @@ def test_escape_keeps_plain_text() -> None:
     assert escape("a\n b") == "a b"
 
 
-@pytest.mark.latex
-@pytest.mark.parametrize("option", [[], ["--published"], ["--metric", "wall-time"]])
-def test_it_compiles_as_it_is(text, tmp_path, option) -> None:
+def compiled(source: Path) -> str:
+    """What pdflatex says of a file. Skipped where BBO_TEST_LATEX is unset; where it is set, a missing pdflatex is a failure."""
     if not os.environ.get("BBO_TEST_LATEX"):
         pytest.skip("BBO_TEST_LATEX is not set")
     pdflatex = shutil.which("pdflatex")
     assert pdflatex, "BBO_TEST_LATEX is set, but there is no pdflatex on the path"
+    command = [pdflatex, "-interaction=nonstopmode", "-halt-on-error", source.name]
+    done = subprocess.run(command, cwd=source.parent, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert source.with_suffix(".pdf").stat().st_size > 10_000
+    return done.stdout
+
+
+@pytest.mark.latex
+@pytest.mark.parametrize("option", [[], ["--published"], ["--metric", "wall-time"]])
+def test_it_compiles_as_it_is(text, tmp_path, option) -> None:
     source = tmp_path / "board.tex"
     answer = CliRunner().invoke(main, ["report", str(tmp_path / "results"), "--format", "latex", "--out", str(source), *option])
     assert answer.exit_code == 0
-    done = subprocess.run(
-        [pdflatex, "-interaction=nonstopmode", "-halt-on-error", source.name],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stdout[-2000:]
+    said = compiled(source)
     if not option:
-        assert (tmp_path / "board.pdf").stat().st_size > 10_000
-        assert "Overfull" not in done.stdout
+        assert "Overfull" not in said
+
+
+@pytest.mark.latex
+def test_tables_of_many_methods_fit_their_pages(make_up, tmp_path) -> None:
+    """35 methods on 13 tasks: nothing is wider than the text or taller than a page, and every table is on a page."""
+    drawn, _ = make_up(35, 13, 4)
+    document = leaderboard.document(drawn, None, "bbo report", np.random.default_rng(0))
+    source = tmp_path / "board.tex"
+    source.write_text(latex.render(document))
+    said = compiled(source)
+    assert "Overfull" not in said
+    assert "too large" not in said
+    pages = int(re.search(r"Output written on board.pdf \((\d+) page", said)[1])
+    assert pages >= len(document.tables) / 2
