@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from bbo.errors import unknown
 from bbo.method import Method, MethodSpec, setting
 from bbo.problem import Problem, on_host
 from bbo.search import box_ascent
@@ -18,7 +19,7 @@ from bbo.search.evolution import GreedySearch
 from bbo.space import Continuous, Sequence, Space
 from bbo.surrogates import sequence_gaussian_process as sequences
 from bbo.surrogates.committee import Committee, inducing_count
-from bbo.surrogates.extrapolation import choose, kernel_gains, splits
+from bbo.surrogates.extrapolation import Split, choose, kernel_gains, splits
 from bbo.surrogates.gaussian_process import Posterior
 from bbo.surrogates.quadratic_kernel import QuadraticScales, Trend
 from bbo.surrogates.sequence_gaussian_process import Letters, SequencePosterior
@@ -92,6 +93,12 @@ class ValidatedSearch(Method):
 
     spec = MethodSpec(id="validated-search", version=1, kind="surrogate", title="Search on validated Gaussian processes", year=2026)
 
+    model: str = setting(
+        "validation",
+        "which models are averaged: those that validation chooses; `all`; or one alone, by its name, such as `plain` or `reach 4, ranks`",
+    )
+    ranks: bool = setting(True, "try every kernel on normal ranks of the scores too")
+    trend: bool = setting(True, "try kernels with a quadratic trend, on boxes")
     members: int = setting(3, "models that are averaged, at most", low=1)
     finalists: int = setting(4, "models that propose designs on their own, those that are averaged among them", low=0)
     explore: float = setting(0.25, "share of the batch that the finalists propose on their own", low=0, high=1)
@@ -127,27 +134,42 @@ class ValidatedSearch(Method):
 
         Raises:
             NumericalError: a posterior could not be solved for.
+            UnknownName: `model` is none of the models that fit the space.
         """
         space = problem.space
         x = Letters.of(space, problem.device).encode(problem.x) if isinstance(space, Sequence) else problem.encoded().x
-        models, members = self._validated(problem, x)
+        models, members = self._chosen(problem, x)
         if isinstance(space, Sequence) and sequences.small(space):
             return self._table(problem, space, models, members)
         targets = [model.target(problem.y) for model in models]
         kernels = [model.kernel for model in models]
         finalists = Committee.fitted(x, targets, kernels, self._inducing(problem, x))
         # The averaged models first; then each finalist alone, if they propose anything.
-        voices = [finalists.of(range(members)), *(finalists.of([number]) for number in range(len(models) if self.explore else 0))]
+        alone = range(len(models) if self.explore and len(models) > 1 else 0)
+        voices = [finalists.of(range(members)), *(finalists.of([number]) for number in alone)]
         if isinstance(space, Sequence):
             return self._sequences(problem, space, voices)
         return self._box(problem, voices)
 
-    def _validated(self, problem: Problem, x: Tensor) -> tuple[list[Model], int]:
+    def _chosen(self, problem: Problem, x: Tensor) -> tuple[list[Model], int]:
         """The finalists, given features x (N, d), best first; and how many of them are averaged."""
-        models = candidates(problem.space, x.shape[1])
+        models = candidates(problem.space, x.shape[1], self.ranks, self.trend)
+        # Drawn in any case, so that what is drawn after it does not depend on `model`.
         parts = splits(problem.y, QUANTILES * self.repeats, self.validation_rows, problem.generator)
+        if self.model == "validation":
+            return self._validated(problem, x, models, parts)
+        names = [model.name for model in models]
+        if self.model not in ("all", *names):
+            raise unknown("model", self.model, ("validation", "all", *names))
+        chosen = models if self.model == "all" else [models[names.index(self.model)]]
+        problem.note(averaged=[model.name for model in chosen], others=[])
+        return chosen, len(chosen)
+
+    def _validated(self, problem: Problem, x: Tensor, models: list[Model], parts: list[Split]) -> tuple[list[Model], int]:
+        """What `_chosen` returns, by validation on these splits."""
         kernels = list(dict.fromkeys(model.kernel for model in models))
-        gains = kernel_gains(x, problem.y, kernels, list(TRANSFORMS.values()), parts).flatten(1)
+        transforms = list(dict.fromkeys(model.transform for model in models))
+        gains = kernel_gains(x, problem.y, kernels, [TRANSFORMS[name] for name in transforms], parts).flatten(1)
         choice = choose(gains, self.members, self.finalists)
         numbers = on_host(torch.cat([choice.committee, choice.others]), "which models are fitted, once")
         mean = on_host(gains.mean(0), "the record's account of the validation, once")
@@ -167,7 +189,7 @@ class ValidatedSearch(Method):
     def _table(self, problem: Problem, space: Sequence, models: list[Model], members: int) -> Tensor:
         """From the means of all designs of a small space."""
         tables = [sequences.table(space, problem.x, model.target(problem.y), model.kernel) for model in models]
-        voices = [torch.stack(tables[:members]).mean(0), *(tables if self.explore else [])]
+        voices = [torch.stack(tables[:members]).mean(0), *(tables if self.explore and len(tables) > 1 else [])]
         count = min(problem.budget, len(tables[0]))
         tops = torch.stack([values.topk(count).indices for values in voices])
         return self._batch(problem, sequences.design(space, tops.flatten()).unflatten(0, tops.shape))
@@ -212,8 +234,11 @@ class ValidatedSearch(Method):
         return data.decode(torch.cat(found))
 
 
-def candidates(space: Space, dim: int) -> list[Model]:
-    """The models that are tried on a space with d features, the plain one first: kernels, each with every transform."""
+def candidates(space: Space, dim: int, ranks: bool = True, trend: bool = True) -> list[Model]:
+    """The models that are tried on a space with d features, the plain one first: kernels, each with every transform.
+
+    Without `ranks` scores are only z-scored; without `trend` no kernel has a quadratic trend.
+    """
     if isinstance(space, Sequence):
         kernels = {
             name: QuadraticScales(math.sqrt(LONG_SEQUENCE / 2), math.sqrt(reach / 2), share, noise)
@@ -222,13 +247,15 @@ def candidates(space: Space, dim: int) -> list[Model]:
     else:
         root = math.sqrt(dim)
         kernels = {
-            name: QuadraticScales(LONG_BOX * root, reach * root, share, noise, trend)
-            for name, reach, share, noise, trend in BOX_KERNELS
+            name: QuadraticScales(LONG_BOX * root, reach * root, share, noise, part)
+            for name, reach, share, noise, part in BOX_KERNELS
+            if trend or not part
         }
     return [
         Model(name if transform == "none" else f"{name}, {transform}", kernel, transform)
         for name, kernel in kernels.items()
         for transform in TRANSFORMS
+        if ranks or transform == "none"
     ]
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
 import torch
 
 from bbo.baselines.gp_search import GPSearch
 from bbo.baselines.validated_search import ValidatedSearch
+from bbo.errors import UnknownName
 from bbo.problem import Problem
 from bbo.space import Continuous
 from bbo.surrogates import sequence_gaussian_process as sequences
@@ -61,3 +63,27 @@ def test_the_plain_kernel_stays_where_no_other_is_better():
     problem = Problem(problem.x, torch.zeros(len(problem.x)), problem.space, 8, problem.generator)
     ValidatedSearch().propose(problem)
     assert problem.notes["averaged"] == ["plain"]
+
+
+@pytest.mark.parametrize("kind", ["sequence", "box"])
+def test_a_model_by_name_proposes_what_it_does_when_validation_chooses_it(kind):
+    problem = make_problem(SPACES[kind], 16)
+    method = ValidatedSearch(members=1, finalists=1, explore=0.0)
+    chosen = method.propose(problem)
+    (name,) = problem.notes["averaged"]
+    again = make_problem(SPACES[kind], 16)
+    assert torch.equal(dataclasses.replace(method, model=name).propose(again), chosen)
+    assert "gains" not in again.notes
+
+
+def test_parts_can_be_left_out():
+    problem = make_problem(SPACES["box"], 8)
+    dataclasses.replace(ValidatedSearch(), ranks=False, trend=False).propose(problem)
+    assert list(problem.notes["gains"]) == ["plain", "noisy", "reach 2", "reach 4"]
+    dataclasses.replace(ValidatedSearch(), model="all", ranks=False).propose(problem)
+    assert problem.notes["averaged"] == ["plain", "noisy", "trend", "reach 2", "reach 4", "reach 4, trend"]
+
+
+def test_a_model_that_does_not_fit_the_space_is_an_error():
+    with pytest.raises(UnknownName, match="plain"):
+        dataclasses.replace(ValidatedSearch(), model="trend").propose(make_problem(SPACES["sequence"], 8))
