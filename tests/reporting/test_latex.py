@@ -63,8 +63,10 @@ def compiled(source: Path) -> str:
 
 @pytest.mark.latex
 @pytest.mark.parametrize("option", [[], ["--published"], ["--metric", "wall-time"]])
-def test_it_compiles_as_it_is(text, tmp_path, option) -> None:
+def test_it_compiles_as_it_is(text, store, make, tmp_path, option) -> None:
     source = tmp_path / "board.tex"
+    # A task and a method with published scores.
+    store(*(make("tfbind8", "root", seed, 0.9 + seed / 100, cost={"wall_seconds": 3.0}) for seed in range(4)))
     answer = CliRunner().invoke(main, ["report", str(tmp_path / "results"), "--format", "latex", "--out", str(source), *option])
     assert answer.exit_code == 0
     said = compiled(source)
