@@ -8,6 +8,9 @@ For each share of the table that is hidden, the best by score, and for each repe
 
 Beside them stand a linear model (ridge regression on the encoded columns, whose best of many random designs are proposed) and the
 mean, which prefers no design: random ones.
+
+All methods go through the first repeat. Those whose reach is then far below that of the best method (`BEHIND`) are not repeated, since
+the repeats of hopeless methods would take most of the time; the two simple models are always repeated.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ import torch
 from scipy import stats
 
 from bbo import catalogue
-from bbo.errors import BBOError
+from bbo.errors import BBOError, Unavailable
 from bbo.problem import Problem
 from bbo.proposals import adapted
 from bbo.proposals.batch import methods
@@ -33,6 +36,8 @@ from bbo.proposals.layout import Layout
 HIDDEN = (0.2, 0.5)
 REPEATS = 3
 BUDGET = 32
+#: A method whose mean reach over the first repeat is this much below the best method's is not repeated.
+BEHIND = 0.1
 #: Share of the visible rows that a repeat keeps.
 KEPT = 0.9
 #: Random designs of which the linear model proposes the best.
@@ -46,7 +51,10 @@ FEWEST = 20
 
 @dataclass(frozen=True)
 class Row:
-    """What one method did: reach and order (shares, repeats), NaN where it has no surrogate or failed; and why it failed."""
+    """What one method did: reach and order (shares, repeats), and why it failed.
+
+    NaN in both: it failed, or the repeat was left out. NaN in order alone: it has no surrogate.
+    """
 
     name: str
     reach: np.ndarray
@@ -55,8 +63,13 @@ class Row:
 
     @property
     def mean(self) -> float:
-        """Mean reach; -inf where it failed."""
-        return -math.inf if np.isnan(self.reach).any() else float(self.reach.mean())
+        """Mean reach over what was run; -inf where it failed."""
+        return -math.inf if self.failure else float(np.nanmean(self.reach))
+
+    @property
+    def left_out(self) -> bool:
+        """Only the first repeat was run, since the reach was far below that of the best method."""
+        return not self.failure and bool(np.isnan(self.reach).any())
 
 
 @dataclass(frozen=True)
@@ -97,11 +110,30 @@ def run(
     }
     for method in loaded:
         makers[method.id] = _maker(method, preset, table)
-    rows = []
-    for name, make in makers.items():
-        report(name)
-        rows.append(_row(name, make, table, y, seed, repeats))
-    return Backtest(tuple(sorted(rows, key=lambda row: -row.mean)), len(y))
+    empty = np.full((len(HIDDEN), repeats), np.nan)
+    rows = {name: Row(name, empty.copy(), empty.copy()) for name in makers}
+    going = list(makers)
+    for repeat in range(repeats):
+        for name in going:
+            report(f"{name}, repeat {repeat + 1} of {repeats}")
+            rows[name] = _repeated(rows[name], repeat, makers[name], table, y, seed)
+        best = max((rows[method.id].mean for method in loaded), default=-math.inf)
+        hopeful = {name for name, row in rows.items() if name in (LINEAR, MEAN) or row.mean > best - BEHIND}
+        going = [name for name in going if not rows[name].failure and (repeat > 0 or name in hopeful)]
+    return Backtest(tuple(sorted(rows.values(), key=lambda row: -row.mean)), len(y))
+
+
+def every() -> tuple[list[str], list[str]]:
+    """Ids of all methods that can be loaded here, and of those that need a package that is not installed."""
+    able, unable = [], []
+    for name in catalogue.method_ids():
+        try:
+            catalogue.load_method(name)
+        except Unavailable:
+            unable.append(name)
+        else:
+            able.append(name)
+    return able, unable
 
 
 def _maker(method: catalogue.LoadedMethod, preset: str, table: Experiments) -> Maker:
@@ -112,24 +144,24 @@ def _maker(method: catalogue.LoadedMethod, preset: str, table: Experiments) -> M
     return make
 
 
-def _row(name: str, make: Maker, table: Experiments, y: np.ndarray, seed: int, repeats: int) -> Row:
+def _repeated(row: Row, repeat: int, make: Maker, table: Experiments, y: np.ndarray, seed: int) -> Row:
+    """The row with one more repeat."""
     worth = (stats.rankdata(y) - 1) / (len(y) - 1)
-    reach, order = np.full((2, len(HIDDEN), repeats), np.nan)
+    reach, order = row.reach.copy(), row.order.copy()
+    best_last = np.argsort(y, kind="stable")
     for i, share in enumerate(HIDDEN):
-        best_last = np.argsort(y, kind="stable")
         visible, hidden = np.split(best_last, [len(y) - round(share * len(y))])
-        for j in range(repeats):
-            rng = np.random.default_rng([seed, i, j])
-            rows = np.sort(rng.choice(visible, max(2, round(KEPT * len(visible))), replace=False))
-            try:
-                proposed, predicted = make(table.x[rows], y[rows], table.x[hidden], seed + j)
-            except Exception as error:  # one method must not end the comparison of the others
-                said = str(error) if isinstance(error, BBOError) else f"{type(error).__name__}: {error}"
-                return Row(name, np.full_like(reach, np.nan), order, said)
-            reach[i, j] = worth[table.space.distances(proposed, table.x).argmin(axis=1)].mean()
-            if predicted is not None and len(np.unique(predicted)) > 1:
-                order[i, j] = stats.spearmanr(predicted, y[hidden]).statistic
-    return Row(name, reach, order)
+        rng = np.random.default_rng([seed, i, repeat])
+        rows = np.sort(rng.choice(visible, max(2, round(KEPT * len(visible))), replace=False))
+        try:
+            proposed, predicted = make(table.x[rows], y[rows], table.x[hidden], seed + repeat)
+        except Exception as error:  # one method must not end the comparison of the others
+            said = str(error) if isinstance(error, BBOError) else f"{type(error).__name__}: {error}"
+            return Row(row.name, np.full_like(reach, np.nan), np.full_like(order, np.nan), said)
+        reach[i, repeat] = worth[table.space.distances(proposed, table.x).argmin(axis=1)].mean()
+        if predicted is not None and len(np.unique(predicted)) > 1:
+            order[i, repeat] = stats.spearmanr(predicted, y[hidden]).statistic
+    return Row(row.name, reach, order)
 
 
 def _drawn(table: Experiments, seed: int, count: int) -> np.ndarray:
@@ -187,7 +219,7 @@ def best(found: Backtest) -> tuple[str, tuple[str, ...]]:
     Raises:
         BBOError: every method failed.
     """
-    able = [row for row in found.rows if row.name not in (LINEAR, MEAN) and row.mean > -math.inf]
+    able = [row for row in found.rows if row.name not in (LINEAR, MEAN) and not row.failure and not row.left_out]
     if not able:
         raise BBOError(f"every method of the backtest failed; the first: {next(row.failure for row in found.rows if row.failure)}")
     first = able[0]
@@ -199,6 +231,8 @@ def best(found: Backtest) -> tuple[str, tuple[str, ...]]:
                 f"no method beats the {name} in the backtest: {first.name} reaches {middle:+.2f} more, 95% interval "
                 f"{middle - half:+.2f} to {middle + half:+.2f}, which includes no difference"
             )
+    if once := [row.name for row in found.rows if row.left_out]:
+        notes.append(f"not repeated, since their reach was more than {BEHIND:g} below that of the best method: {', '.join(once)}")
     return first.name, tuple(notes)
 
 
