@@ -1,0 +1,189 @@
+"""Write results/reproduction.md: for every method and task with published scores, whether ours reproduce them.
+
+    python tools/reproduction.py [RESULTS ...]
+
+RESULTS are tables made by `bbo collect` or results folders with cells at the preset `paper`; by default results/root-paper.csv and
+results/paper.csv, if there. The verdicts build on those of `bbo report --published`, which shows every source: here each method and task
+has one row, beside the source that comes first in `SOURCES`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from bbo import catalogue, files
+from bbo.errors import BBOError
+from bbo.protocol import PERCENTILES
+from bbo.reporting.board import statistics
+from bbo.reporting.board.scores import UNCHANGED, Board, Column, Entry, Row, board
+from bbo.reporting.documents import published
+from bbo.reporting.documents.published import Published
+from bbo.reporting.storage import sources
+
+ROOT = Path(__file__).parents[1]
+OUT = ROOT / "results" / "reproduction.md"
+DEFAULT = ("root-paper.csv", "paper.csv")
+#: Whose figure is compared, if several sources print one: ROOT's tables, whose settings the presets follow where methods' own papers are
+#: silent; then the most recent ones. Sources not named here come last, in the order of the file.
+SOURCES = (
+    "arXiv 2509.16300",
+    "arXiv 2410.11502",
+    "arXiv 2410.00983",
+    "brandontrabucco/design-baselines",
+    "brandontrabucco/design-bench",
+)
+#: Half of an interval that is wider says too little to call a score reproduced.
+WIDEST = 0.05
+HEADER = """# Published scores and ours
+
+Made by `python tools/reproduction.py{paths}`: cells at the preset `paper`, without changed settings. Each method and task has one row, beside
+one source; `bbo report {first} --published` compares with every source. The columns:
+
+- **ours, published**: mean ± standard deviation (ddof 0) of normalised scores over the seeds (their number in brackets).
+- **others**: the range of the means that other sources print for the same method and task.
+- **difference**: ours minus published, with Welch's 95% interval.
+- **verdict**: *not reproduced* if 0 is outside the interval (unless the means are the same to the printed digits). *Reproduced* if 0 is
+  inside, half of the interval is at most {widest}, and uniformly random designs would not pass the same test. Otherwise it *cannot be told*.
+
+No correction is made for the number of rows: of 100 scores that are reproduced exactly, some 5 would be called "not reproduced".
+
+"""
+
+
+class Verdict(NamedTuple):
+    """What is said of one method on one task: the words of the table's last three columns."""
+
+    difference: str
+    verdict: str
+    reason: str
+
+
+def welch(ours: np.ndarray, theirs: Published) -> statistics.Estimate:
+    """Difference of means, ours (n,) minus published, with its interval; NaN where a side has fewer than two seeds or no spread."""
+    value = float(ours.mean() - theirs.mean)
+    n = theirs.n_seeds or 0
+    if len(ours) < 2 or n < 2 or theirs.std is None:
+        return statistics.Estimate(value, np.nan, np.nan)
+    # Published deviations are taken as population ones, as `bbo report --published` takes them.
+    parts = np.array([ours.var(ddof=1) / len(ours), theirs.std**2 / (n - 1)])
+    if not parts.sum():
+        return statistics.Estimate(value, value, value)
+    freedom = parts.sum() ** 2 / (parts**2 / (np.array([len(ours), n]) - 1)).sum()
+    half = float(stats.t.ppf((1 + statistics.LEVEL) / 2, freedom) * np.sqrt(parts.sum()))
+    return statistics.Estimate(value, value - half, value + half)
+
+
+def judge(theirs: Published, ours: Entry, row: Row, column: Column, chance: Entry) -> Verdict:
+    """Whether a published score is reproduced; `chance` are the cells of random designs on the task."""
+    values = ours.scores(theirs.percentile)
+    kind, _, why = published.verdict(theirs, ours, row, column).partition(": ")
+    if not len(values):
+        return Verdict("", "cannot be told", why)
+    found = welch(values, theirs)
+    shown = f"{found.value:+.3f}" + ("" if np.isnan(found.low) else f" [{found.low:+.3f}, {found.high:+.3f}]")
+    failed = f"; {len(ours.failed)} seeds failed" if ours.failed else ""
+    if kind == "not comparable":
+        return Verdict(shown, "cannot be told", why + failed)
+    if kind == "differ":
+        note = f"; {column.facts['note']}" if column.facts.get("note") else ""
+        return Verdict(shown, "not reproduced", ("ours is higher" if found.value > 0 else "ours is lower") + failed + note)
+    if row.method == UNCHANGED:
+        return Verdict(shown, "reproduced", "a fact of the table")
+    random = chance.scores(theirs.percentile)
+    if len(random) > 1 and not row.floor:
+        passed = welch(random, theirs)
+        if passed.low <= 0 <= passed.high:
+            return Verdict(shown, "cannot be told", f"random designs reach {random.mean():.3f}, and would pass too{failed}")
+    if (found.high - found.low) / 2 > WIDEST:
+        return Verdict(shown, "cannot be told", f"the interval is wider than ±{WIDEST}: more seeds are needed{failed}")
+    return Verdict(shown, "reproduced", ("0 is inside the interval" if found.low <= 0 <= found.high else "same digits") + failed)
+
+
+def chosen(known: Sequence[Published]) -> Published:
+    """The published score that a row is about: by the order of `SOURCES`."""
+    return min(known, key=lambda s: next((i for i, name in enumerate(SOURCES) if s.source.startswith(name)), len(SOURCES)))
+
+
+def rows(results: Board, percentile: int) -> Iterator[str]:
+    """Lines of one percentile's table."""
+    pairs: dict[tuple[str, str], list[Published]] = defaultdict(list)
+    for row, column, theirs in published.matches(results):
+        if theirs.percentile == percentile and not row.overrides and set(row.presets) <= {"paper", "default"}:
+            pairs[row.label, column.label].append(theirs)
+    columns = {column.label: column for column in results.columns}
+    by_label = {row.label: row for row in results.rows}
+    for (label, task), known in sorted(pairs.items(), key=lambda item: (item[0][1], item[0][0])):
+        row, column, theirs = by_label[label], columns[task], chosen(known)
+        ours = results.entry(row, column)
+        said = judge(theirs, ours, row, column, results.chance(column))
+        others = sorted(s.mean for s in known if s is not theirs)
+        span = "" if not others else f"{others[0]:.3f} to {others[-1]:.3f} ({len(others)})" if others[1:] else f"{others[0]:.3f}"
+        values = ours.scores(percentile)
+        mine = f"{values.mean():.3f} ± {values.std():.3f} ({len(values)})" if len(values) else "failed"
+        print_ = f"{theirs.mean:.3f}" + (f" ± {theirs.std:.3f}" if theirs.std is not None else "")
+        print_ += f" ({theirs.n_seeds})" if theirs.n_seeds else ""
+        cells = (task, label, row.version, mine, print_, theirs.source, span, said.difference, said.verdict, said.reason)
+        yield f"| {' | '.join(cells)} |"
+
+
+def not_run(results: Board) -> dict[str, list[str]]:
+    """Methods of the catalogue with a published score on a task of ours and no cell at `paper`, by task."""
+    tasks, methods = set(catalogue.task_ids()), set(catalogue.method_ids())
+    there = {
+        (column.key.task, row.method) for column in results.columns for row in results.rows if results.entry(row, column).cells
+    }
+    found: dict[str, set[str]] = defaultdict(set)
+    for s in published.scores():
+        if s.task.partition(":")[0] in tasks and s.method in methods and (s.task, s.method) not in there:
+            found[s.task].add(s.method)
+    return {task: sorted(names) for task, names in sorted(found.items())}
+
+
+def page(results: Board, paths: Sequence[str], shown: Sequence[str]) -> str:
+    """The whole page; `shown` are the arguments of the command, empty for the default."""
+    head = HEADER.format(paths="".join(f" {p}" for p in shown), first=paths[0], widest=WIDEST)
+    columns = "task | method | version | ours | published | source | others | difference | verdict | reason"
+    lines: list[str] = []
+    for percentile in PERCENTILES:
+        made = list(rows(results, percentile))
+        if made:
+            lines += [f"## {percentile}th percentile", "", f"| {columns} |", "|---" * (columns.count("|") + 1) + "|", *made, ""]
+            counts = [f"{sum(f'| {v} |' in line for line in made)} {v}" for v in ("reproduced", "not reproduced", "cannot be told")]
+            lines += [f"{', '.join(counts)}.", ""]
+    lines += ["## Not run", "", "Methods with a published score on the task, and no cell at `paper`.", ""]
+    lines += ["| task | oracle | methods |", "|---|---|---|"]
+    for task, names in not_run(results).items():
+        spec = catalogue.load_task(task).spec
+        oracle = spec.oracle if spec.oracle == "exact" else f"{spec.oracle}: none of the published ones, so nothing can be told"
+        lines.append(f"| {task} | {oracle} | {', '.join(names)} |")
+    return head + "\n".join(lines) + "\n"
+
+
+def made(arguments: Sequence[str]) -> str:
+    """The page of the results named, or of the default ones.
+
+    Raises:
+        BBOError: they cannot be read, or hold no cell at `paper`.
+    """
+    paths = [Path(name) for name in arguments] or [path for name in DEFAULT if (path := ROOT / "results" / name).is_file()]
+    results = sources.load(paths)
+    presets = [(r, str(r.method.get("preset", "default")).partition(":")[0]) for r in results.records]
+    records = [r for r, preset in presets if preset in ("paper", "default")]  # "default": a method without settings
+    if "paper" not in {preset for _, preset in presets}:
+        raise BBOError(f"no cell at the preset paper in {', '.join(map(str, paths))}; make some with: bbo run ... --preset paper")
+    return page(board(records, results.unsuitable), list(arguments) or [f"results/{path.name}" for path in paths], arguments)
+
+
+if __name__ == "__main__":
+    try:
+        files.write(OUT, made(sys.argv[1:]))
+    except BBOError as error:
+        sys.exit(f"error: {error}")
+    print(f"wrote {OUT}")
