@@ -1,6 +1,7 @@
 """Finds tasks and methods: ours by their folders, other packages' by entry points, single files as `./mine.py:MyClass`.
 
-A method's docstring and spec are read from its source, without running its module, so that listing never imports torch.
+A method's docstring and spec are read from its source, without running its module, so that listing never imports torch. The file of a
+user's own method is not imported at all: a confined process imports it and says what the class declares (`bbo.described`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import ast
 import fnmatch
 import importlib
 import importlib.util
-import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -19,9 +19,10 @@ from typing import Any
 
 from bbo import local, registry, versions
 from bbo.compat import names
+from bbo.described import Described, describe
 from bbo.errors import BBOError, Unavailable, UnknownName, unknown
 from bbo.method import Method, MethodSpec
-from bbo.settings import Preset, Setting, declared, presets_of, resolve
+from bbo.settings import Preset, Setting, choose, make
 from bbo.space import Space
 from bbo.task import Task
 
@@ -50,47 +51,109 @@ class ListedMethod:
 
 @dataclass(frozen=True)
 class LoadedMethod:
-    """A method that can be run: its class, and the name and version its cells carry.
+    """A method that can be run: what its class declares, and the name and version its cells carry.
 
     Args:
         id: the spec's id, for a local file its class's name; with `+REGULARISER` for a composed name.
         version: "OWN.SHARED" (see `bbo.versions`): the spec's version, for a local file the hash of what its class needs; then the sum
             of the versions of its bases and of what it shares with other methods.
+        described: what its class declares.
         base: the id without a regulariser.
         regulariser: name of the sharpness regulariser, or empty.
         extra: settings implied by a composed name; they override the preset's and are overridden by the user's.
+        package: the package that its class is installed in; empty for a local file.
+        here: whether its class may be imported in this process, which for a local file only confined processes do.
     """
 
     id: str
     version: str
-    cls: type
+    described: Described
     spec: MethodSpec
     reference: str
     local: bool = False
     base: str = ""
     regulariser: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
+    package: str = ""
+    here: bool = True
+
+    @property
+    def cls(self) -> Any:
+        """Its class. For a local file this imports the file here; the harness does so in confined processes only."""
+        return load_class(self.reference)
 
     @property
     def summary(self) -> str:
         """First line of the class's docstring, or the id."""
-        return next(iter((self.cls.__doc__ or "").strip().splitlines()), "") or self.id
+        return next(iter(self.described.doc.strip().splitlines()), "") or self.id
 
     def settings(self) -> dict[str, Setting]:
         """Its settings by name (see `bbo.settings`)."""
-        return declared(self.cls, self.id)
+        return self.described.settings
 
     def presets(self) -> dict[str, dict[str, Any]]:
         """Its presets: settings by preset name, values by setting name."""
-        return presets_of(self.cls, self.id)
+        return self.described.presets
 
     def config(self, preset: str, task: str, overrides: Mapping[str, str]) -> Preset:
-        """All settings under a preset and `--set` overrides (see `bbo.settings`)."""
-        return resolve(self.cls, self.id, preset, task, overrides, self.extra)
+        """All settings under a preset and `--set` overrides (see `bbo.settings.choose`), with which the class can be made.
+
+        Raises:
+            UnknownName: no such preset, setting or word.
+            BBOError: a value of the wrong type or out of range, or settings that the class refuses together.
+        """
+        found = choose(self.settings(), self.presets(), self.id, preset, task, overrides, self.extra)
+        if not self.here:
+            _examine().make(_parts(self.reference)[0], found.config)
+        else:
+            make(self.cls, self.id, found.config)
+        return found
 
     def unsuitable(self, space: Space, rows: int) -> str:
         """Why the method does not fit a space, or a table with this many rows; empty if it does."""
-        return self.cls.unsuitable(space, rows) if issubclass(self.cls, Method) else ""
+        if not self.here:
+            return str(_examine().unsuitable(_parts(self.reference)[0], space, rows))
+        return why_unsuitable(self.cls, space, rows)
+
+    def propose(self, config: dict[str, Any], problem: Any) -> Any:
+        """Designs (problem.budget, *shape) for a `bbo.problem.Problem`, not yet checked; a user's file runs in a confined process.
+
+        Raises:
+            BBOError: a method of a user's file failed; any other error comes as it is.
+        """
+        return self.cls(**config).propose(problem) if self.here else _remote().propose(self, config, problem)
+
+    def predict(self, config: dict[str, Any], problem: Any, probes: list[Any]) -> Any:
+        """Predictions of its surrogate, trained on a problem, for each array of designs (n, *shape) in `probes`.
+
+        Returns:
+            A list of mean (n,) and standard deviation (n,) or None, z-scored, and what the training recorded; None if the method has
+            no surrogate.
+        """
+        if not self.here:
+            return _remote().predict(self, config, problem, probes)
+        import torch
+
+        made = self.cls(**config)
+        if not callable(getattr(made, "surrogate", None)):
+            return None
+        surrogate, data = made.surrogate(problem), problem.encoded()
+        predicted = [surrogate.predict(data.encode(torch.as_tensor(x, device=problem.device))) for x in probes]
+        return predicted, surrogate.history
+
+
+def why_unsuitable(cls: Any, space: Space, rows: int) -> str:
+    """What the class of a method says of a space; a class with only `propose` fits every one."""
+    return cls.unsuitable(space, rows) if issubclass(cls, Method) else ""
+
+
+def _examine() -> Any:
+    """The part of the harness that asks the class in a user's file; loaded when it is needed, since the harness uses this module."""
+    return importlib.import_module("bbo.harness.sandbox.examine")
+
+
+def _remote() -> Any:
+    return importlib.import_module("bbo.harness.sandbox.remote")
 
 
 @cache
@@ -154,9 +217,8 @@ def _foreign(point: EntryPoint) -> ListedMethod:
         return ListedMethod(_plain(point.name), "", point.module, point.attr, f"its source cannot be read: {error}")
 
 
-def _plain(id: str, cls: type | None = None) -> MethodSpec:
+def _plain(id: str, composable: bool = False) -> MethodSpec:
     """The facts of a class that declares none."""
-    composable = "sharpness" in getattr(cls, "__dataclass_fields__", {})
     return MethodSpec(id=id, version=1, kind="", title="", composable=composable)
 
 
@@ -188,7 +250,7 @@ def is_task(reference: str) -> bool:
     """
     method, _ = _parts(reference)
     if local.is_local(method):
-        return issubclass(local.load(method), Task)
+        return local.is_task(method)
     name = reference.partition(":")[0]
     if name in task_ids():
         return True
@@ -285,11 +347,31 @@ def load_method(reference: str) -> LoadedMethod:
     card = _listed()[method]
     if card.unavailable:
         raise Unavailable(f"method '{method}' is not available: {card.unavailable}")
-    cls = _loaded(lambda: getattr(importlib.import_module(card.module), card.attribute), method)
-    _check_class(cls, method)
-    spec = replace(cls.spec, id=method) if "spec" in vars(cls) else _plain(method, cls)
-    text = Path(inspect.getfile(cls)).read_text(encoding="utf-8")
-    return LoadedMethod(method, _version(cls, str(spec.version), text), cls, spec, method, base=method)
+    cls = load_class(method)
+    found = describe(cls, method, method)
+    spec = replace(cls.spec, id=method) if "spec" in vars(cls) else _plain(method, found.composable)
+    text = _source_of(cls.__module__)
+    package = card.module.partition(".")[0]
+    return LoadedMethod(
+        method, _version(found, str(spec.version), text, installed=True), found, spec, method, base=method, package=package
+    )
+
+
+def load_class(reference: str) -> Any:
+    """The class of a method, without its regulariser; imports its module, or the user's file.
+
+    Raises:
+        UnknownName: no such method, file or class.
+        Unavailable: a package it needs is missing.
+        BBOError: the file cannot be imported.
+    """
+    method, _ = _parts(reference)
+    if local.is_local(method):
+        return local.load(method)
+    if method not in _listed():
+        raise unknown("method", method, method_ids(), "see: bbo list methods")
+    card = _listed()[method]
+    return _loaded(lambda: getattr(importlib.import_module(card.module), card.attribute), method)
 
 
 def _parts(reference: str) -> tuple[str, str]:
@@ -303,36 +385,54 @@ def _parts(reference: str) -> tuple[str, str]:
 
 
 def _local(reference: str) -> LoadedMethod:
-    cls = local.load(reference)
-    _check_class(cls, reference)
-    spec = getattr(cls, "spec", None)
-    spec = replace(spec, id=cls.__name__) if isinstance(spec, MethodSpec) else _plain(cls.__name__, cls)
+    return replace(_of_file(reference, _examine().describe(reference)), here=False)
+
+
+def load_here(reference: str) -> LoadedMethod:
+    """`load_method`, with a user's file imported in this process.
+
+    Raises:
+        UnknownName, Unavailable, BBOError: as `load_method`.
+    """
+    if not local.is_local(reference):
+        return load_method(reference)
+    return _of_file(reference, describe(local.load(reference), reference))
+
+
+def _of_file(reference: str, found: Described) -> LoadedMethod:
+    spec = replace(found.spec, id=found.name) if found.spec else _plain(found.name, found.composable)
     if missing := missing_packages(spec.requires, ""):
         raise Unavailable(f"method '{reference}' is not available: {missing}")
-    return LoadedMethod(
-        cls.__name__,
-        _version(cls, local.version(reference), local.source(reference)),
-        cls,
-        spec,
-        reference,
-        local=True,
-        base=cls.__name__,
-    )
+    version = _version(found, local.version(reference), local.source(reference), installed=False)
+    return LoadedMethod(found.name, version, found, spec, reference, local=True, base=found.name)
 
 
-def _check_class(cls: Any, reference: str) -> None:
-    if not isinstance(cls, type) or not callable(getattr(cls, "propose", None)):
-        raise BBOError(f"{reference} is not a method: the class needs a method propose(self, problem)")
-    if issubclass(cls, Method) and not isinstance(getattr(cls, "spec", None), MethodSpec):
-        raise BBOError(f"{reference} derives from bbo.method.Method, so it needs spec = MethodSpec(id=..., version=1, ...)")
-
-
-def _version(cls: type, own: str, source: str) -> str:
+def _version(found: Described, own: str, source: str, installed: bool) -> str:
     """`own`, a dot, and the sum of the versions of the class's bases and of all modules that these and `source` share with others."""
-    bases = [base for base in cls.__mro__[1:] if isinstance(vars(base).get("spec"), MethodSpec)]
-    sources = [source, *(Path(inspect.getfile(base)).read_text(encoding="utf-8") for base in bases)]
-    total = versions.shared(*map(ast.parse, sources)) + sum(base.spec.version for base in bases)  # type: ignore[attr-defined]
-    return f"{own}.{total}"
+    # Of a user's file only these are looked up: what a class says of its bases must not make us import anything.
+    modules = {card.module for card in _listed().values()}
+    bases = [(module, name) for module, name in found.bases if installed or module in modules or module.startswith(f"{METHODS}.")]
+    trees = [ast.parse(source), *(ast.parse(_source_of(module)) for module, _ in bases)]
+    specs = [
+        spec
+        for tree, (_, name) in zip(trees[1:], bases, strict=True)
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and node.name == name and (spec := _spec(node))
+    ]
+    return f"{own}.{versions.shared(*trees) + sum(spec.version for spec in specs)}"
+
+
+def _source_of(module: str) -> str:
+    """Text of an installed module, which is not imported.
+
+    Raises:
+        BBOError: it has none.
+    """
+    try:
+        found = importlib.util.find_spec(module)
+        return Path(str(found and found.origin)).read_text(encoding="utf-8")
+    except (ImportError, OSError, ValueError) as error:
+        raise BBOError(f"the source of {module} cannot be read: {error}") from None
 
 
 def _composed(method: LoadedMethod, regulariser: str) -> LoadedMethod:

@@ -84,12 +84,6 @@ def accuracies(
     from bbo.problem import Problem
     from bbo.surrogates.diagnostics import accuracy
 
-    made = method.cls(**config)
-    if not callable(getattr(made, "surrogate", None)):
-        others = ", ".join(able())
-        raise BBOError(
-            f"'{method.id}' has no surrogate to diagnose: its class has no method surrogate(self, problem); with one: {others}"
-        )
     place = torch.device(device)
     problem = Problem(
         torch.as_tensor(known.x, device=place),
@@ -98,17 +92,25 @@ def accuracies(
         1,
         torch.Generator(place).manual_seed(seed),
     )
-    surrogate, data = made.surrogate(problem), problem.encoded()
+    predicted = method.predict(dict(config), problem, [rows.data.x for rows in probes if len(rows.data.y) >= FEWEST])
+    if predicted is None:
+        others = ", ".join(able())
+        raise BBOError(
+            f"'{method.id}' has no surrogate to diagnose: its class has no method surrogate(self, problem); with one: {others}"
+        )
+    predictions, history = predicted
     found: dict[str, dict[str, Any]] = {}
+    data, waiting = problem.encoded(), iter(predictions)
     for rows in probes:
         if len(rows.data.y) < FEWEST:
             found[rows.name] = {"n": len(rows.data.y), "rmse": None, "nll": None, "spearman": None, "bias": None}
             continue
-        mean, std = surrogate.predict(data.encode(torch.as_tensor(rows.data.x, device=place)))
+        mean, std = next(waiting)
+        mean, std = mean.to(place), std if std is None else std.to(place)
         y = (torch.as_tensor(rows.data.y, device=place) - data.y_mean) / data.y_std
         facts = accuracy(mean.detach(), std if std is None else std.detach(), y)
         found[rows.name] = {"n": len(rows.data.y), **facts, "bias": (mean - y).mean().item()}
-    return found, surrogate.history
+    return found, history
 
 
 def plot(histories: Mapping[str, Mapping[str, Any]], path: Path) -> None:

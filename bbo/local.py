@@ -1,5 +1,6 @@
 """Single files with a user's own task or method: `./mine.py:MyClass`.
 
+A task's file is imported where its oracle runs. A method's file is imported in confined processes only; the harness reads its text.
 The version of such a class is a hash of the code it needs: its own definition and everything in its file that this refers to,
 without comments and docstrings. A second class or a comment in the file changes nothing.
 """
@@ -8,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import importlib.util
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -17,6 +17,11 @@ from types import ModuleType
 from typing import Any
 
 from bbo.errors import BBOError, UnknownName, unknown
+
+#: Bytes of the largest file that is read.
+LARGEST = 2**24
+#: Modules whose classes are bases of tasks.
+_OF_TASKS = ("bbo.task", "bbo.tasks", "bbo.simulation")
 
 
 def is_local(reference: str) -> bool:
@@ -37,15 +42,15 @@ def whole(reference: str) -> str:
 
 
 def load(reference: str) -> type:
-    """The class of `FILE.py:Class`.
+    """The class of `FILE.py:Class`; imports the file, so it can do anything that this process may.
 
     Raises:
         UnknownName: no such file, or no such class in it.
         BBOError: the file cannot be imported, or the name is not a class.
     """
     path, name = _split(reference)
-    text = path.read_bytes()
-    module = _import(path.resolve(), hashlib.sha256(text).hexdigest()[:16])
+    text = _read(path)
+    module = _import(path.resolve(), text)
     if not hasattr(module, name):
         raise unknown(f"class in {path}", name, _classes(text))
     found = getattr(module, name)
@@ -56,21 +61,92 @@ def load(reference: str) -> type:
     return found
 
 
-def source(reference: str) -> str:
-    """All that the class of `FILE.py:Class` needs of its file, without comments and docstrings."""
+def is_task(reference: str) -> bool:
+    """Whether the text of a file says that a class is a task: by its base classes, or by what it defines.
+
+    Raises:
+        UnknownName: no such file, or no such class in it.
+        BBOError: the file is no Python.
+    """
     path, name = _split(reference)
-    return "\n".join(_needed(ast.parse(path.read_bytes()), name))
+    tree = _parsed(path)
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    if name not in classes:
+        raise unknown(f"class in {path}", name, classes)
+    origins = {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    waiting, seen = [classes[name]], set[str]()
+    while waiting:
+        node = waiting.pop()
+        seen.add(node.name)
+        if any(isinstance(part, ast.FunctionDef) and part.name == "propose" for part in node.body):
+            return False
+        if any(isinstance(part, ast.FunctionDef) and part.name in ("oracle", "simulate", "dataset") for part in node.body):
+            return True
+        for base in map(ast.unparse, node.bases):
+            if base in classes and base not in seen:
+                waiting.append(classes[base])
+            elif origins.get(base, base).startswith(_OF_TASKS):
+                return True
+    return False
+
+
+def source(reference: str) -> str:
+    """All that the class of `FILE.py:Class` needs of its file, without comments and docstrings.
+
+    Raises:
+        BBOError: the file is no Python, or too large or too deeply nested to be read.
+    """
+    path, name = _split(reference)
+    try:
+        return "\n".join(_needed(_parsed(path), name))
+    except RecursionError:
+        raise BBOError(f"{path} is too deeply nested to be read") from None
 
 
 def version(reference: str) -> str:
     """Hash of `source`, 16 hex digits."""
-    return hashlib.sha256(source(reference).encode()).hexdigest()[:16]
+    return hashlib.sha256(source(reference).encode(errors="surrogatepass")).hexdigest()[:16]
+
+
+def digest(reference: str) -> str:
+    """Hash of the whole file, 16 hex digits.
+
+    Raises:
+        UnknownName: no such file.
+        BBOError: it cannot be read.
+    """
+    return hashlib.sha256(_read(_split(reference)[0])).hexdigest()[:16]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            text = file.read(LARGEST + 1)
+    except OSError as error:
+        raise BBOError(f"{path} cannot be read: {error.strerror}") from None
+    if len(text) > LARGEST:
+        raise BBOError(f"{path} has more than {LARGEST // 2**20} MB, too much for a file with a class")
+    return text
+
+
+def _parsed(path: Path) -> ast.Module:
+    try:
+        return ast.parse(_read(path))
+    except SyntaxError as error:
+        raise BBOError(f"{path} cannot be imported: line {error.lineno}: {type(error).__name__}: {error.msg}") from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise BBOError(f"{path} cannot be imported: {type(error).__name__}: {error}") from None
 
 
 def _split(reference: str) -> tuple[Path, str]:
     name, _, cls = reference.rpartition(":")
     if reference.endswith(".py") and Path(reference).is_file():
-        classes = _classes(Path(reference).read_bytes())
+        classes = _classes(_read(Path(reference)))
         raise UnknownName(f"name a class of {reference}: " + (" or ".join(f"{reference}:{c}" for c in classes) or "it has none"))
     path = Path(name)
     if not name or not cls or not path.is_file():
@@ -81,7 +157,7 @@ def _split(reference: str) -> tuple[Path, str]:
 def _classes(text: bytes) -> list[str]:
     try:
         return [node.name for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
 
 
@@ -125,14 +201,14 @@ def _without_docstrings(node: ast.stmt) -> ast.stmt:
 
 
 @cache
-def _import(path: Path, digest: str) -> ModuleType:
-    name = f"bbo_local_{path.stem}_{digest}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec and spec.loader
-    module: Any = importlib.util.module_from_spec(spec)
+def _import(path: Path, text: bytes) -> ModuleType:
+    name = f"bbo_local_{path.stem}_{hashlib.sha256(text).hexdigest()[:16]}"
+    module: Any = ModuleType(name)
+    module.__file__ = str(path)
     sys.modules[name] = module  # dataclasses look their module up while the class is being made
     try:
-        spec.loader.exec_module(module)
+        # The text that was read, not what a cached .pyc file says it was.
+        exec(compile(text, path, "exec"), vars(module))
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         del sys.modules[name]
         said = f"{type(error).__name__}: {error}".removesuffix(": ")

@@ -165,16 +165,48 @@ def presets_of(cls: type, method: str) -> dict[str, dict[str, Any]]:
 def resolve(
     cls: type, method: str, preset: str, task: str, overrides: Mapping[str, str], extra: Mapping[str, Any] | None = None
 ) -> Preset:
-    """Settings of `cls` under a preset and textual overrides; `extra` settings stand between the two.
+    """Settings of `cls` under a preset and textual overrides, as `choose` finds them, with which the class can be made.
+
+    Raises:
+        UnknownName, BBOError: as `choose`; or the class refuses these settings together.
+    """
+    found = choose(declared(cls, method), presets_of(cls, method), method, preset, task, overrides, extra)
+    make(cls, method, found.config)
+    return found
+
+
+def make(cls: type, method: str, config: Mapping[str, Any]) -> Any:
+    """An object of `cls` with these settings.
+
+    Raises:
+        BBOError: the class refuses them.
+    """
+    try:
+        return cls(**config)
+    except BBOError:
+        raise
+    except Exception as error:
+        raise BBOError(f"{method} refuses its settings: {type(error).__name__}: {error}") from error
+
+
+def choose(
+    known: Mapping[str, Setting],
+    presets: Mapping[str, Mapping[str, Any]],
+    method: str,
+    preset: str,
+    task: str,
+    overrides: Mapping[str, str],
+    extra: Mapping[str, Any] | None = None,
+) -> Preset:
+    """Settings under a preset and textual overrides; `extra` settings stand between the two.
 
     `paper` means the settings published for this very task, `paper:TASK`, where the method has them, else its `paper`.
     A class without `presets` (or without settings) has only its defaults, under any preset's name.
 
     Raises:
         UnknownName: no such preset, setting or word.
-        BBOError: a value of the wrong type or out of range, or settings that the class refuses together.
+        BBOError: a value of the wrong type or out of range.
     """
-    known, presets = declared(cls, method), presets_of(cls, method)
     name = preset
     if preset == "paper" and f"paper:{task}" in presets:
         name = f"paper:{task}"
@@ -190,12 +222,6 @@ def resolve(
             raise unknown(f"setting of {method}", key, known)
         given[key] = known[key].check(method, parse(text, known[key].default))
     config = {**usual, **given}
-    try:
-        cls(**config)
-    except BBOError:
-        raise
-    except Exception as error:
-        raise BBOError(f"{method} refuses its settings: {type(error).__name__}: {error}") from error
     changed = {key: value for key, value in given.items() if value != usual[key]}
     return Preset(name if presets else "default", dict(sorted(config.items())), dict(sorted(changed.items())))
 

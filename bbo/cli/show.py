@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import io
 import json
 from pathlib import Path
@@ -147,7 +146,7 @@ def _show_task(task: Task, show_all: bool) -> None:
 def _show_method(method: catalogue.LoadedMethod) -> None:
     spec = method.spec
     console.say(f"{method.id}: {spec.title}\n" if spec.title else f"{method.id}\n")
-    console.prose(inspect.getdoc(method.cls) or "(no docstring)")
+    console.prose(method.described.doc or "(no docstring)")
     _facts(cards.of_method(method))
     settings = method.settings()
     if settings:

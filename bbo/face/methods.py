@@ -45,8 +45,11 @@ class ReadyMethod:
         On a problem made by `task.problem(seed)` the method draws the random numbers of the cell that `bbo run` has for this task,
         method and seed, so calling it again gives the same designs. On any other problem it draws from the problem's generator.
 
+        A method of a user's own file runs in a confined process, as in a run; to follow it with a debugger, make an object of
+        `self.loaded.cls`, which imports the file here.
+
         Raises:
-            BBOError: the method does not fit the problem; the message says why.
+            BBOError: the method does not fit the problem, or a method of a user's own file failed; the message says why.
             DesignError: the method returned something else than `budget` designs of the space.
         """
         from bbo.device import array_on_host
@@ -58,7 +61,7 @@ class ReadyMethod:
         if problem.origin is not None:
             task, seed = problem.origin
             problem = problem.seeded(seed_of(task, self.id, seed))
-        designs = self.loaded.cls(**self.settings(task)).propose(problem)
+        designs = self.loaded.propose(self.settings(task), problem)
         if len(designs) != problem.budget:
             raise DesignError(f"{self.id} must return exactly {problem.budget} designs (the budget); got {len(designs)}")
         problem.space.check(array_on_host(designs, "designs are checked once, when they are final"))

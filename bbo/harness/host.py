@@ -171,7 +171,7 @@ class Host:
 def _owner(cell: PlannedCell) -> str:
     """Whose method it is: its file, or its package. A process runs the methods of one owner, so that none can disturb another's."""
     method = cell.method
-    return local.file_of(method.reference.partition("+")[0]) if method.local else method.cls.__module__.partition(".")[0]
+    return local.file_of(method.reference.partition("+")[0]) if method.local else method.package
 
 
 def _privileged(cell: PlannedCell) -> dict[str, float]:

@@ -34,12 +34,12 @@ def host() -> dict[str, Any]:
 def packages(cell: PlannedCell) -> dict[str, str]:
     """Versions of the packages that a cell's result may depend on: ours, and those that its task and method ask for."""
     asked = (*cell.task.task.spec.requires, *cell.method.spec.requires)
-    return _versions((*asked, cell.method.cls.__module__.partition(".")[0], type(cell.task.task).__module__.partition(".")[0]))
+    return _versions((*asked, cell.method.package, type(cell.task.task).__module__.partition(".")[0]))
 
 
 @cache
 def _versions(modules: tuple[str, ...]) -> dict[str, str]:
-    foreign = [module for module in modules if module != "bbo" and not module.startswith("bbo_local_")]
+    foreign = [module for module in modules if module not in ("", "bbo") and not module.startswith("bbo_local_")]
     owners = packages_distributions() if foreign else {}
     names = dict.fromkeys([*PACKAGES, *(name for module in foreign for name in owners.get(module, ()))])
     found = {}

@@ -10,6 +10,7 @@ from bbo.harness.folder import Status
 from bbo.harness.options import EngineOptions, Listener, RunOptions
 from bbo.harness.plan import Plan, PlannedCell, make
 from bbo.harness.request import Request
+from bbo.harness.sandbox import examine
 
 
 def run_plan(
@@ -57,6 +58,7 @@ def run_cells(
         KeyboardInterrupt: the user stopped the run; finished cells stay.
     """
     cells = list(cells)
+    examine.close()  # the process that described a user's file is no longer needed; what started it starts the first method
     folder.refuse_other_numerics(cells, out, options.numerics)
     engines.load(engine)(folder.remaining(cells, out, retry_failed), out, options, engine_options, listener, retry_failed)
     return folder.status_of([cell.spec for cell in cells], out)

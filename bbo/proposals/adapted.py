@@ -82,11 +82,11 @@ def designs(
         budget,
         torch.Generator().manual_seed(seed),
     )
-    made = method.cls(**method.config(preset, "", {}).config)
+    config = method.config(preset, "", {}).config
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         try:
-            found = made.propose(problem)
+            found = method.propose(config, problem)
         except BBOError:
             raise
         except Exception as error:

@@ -188,18 +188,13 @@ def _predicted(
     method: catalogue.LoadedMethod, preset: str, table: Experiments, x: np.ndarray, y: np.ndarray, hidden: np.ndarray, seed: int
 ) -> np.ndarray | None:
     """What a method's surrogate says of hidden rows; None where it has none."""
-    made = method.cls(**method.config(preset, "", {}).config)
-    if not hasattr(made, "surrogate"):
-        return None
     seen = adapted.view(method, table.space, len(x))
     scores = torch.as_tensor(y, dtype=torch.float32)
     problem = Problem(torch.as_tensor(seen.there(x)), scores, seen.space, BUDGET, torch.Generator().manual_seed(seed))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # how good it is, the table says
-        surrogate = made.surrogate(problem)
-    with torch.no_grad():
-        found: np.ndarray = surrogate.predict(problem.encoded().encode(torch.as_tensor(seen.there(hidden))))[0].numpy()
-    return found
+        predicted = method.predict(method.config(preset, "", {}).config, problem, [seen.there(hidden)])
+    return None if predicted is None else predicted[0][0][0].detach().numpy()
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:

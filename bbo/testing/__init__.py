@@ -25,8 +25,13 @@ class Verdict:
     failure: str
 
 
-def verdicts(checks: Checks) -> list[Verdict]:
-    """Run every check; a failing one does not stop the others. An exception that ends several checks is reported once."""
+def verdicts(checks: Checks, traces: dict[str, str] | None = None) -> list[Verdict]:
+    """Run every check; a failing one does not stop the others. An exception that ends several checks is reported once.
+
+    Args:
+        checks: by what they check.
+        traces: takes the traceback of each failure, by the name of its check.
+    """
     found: list[Verdict] = []
     told: dict[str, str] = {}
     for name, check in checks.items():
@@ -34,6 +39,10 @@ def verdicts(checks: Checks) -> list[Verdict]:
             check()
         except Exception as error:
             text = _failure(error)
+            if traces is not None:
+                # The first frame is this one.
+                trace = error.__traceback__.tb_next if error.__traceback__ else None
+                traces[name] = "".join(traceback.format_exception(type(error), error, trace))
             found.append(Verdict(name, f"the same as in '{told[text]}'" if text in told else text))
             told.setdefault(text, name)
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -65,7 +64,7 @@ def page(method: LoadedMethod) -> str:
         "",
         f"**{spec.title}**",
         "",
-        inspect.getdoc(method.cls) or "",
+        method.described.doc,
         "",
         "## Facts",
         "",

@@ -24,7 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from bbo import numerics
+from bbo import described, numerics, settings
+from bbo.errors import BBOError
 from bbo.harness.sandbox import guard, landlock, wire
 from bbo.harness.sandbox.state import State
 from bbo.space import Space
@@ -41,7 +42,9 @@ class Job:
     """One call of a method.
 
     `x` and `y` are None if the process still holds the data of `data_hash` from the job before. Every message carries `ticket`, and an
-    array of more than `longest` bytes is refused as designs.
+    array of more than `longest` bytes is refused as designs. With `probes`, rows (n, *shape), the method's surrogate is trained and
+    predicts them instead: the answer is float32 (2, sum of n), means and standard deviations (NaN where it gives none), z-scored; empty
+    if the method has no surrogate.
     """
 
     ticket: str
@@ -59,6 +62,7 @@ class Job:
     threads: int
     trace: bool
     tf32: bool
+    probes: tuple[np.ndarray, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,16 @@ class Settle:
     """Sent after an answer: asks whether the process has more messages, and in which state the method left it."""
 
     ticket: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question about the class of a user's file: "describe", "make" (settings), "unsuitable" (space, rows) or "check"."""
+
+    ticket: str
+    reference: str
+    what: str
+    arguments: tuple[Any, ...] = ()
 
 
 class Channel:
@@ -169,6 +183,10 @@ def main(pipe_fd: int, lifeline_fd: int, hidden: guard.Hidden, allowed: landlock
             changed = state.changed()
             channel.ticket = job.ticket
             channel.send(wire.Settled([clean(name, 200) for name in changed][:20]))
+        if isinstance(job, Question):
+            channel.ticket = job.ticket
+            state.restore(1, False, 0)
+            channel.send(_reply(job, catalogue))
         if not isinstance(job, Job):  # a reply that the method did not wait for
             continue
         channel.ticket = job.ticket
@@ -225,7 +243,7 @@ def _answer(job: Job, x: np.ndarray, y: np.ndarray, channel: Channel, catalogue:
         warnings.simplefilter("default")
         try:
             # Imports count for the process, not for the cell: later cells of this process find the modules loaded.
-            method = catalogue.load_method(job.reference).cls(**job.config)
+            method = catalogue.load_class(job.reference)(**job.config)
             device = torch.device(job.device if job.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
             stack = _stack(torch, device)
             problem = Problem(
@@ -241,7 +259,8 @@ def _answer(job: Job, x: np.ndarray, y: np.ndarray, channel: Channel, catalogue:
             )
             channel.send(wire.Propose())
             cpu = time.process_time()
-            designs = _plain(method.propose(problem), job.longest)
+            found = method.propose(problem) if job.probes is None else _predicted(method, problem, job.probes)
+            designs = _plain(found, job.longest)
         except guard.Violation as problem_found:
             error = _error("violation", problem_found)
         except InvalidDesigns as problem_found:
@@ -261,6 +280,65 @@ def _answer(job: Job, x: np.ndarray, y: np.ndarray, channel: Channel, catalogue:
     said = bounded_list(sorted({f"{w.category.__name__}: {_said(w.message)}" for w in caught}))
     notes = clean_json(problem.notes) if problem else {}
     return wire.Answer(error, notes, stack, cost, said, None if error else designs)
+
+
+def _predicted(method: Any, problem: Any, probes: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Means and standard deviations of a method's surrogate (2, sum of rows), float32; its history goes into the problem's notes."""
+    import torch
+
+    if not callable(getattr(method, "surrogate", None)):
+        return np.empty((2, 0), np.float32)
+    surrogate, data = method.surrogate(problem), problem.encoded()
+    parts = [surrogate.predict(data.encode(torch.as_tensor(x, device=problem.device))) for x in probes]
+    rows = [
+        torch.stack([mean.detach().float(), torch.full_like(mean, torch.nan) if std is None else std.detach().float()])
+        for mean, std in parts
+    ]
+    problem.notes.clear()
+    problem.note(**bounded_history(getattr(surrogate, "history", {})))
+    array: np.ndarray = torch.cat(rows, dim=1).cpu().numpy()
+    return array
+
+
+def bounded_history(history: Mapping[str, Any], room: int = 48 * 1024) -> dict[str, Any]:
+    """The parts of a training's record, (epochs, members) by quantity, that fit into a message; a number takes 20 bytes."""
+    kept: dict[str, Any] = {}
+    for name, values in history.items():
+        numbers = np.asarray(values, dtype=float)
+        room -= 20 * numbers.size + len(name)
+        if room > 0 and np.isfinite(numbers).all():
+            kept[name] = numbers.tolist()
+    return kept
+
+
+def _reply(question: Question, catalogue: Any) -> wire.Told | wire.Refused:
+    """The answer to a question; whatever the class does, it is an answer or an error with a message."""
+    try:
+        facts = clean_json(_facts(question, catalogue), wire.TEXTS // 8)
+        return wire.Told(facts)
+    except BBOError as error:
+        kind = next(name for name in (*(base.__name__ for base in type(error).__mro__), "BBOError") if name in wire.ERRORS)
+        return wire.Refused(kind, clean(str(error)))
+    except BaseException as error:
+        return wire.Refused("BBOError", clean(f"{question.reference}: {type(error).__name__}: {_said(error)}"))
+
+
+def _facts(question: Question, catalogue: Any) -> dict[str, Any]:
+    cls = catalogue.load_class(question.reference)
+    match question.what:
+        case "describe":
+            return described.describe(cls, question.reference).to_plain()
+        case "make":
+            settings.make(cls, cls.__name__, *question.arguments)
+            return {}
+        case "unsuitable":
+            return {"reason": catalogue.why_unsuitable(cls, *question.arguments)}
+        case _:
+            from bbo.testing import methods, verdicts
+
+            traces: dict[str, str] = {}
+            found = verdicts(methods.checks(catalogue.load_here(question.reference)), traces)
+            return {"verdicts": [[one.check, clean(one.failure, 4000), clean(traces.get(one.check, ""), 16_000)] for one in found]}
 
 
 class InvalidDesigns(TypeError):

@@ -14,15 +14,17 @@ from bbo.harness.sandbox.guard import Hidden
 VARIABLES = ("BBO_DATA_DIR",)
 
 
-def list_hidden(out: Path, local_tasks: frozenset[str] = frozenset()) -> Hidden:
+def list_hidden(out: Path | None, local_tasks: frozenset[str] = frozenset()) -> Hidden:
     """Modules and paths that a method may not touch.
 
     Args:
-        out: the results folder; its cells hold scores.
+        out: the results folder, whose cells hold scores; None where there is none yet.
         local_tasks: files of local tasks in the run.
     """
     modules, sources = _tasks()
-    paths = {data.package_dir().parent, data.cache_dir(), out / "cells", out / "shared", *map(Path, local_tasks), *sources}
+    paths = {data.package_dir().parent, data.cache_dir(), *map(Path, local_tasks), *sources}
+    if out:
+        paths |= {out / "cells", out / "shared"}
     # Not the whole folders of the search path: a user may keep data beside the very environment that Python runs from.
     paths |= {folder / name for folder in data.search_path() for name in data.manifest()}
     return Hidden(modules, tuple(sorted(set(map(os.path.realpath, paths)))))

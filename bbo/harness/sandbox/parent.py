@@ -21,7 +21,7 @@ from bbo import numerics
 from bbo.harness.options import RunOptions
 from bbo.harness.sandbox import boot, processes, starter, wire
 from bbo.harness.sandbox.boot import Start
-from bbo.harness.sandbox.child import Job, Settle
+from bbo.harness.sandbox.child import Job, Question, Settle
 from bbo.harness.sandbox.guard import Hidden
 from bbo.harness.sandbox.hidden import VARIABLES
 from bbo.harness.sandbox.landlock import NONE
@@ -161,6 +161,34 @@ class MethodProcess:
                 error.seconds = error.seconds or time.monotonic() - started
             raise
 
+    def inquire(self, question: Question, seconds: float) -> wire.Told | wire.Refused:
+        """Ask about a class and return the answer.
+
+        Raises:
+            Lost: no answer came in time, or the process broke the protocol; it has been killed.
+        """
+        self._longest = wire.TEXTS
+        deadline = time.monotonic() + seconds
+        try:
+            self._send(question)
+            while time.monotonic() < deadline:
+                self._bound_output()
+                arrived = self._next(threading.Event())
+                if arrived is None:
+                    continue
+                message = self._of(arrived, question.ticket)
+                if isinstance(message, wire.Violation):
+                    raise Lost("violation", message.message)
+                if isinstance(message, wire.Told | wire.Refused):
+                    return message
+                raise Lost("crash", f"the method's process said {type(message).__name__} out of turn")
+            raise Lost("timeout", f"no answer within {seconds:g} s")
+        except (Lost, Stale) as error:
+            self.kill()
+            if isinstance(error, Stale):
+                raise Lost("crash", "the method's process said more than it was asked for") from None
+            raise
+
     def _converse(self, job: Job, bounds: Bounds, stop: threading.Event, on_message: OnMessage) -> wire.Answer:
         # The method's clock starts when it begins: starting a process and importing torch are not its time.
         started, limit, meter = time.monotonic(), START, None
@@ -176,7 +204,7 @@ class MethodProcess:
                     if isinstance(message, wire.Begin | wire.Propose | wire.Answer):
                         if not isinstance(message, expected) and not (isinstance(message, wire.Answer) and message.error):
                             raise Lost("crash", f"the method's process said {type(message).__name__} out of turn")
-                    elif expected is not wire.Answer or isinstance(message, wire.Settled):
+                    elif expected is not wire.Answer or isinstance(message, wire.Settled | wire.Told | wire.Refused):
                         raise Lost("crash", f"the method's process said {type(message).__name__} out of turn")
                     match message:
                         case wire.Begin():

@@ -24,6 +24,9 @@ SHARED = 10**8
 #: Reasons that a method process may give for its failure.
 REASONS = ("error", "memory", "violation", "invalid designs")
 
+#: Errors that the answer to a question may be.
+ERRORS = ("BBOError", "UnknownName", "Unavailable")
+
 
 class Garbage(ValueError):
     """Bytes that are not a message, or a message with invalid contents."""
@@ -96,7 +99,22 @@ class Settled:
     changed: list[str] = field(default_factory=list)
 
 
-Message = Begin | Propose | Progress | Ask | Fetch | Keep | Violation | Answer | Settled
+@dataclass(frozen=True)
+class Told:
+    """The answer to a question about a class; the asker checks the facts."""
+
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A question that ended in an error of one of `ERRORS`."""
+
+    kind: str
+    message: str
+
+
+Message = Begin | Propose | Progress | Ask | Fetch | Keep | Violation | Answer | Settled | Told | Refused
 
 
 def encode(ticket: str, message: Message) -> bytes:
@@ -225,4 +243,6 @@ _KINDS: dict[str, tuple[type[Any], dict[str, Callable[[Any], bool]]]] = {
         },
     ),
     "Settled": (Settled, {"changed": _texts}),
+    "Told": (Told, {"facts": lambda value: isinstance(value, dict)}),
+    "Refused": (Refused, {"kind": lambda value: value in ERRORS, "message": _text}),
 }
