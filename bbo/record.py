@@ -4,29 +4,36 @@ A cell lives in `DIR/cells/HASH/` as `cell.json` and, when it is done, `designs.
 float64, `normalised` (n,) float64); where a trace was asked for, `trace.npz` too (`steps` (k,), `normalised` (k, n)). The folder is
 written under a temporary name and renamed, so it is never incomplete. If two writers finish the same cell, their files cannot mix:
 the first result is kept.
+
+`cell.json` holds a digest of its own content, and the sha256 of the other files, so what a disk or an editor alters is noticed. It is no
+signature: who can write the folder can compute it again. `bbo rescore` and `bbo rerun` compare with the truth.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bbo import files, schema
+from bbo import bounded, files, schema
+from bbo.bounded import Missing, Unreadable
 from bbo.errors import BBOError, DamagedCell
 from bbo.text import LONGEST, line
 
-#: Raised whenever the layout of a record changes; older ones stay readable.
-SCHEMA = 2
+#: Raised whenever the layout of a record changes; older ones stay readable. Those before 3 had no digest and no hashes of arrays.
+SCHEMA = 3
+#: Bytes of the largest `cell.json`, numbers of one design, and steps of a trace that are read.
+LARGEST, WIDEST, STEPS = 2**24, 2**16, 10_000
 #: Names of a spec's fields in records of schema 1.
 SCHEMA_1 = {"method": "baseline", "method_version": "baseline_version"}
 NAMES = {old: new for new, old in SCHEMA_1.items()}
@@ -87,6 +94,7 @@ class Record:
         designs: how the designs are spread: diversity, duplicates, nearest_offline, novel_share (`bbo.designs`); empty when failed.
         warnings: messages of warnings raised while the method ran.
         output: the end of what the method printed.
+        arrays: sha256 of each other file of the cell, by its name, as it was stored; no part of what two records are compared by.
         schema: version of this layout.
     """
 
@@ -102,6 +110,7 @@ class Record:
     designs: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     output: str = ""
+    arrays: dict[str, str] = field(default_factory=dict, compare=False)
     schema: int = SCHEMA
 
     @property
@@ -111,30 +120,46 @@ class Record:
 
     def to_json(self) -> str:
         """The record as stored in `cell.json`; `from_json` is the inverse."""
-        return json.dumps({"hash": self.spec.hash, **asdict(self)}, indent=1, sort_keys=True, allow_nan=False) + "\n"
+        data = {"hash": self.spec.hash, **asdict(self)}
+        return json.dumps({**data, "digest": digest(data)}, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Record:
         """Parse a record.
 
         Raises:
-            ValueError: it is not JSON, or a field is not as it should be (`bbo.schema`).
-            DamagedCell: its hash does not agree with its spec, or its schema is newer than ours.
+            Unreadable: it is not JSON.
+            ValueError: a field is not as it should be (`bbo.schema`).
+            DamagedCell: its hash does not agree with its spec, its digest not with its content, or its schema is newer than ours.
         """
         # NaN and infinity are no JSON, but records of earlier versions may hold them in their notes.
-        data = json.loads(text, parse_constant=lambda name: None)
-        if isinstance(data, dict) and isinstance(data.get("schema"), int) and data["schema"] > SCHEMA:
-            raise DamagedCell(f"record has schema {data['schema']}, this version reads up to {SCHEMA}; update offline-bbo")
+        data = bounded.parsed_json("cell.json", text, lambda name: None)
+        version = data.get("schema") if isinstance(data, dict) else None
+        if isinstance(version, int) and version > SCHEMA:
+            raise DamagedCell(f"record has schema {version}, this version reads up to {SCHEMA}; update offline-bbo")
+        whole = data
         if "\\u" in text or "\x7f" in text or len(text) > LONGEST:
             data = schema.cleaned(data) if isinstance(data, dict) else data
         if isinstance(data, dict) and isinstance(data.get("spec"), dict):
-            data["spec"] = {NAMES.get(key, key): value for key, value in data["spec"].items()}
+            data = {**data, "spec": {NAMES.get(key, key): value for key, value in data["spec"].items()}}
         schema.check(data)
-        stored = data.pop("hash")
-        record = cls(**{**data, "spec": CellSpec(**data["spec"])})
+        stored, told = data["hash"], data.get("digest")
+        record = cls(**{**{key: data[key] for key in data if key not in ("hash", "digest")}, "spec": CellSpec(**data["spec"])})
         if stored != record.spec.hash:
             raise DamagedCell(f"its hash is {record.spec.hash}, but it says {stored}")
+        if told != digest(whole) and (told is not None or data.get("schema", 1) >= 3):
+            raise DamagedCell("its content does not agree with its digest, so it was altered after it was written")
         return record
+
+
+def digest(data: Mapping[str, Any]) -> str:
+    """sha256 of a record's plain data as canonical JSON, without the entry `digest` itself.
+
+    Raises:
+        ValueError: a number in it is not finite.
+    """
+    text = json.dumps({**data, "digest": None}, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -169,11 +194,11 @@ def write(out: Path, record: Record, outcome: Outcome | None, trace: Trace | Non
     temporary = files.temporary(target)
     temporary.mkdir()
     try:
-        if outcome:
-            _save(temporary / "designs.npz", designs=outcome.designs, scores=outcome.scores, normalised=outcome.normalised)
-        if trace:
-            _save(temporary / "trace.npz", steps=trace.steps, normalised=trace.normalised)
-        (temporary / "cell.json").write_text(record.to_json())
+        hashes = {}
+        for name, arrays in (("designs.npz", outcome), ("trace.npz", trace)):
+            if arrays:
+                hashes[name] = _save(temporary / name, vars(arrays))
+        (temporary / "cell.json").write_text(replace(record, arrays=hashes).to_json(), encoding="utf-8")
         while not _moved(temporary, target):
             if not replace_failed or (target / "designs.npz").exists():
                 break
@@ -185,9 +210,12 @@ def write(out: Path, record: Record, outcome: Outcome | None, trace: Trace | Non
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _save(path: Path, **arrays: np.ndarray) -> None:
-    with open(path, "wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+def _save(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
+    """Store arrays; the sha256 of the file as it should be."""
+    file = io.BytesIO()
+    np.savez_compressed(file, allow_pickle=False, **arrays)
+    path.write_bytes(file.getvalue())
+    return hashlib.sha256(file.getvalue()).hexdigest()
 
 
 def _moved(folder: Path, target: Path) -> bool:
@@ -209,12 +237,14 @@ def read_cell(folder: Path) -> Record:
     """
     remedy = f"remove {folder} and run the same command again"
     try:
-        record = Record.from_json((folder / "cell.json").read_text(encoding="utf-8"))
+        record = Record.from_json(bounded.text(folder / "cell.json", LARGEST, links=False))
     except DamagedCell as error:
         raise DamagedCell(f"damaged cell {folder.name}: {error}; {remedy}") from None
-    except FileNotFoundError:
+    except Missing:
         raise DamagedCell(f"damaged cell {folder.name}: cell.json is missing; {remedy}") from None
-    except (ValueError, OSError, RecursionError, MemoryError) as error:
+    except Unreadable as error:
+        raise DamagedCell(f"damaged cell {folder.name}: cell.json cannot be read ({error.reason}); {remedy}") from None
+    except (ValueError, RecursionError) as error:
         raise DamagedCell(f"damaged cell {folder.name}: cell.json cannot be read ({line(str(error))}); {remedy}") from None
     if folder.name != record.spec.hash:
         raise DamagedCell(f"damaged cell {folder.name}: it holds cell {record.spec.hash}; {remedy}")
@@ -227,28 +257,33 @@ def is_done(folder: Path) -> bool:
     """Whether a cell is done (or else failed), without building its record, since resuming checks every cell.
 
     Raises:
-        DamagedCell: as `read_cell` does; only a spec that does not agree with its hash is not detected here.
+        DamagedCell: as `read_cell` does; only content that does not agree with its hash or digest is not detected here.
     """
     try:
-        data = json.loads((folder / "cell.json").read_bytes())
+        data = json.loads(bounded.content(folder / "cell.json", LARGEST, links=False))
         if data["hash"] == folder.name and data["status"] in ("done", "failed") and data["schema"] <= SCHEMA:
             done = data["status"] == "done"
             if not done or (folder / "designs.npz").is_file():
                 return done
-    except (ValueError, KeyError, TypeError, OSError, RecursionError):
+    except (ValueError, KeyError, TypeError, Unreadable, RecursionError):
         pass
     return read_cell(folder).done  # which says what is wrong
 
 
-def read_outcome(folder: Path, spec: CellSpec | None = None) -> Outcome:
-    """Read a done cell's arrays; where its spec is given, see that they are of its budget.
+def read_outcome(folder: Path, record: Record | None = None) -> Outcome:
+    """Read a done cell's arrays, and see that they are those that its record was stored with.
+
+    Args:
+        folder: of the cell.
+        record: the cell's record, if it has been read already.
 
     Raises:
-        DamagedCell: designs.npz is missing, unreadable, or its arrays are not those of a cell.
+        DamagedCell: designs.npz is missing, unreadable, altered, or its arrays are not those of a cell; or as `read_cell`.
     """
+    record = record or read_cell(folder)
+    n = record.spec.budget
     remedy = f"remove {folder} and run the same command again"
-    designs, scores, normalised = _load(folder, "designs.npz", ("designs", "scores", "normalised"), remedy)
-    n = spec.budget if spec else len(designs) if designs.ndim else 0
+    designs, scores, normalised = _load(folder, record, "designs.npz", ("designs", "scores", "normalised"), WIDEST + 2, remedy)
     fits = designs.ndim > 1 and len(designs) == n > 0 and designs.dtype.kind in "iuf" and np.isfinite(designs).all()
     for scored in (scores, normalised):
         fits = fits and scored.shape == (n,) and scored.dtype == np.float64 and bool(np.isfinite(scored).all())
@@ -258,28 +293,37 @@ def read_outcome(folder: Path, spec: CellSpec | None = None) -> Outcome:
     return Outcome(designs, scores, normalised)
 
 
-def read_trace(folder: Path) -> Trace | None:
-    """Read a cell's trace; None if it has none.
+def read_trace(folder: Path, record: Record | None = None) -> Trace | None:
+    """Read a cell's trace; None if it has none. Arguments as for `read_outcome`.
 
     Raises:
-        DamagedCell: trace.npz is unreadable, or its arrays are not those of a trace.
+        DamagedCell: trace.npz is unreadable, altered, or its arrays are not those of a trace; or as `read_cell`.
     """
     path = folder / "trace.npz"
-    if not path.exists():
+    if not os.path.lexists(path):
         return None
-    steps, normalised = _load(folder, "trace.npz", ("steps", "normalised"), f"remove {path}")
+    record = record or read_cell(folder)
+    steps, normalised = _load(folder, record, "trace.npz", ("steps", "normalised"), STEPS, f"remove {path}")
     fits = steps.ndim == 1 and steps.dtype.kind in "iu" and normalised.ndim == 2 and len(normalised) == len(steps) > 0
     if not (fits and normalised.dtype == np.float64 and np.isfinite(normalised).all()):
         raise DamagedCell(f"damaged cell {folder.name}: trace.npz does not hold steps and their scores; remove {path}")
     return Trace(steps, normalised)
 
 
-def _load(folder: Path, file: str, names: tuple[str, ...], remedy: str) -> list[np.ndarray]:
+def _load(folder: Path, record: Record, file: str, names: tuple[str, ...], numbers: int, remedy: str) -> list[np.ndarray]:
+    """Arrays of a cell's file, which holds up to so many `numbers` of eight bytes for each design of the budget."""
+    limit = min(bounded.ARRAYS, 2**20 + 8 * numbers * record.spec.budget)
     try:
-        with np.load(folder / file, allow_pickle=False) as arrays:
-            return [arrays[name] for name in names]
-    except Exception as error:  # zip, format and file errors alike mean the same thing to the user
-        raise DamagedCell(f"damaged cell {folder.name}: {file} cannot be read ({line(str(error))}); {remedy}") from None
+        content = bounded.content(folder / file, limit, links=False)
+        stored = record.arrays.get(file)
+        if stored != hashlib.sha256(content).hexdigest() and (stored is not None or record.schema >= 3):
+            raise Unreadable(folder / file, "it is not the file that was stored with this cell, or it was altered since")
+        found = bounded.arrays(folder / file, content, limit)
+        if not isinstance(found, dict) or not set(names) <= set(found):
+            raise Unreadable(folder / file, f"it does not hold the arrays {', '.join(names)}")
+    except Unreadable as error:
+        raise DamagedCell(f"damaged cell {folder.name}: {file} cannot be read ({error.reason}); {remedy}") from None
+    return [found[name] for name in names]
 
 
 def folders(out: Path) -> Iterator[Path]:

@@ -47,7 +47,10 @@ def check(data: Any) -> None:
 
 def cleaned(data: dict[str, Any]) -> dict[str, Any]:
     """The same record with its texts bounded and free of control characters; the spec, which the hash guards, stays as it is."""
-    return {name: value if name in ("spec", "hash") else clean_json(value, 6 * 65536) for name, value in data.items()}
+    return {
+        name: value if name in ("spec", "hash", "digest", "arrays") else clean_json(value, 6 * 65536)
+        for name, value in data.items()
+    }
 
 
 def _text(value: Any) -> bool:
@@ -104,6 +107,8 @@ _FACTS_OBJECT = ("an object", _object(lambda value: True))
 
 _FIELDS: Mapping[str, tuple[str, Check]] = {
     "hash": _NAME,
+    "digest": _NAME,
+    "arrays": ("an object of texts", _object(_text)),
     "schema": _COUNT,
     "spec": _FACTS_OBJECT,
     "status": ("done or failed", lambda value: value in ("done", "failed")),

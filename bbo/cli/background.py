@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from bbo import catalogue
+from bbo import catalogue, local
 from bbo.errors import BBOError
 from bbo.record import Record
 from bbo.reporting.documents.explorer import Background
@@ -56,6 +56,8 @@ def _method(record: Record) -> str:
 
 
 def _task(name: str) -> Task | None:
+    if local.is_local(name):  # a record may have any name; a report runs no file that a record names
+        return None
     try:
         return catalogue.load_task(name)
     except BBOError:

@@ -8,6 +8,7 @@ import click
 import numpy as np
 
 from bbo import files
+from bbo.cli import console
 from bbo.cli.report import SEED
 from bbo.errors import BBOError
 from bbo.record import Outcome, Record
@@ -29,6 +30,7 @@ def command(paths: tuple[Path, ...], to: Path) -> None:
     if to.suffix not in (".csv", ".parquet"):
         raise BBOError(f"cannot tell the form of {to}: its name must end in .parquet or .csv")
     results = sources.load(paths)
+    console.notes(results.notes)
     if to.suffix == ".csv":
         files.write(to, cell_table.to_csv(results.records, results.unsuitable))
         files.write(to.with_suffix(".md"), committed_markdown(to))

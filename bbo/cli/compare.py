@@ -9,6 +9,7 @@ import click
 import numpy as np
 
 from bbo import files
+from bbo.cli import console
 from bbo.cli.report import SEED
 from bbo.cli.spelling import spelled
 from bbo.errors import BBOError
@@ -72,4 +73,5 @@ def command(
 
 def _board(path: Path) -> Board:
     found = sources.load(reference.paths(path))
+    console.notes(found.notes)
     return board(found.records, found.unsuitable)

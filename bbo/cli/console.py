@@ -54,6 +54,12 @@ def say(words: str, err: bool = False) -> None:
     click.echo(text.clean(words), err=err)
 
 
+def notes(lines: Sequence[str]) -> None:
+    """Print what a user should know about what was read, on standard error."""
+    for one in lines:
+        say(f"note: {one}", err=True)
+
+
 def columns() -> int:
     """Columns to wrap text to: the terminal's, at most 120; 100 where the output is not a terminal."""
     return min(shutil.get_terminal_size((100, 24)).columns, 120)

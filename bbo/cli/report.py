@@ -11,6 +11,7 @@ import click
 import numpy as np
 
 from bbo import files
+from bbo.cli import console
 from bbo.cli.background import background, completed
 from bbo.cli.spelling import spelled
 from bbo.errors import BBOError
@@ -93,6 +94,7 @@ def command(
     if published and (form in ("csv", "json") or metric != "score"):
         raise BBOError("--published makes tables of scores: use it with --format md, latex or html, and without --metric")
     results = sources.load(paths)
+    console.notes(results.notes)
     records, left_out = newest(results.records) if latest else (results.records, [])
     results = replace(results, records=tuple(records))
     for other in others:

@@ -109,7 +109,7 @@ def _show_cell(folder: Path, best: int) -> None:
     out = folder.resolve().parent.parent
     orders = {order.spec.hash: order for order in plan.planned(out)} if (out / "plans").is_dir() else {}
     space = catalogue.load_task(orders[record.spec.hash].task if record.spec.hash in orders else record.spec.task).spec.space
-    outcome = read_outcome(folder)
+    outcome = read_outcome(folder, record)
     _, first, copies = np.unique(outcome.designs, axis=0, return_index=True, return_counts=True)
     ranked = sorted(zip(first, copies, strict=True), key=lambda pair: (-outcome.scores[pair[0]], pair[0]))
     click.echo(f"\nbest of {len(ranked)} different designs, of {len(outcome.scores)}: normalised score, raw score, design")

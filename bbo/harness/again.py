@@ -66,7 +66,7 @@ def rerun(out: Path, sample: int, seed: int = 0) -> Iterator[Repeated]:
                 assert now.error
                 yield Repeated(then, False, f"failed now ({now.error['reason']}): {now.error['message']}", stack)
                 continue
-            before = record.read_outcome(record.cell_folder(out, then.spec.hash), then.spec)
+            before = record.read_outcome(record.cell_folder(out, then.spec.hash), then)
             yield Repeated(then, *_compare(before.designs, outcome.designs, then.percentiles, now.percentiles), stack)
     finally:
         for host in hosts.values():
@@ -83,7 +83,7 @@ def rescore(out: Path) -> Iterator[Repeated]:
     for then in _done(out):
         try:
             cell = look_up(_order(plans, then))
-            before = record.read_outcome(record.cell_folder(out, then.spec.hash), then.spec)
+            before = record.read_outcome(record.cell_folder(out, then.spec.hash), then)
             scores = cell.task.task.score(before.designs)
         except BBOError as error:
             yield Repeated(then, False, str(error))

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import random
 import shutil
 
@@ -61,9 +62,17 @@ def places(value, path=()):
         yield from places(value[key], (*path, key))
 
 
+def unsigned(cell):
+    """The cell as an earlier version wrote it: without a digest and without hashes of its arrays, which hide all else from a test."""
+    data = json.loads((cell / "cell.json").read_text())
+    (cell / "cell.json").write_text(json.dumps({k: v for k, v in data.items() if k not in ("digest", "arrays")} | {"schema": 2}))
+
+
 def mutations(seed, count):
-    """Records with one place removed or replaced, as texts."""
+    """Records with one place removed or replaced, as texts; without a digest, so that other checks are tested."""
     dice, whole = random.Random(seed), json.loads(DONE.to_json())
+    del whole["digest"], whole["arrays"]
+    whole["schema"] = 2
     spots = list(places(whole))[1:]
     for _ in range(count):
         data = json.loads(json.dumps(whole))
@@ -141,15 +150,76 @@ def test_designs_that_do_not_agree_with_their_record(cell, name):
     arrays = {"designs": OUTCOME.designs, "scores": OUTCOME.scores, "normalised": OUTCOME.normalised}
     ARRAYS[name](arrays)
     np.savez(cell / "designs.npz", **arrays)
-    with pytest.raises(DamagedCell, match=r"designs\.npz .* remove .* and run the same command again"):
-        record.read_outcome(cell, SPEC)
+    with pytest.raises(
+        DamagedCell, match=r"designs\.npz .* not the file that was stored .* remove .* and run the same command again"
+    ):
+        record.read_outcome(cell)
+    unsigned(cell)
+    with pytest.raises(DamagedCell, match=r"designs\.npz .* remove .* and run the same command again") as caught:
+        record.read_outcome(cell)
+    assert "stored" not in str(caught.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"\x93NUMPY", b"x" * 100])
 def test_designs_that_are_no_archive(cell, content):
     (cell / "designs.npz").write_bytes(content)
+    unsigned(cell)
     with pytest.raises(DamagedCell, match="cannot be read"):
-        record.read_outcome(cell, SPEC)
+        record.read_outcome(cell)
+
+
+def test_an_altered_score_is_noticed(cell):
+    """Changes that leave a valid record: only its digest tells."""
+    whole = (cell / "cell.json").read_text()
+    for old, new in (
+        ('"100": 1.0', '"100": 2.0'),
+        ('"steps": 3', '"steps": 3, "a": 1'),
+        ('"said"', '"sand"'),
+        ('"schema": 3', '"schema": 2'),
+    ):
+        assert old in whole
+        (cell / "cell.json").write_text(whole.replace(old, new))
+        with pytest.raises(DamagedCell, match=r"does not agree with its digest|its hash is"):
+            record.read_cell(cell)
+    data = json.loads(whole)
+    del data["digest"]
+    (cell / "cell.json").write_text(json.dumps(data))
+    with pytest.raises(DamagedCell, match="does not agree with its digest"):
+        record.read_cell(cell)
+    (cell / "cell.json").write_text(json.dumps(json.loads(whole)))  # another layout of the same content
+    assert record.read_cell(cell) == DONE
+
+
+def test_designs_of_another_cell_are_noticed(cell, tmp_path):
+    better = Outcome(OUTCOME.designs, OUTCOME.scores + 1, OUTCOME.normalised + 1)
+    record.write(tmp_path / "other", DONE, better)
+    (record.cell_folder(tmp_path / "other", SPEC.hash) / "designs.npz").replace(cell / "designs.npz")
+    with pytest.raises(DamagedCell, match="not the file that was stored with this cell"):
+        record.read_outcome(cell)
+
+
+def test_links_pipes_and_giants_in_a_cell(cell, tmp_path):
+    whole = (cell / "cell.json").read_bytes()
+    (tmp_path / "elsewhere").write_bytes(whole)
+    (cell / "cell.json").unlink()
+    (cell / "cell.json").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DamagedCell, match="it is a link"):
+        record.read_cell(cell)
+    (cell / "cell.json").unlink()
+    os.mkfifo(cell / "cell.json")
+    for read in (record.read_cell, record.is_done):
+        with pytest.raises(DamagedCell, match="not a regular file"):
+            read(cell)
+    (cell / "cell.json").unlink()
+    with open(cell / "cell.json", "wb") as file:
+        file.truncate(10**10)
+    with pytest.raises(DamagedCell, match=r"it has 10\.0 GB, and at most"):
+        record.read_cell(cell)
+    (cell / "cell.json").write_bytes(whole)
+    with open(cell / "designs.npz", "wb") as file:
+        file.truncate(10**10)
+    with pytest.raises(DamagedCell, match=r"it has 10\.0 GB, and at most"):
+        record.read_outcome(cell)
 
 
 def test_commands_say_one_line_and_no_traceback(cell, tmp_path):

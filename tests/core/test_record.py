@@ -100,7 +100,7 @@ def test_damage_is_named_with_its_remedy(tmp_path, damage, message):
 def test_a_truncated_archive_is_damage(tmp_path):
     record.write(tmp_path, done(), outcome())
     path = record.cell_folder(tmp_path, spec().hash) / "designs.npz"
-    path.write_bytes(path.read_bytes()[:40])
+    path.write_bytes(path.read_bytes()[:40])  # which its hash tells, too
     with pytest.raises(DamagedCell, match="cannot be read"):
         record.read_outcome(path.parent)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +22,7 @@ from bbo.cli.collect import committed_markdown
 from bbo.errors import BBOError
 from bbo.record import folders, read_all, read_outcome
 from bbo.reporting.storage import cell_table, sources
+from bbo.reporting.storage.unsuitable import Unsuitable
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -63,7 +67,7 @@ def test_a_row_and_back_keeps_all_but_the_traceback(results) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_csv_loses_no_digit_and_no_character(make, score, text, seed) -> None:
     record, _ = make("t1", "m", seed, score, config={"note": text})
-    (back,), _ = cell_table.from_csv(cell_table.to_csv([record]))
+    (back,), *_ = cell_table.from_csv(cell_table.to_csv([record]))
     assert back.spec == record.spec
     assert back.percentiles == record.percentiles
 
@@ -72,7 +76,7 @@ def test_designs_are_a_row_each(results, tmp_path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     assert bbo("collect", results, "--to", tmp_path / "all.parquet").exit_code == 0
     table = parquet.read_table(tmp_path / "all.designs.parquet")
-    assert table.schema.metadata[b"bbo_schema"] == b"2"
+    assert table.schema.metadata[b"bbo_schema"] == b"3"
     assert len(table) == 2 * 128
     for folder in folders(results):
         rows = [row for row in table.to_pylist() if row["cell"] == folder.name]
@@ -139,7 +143,7 @@ def test_a_table_changed_by_hand_is_refused(results, tmp_path) -> None:
     assert "changed by hand" in edited(results, tmp_path, lambda text: text.replace(",random,", ",randon,"))
     assert "lacks the column" in edited(results, tmp_path, lambda text: text.replace("score_50", "score_51", 1))
     assert "not a number" in edited(results, tmp_path, lambda text: text.replace(",1.5,", ",fast,", 1))
-    assert "reads up to 2" in edited(results, tmp_path, lambda text: text.replace("\n2,", "\n9,", 1))
+    assert "reads up to 3" in edited(results, tmp_path, lambda text: text.replace("\n3,", "\n9,", 1))
     assert "no column schema" in edited(results, tmp_path, lambda text: "a,b\n1,2\n")
 
 
@@ -170,8 +174,80 @@ def test_a_committed_leaderboard_is_one_command(results, tmp_path) -> None:
     assert bbo("collect", results, "--to", table).exit_code == 0
     text = (tmp_path / "board.md").read_text()
     assert text == committed_markdown(table)
-    table.write_text(table.read_text().replace(repr(1 / 3), "0.9"))
+    other = cell_table.to_csv(
+        replace(r, percentiles={"100": 0.9, "80": 0.9, "50": 0.9}) if r.done else r for r in read_all(results)
+    )
+    table.write_text(other)
     assert text != committed_markdown(table)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_no_value_of_a_row_can_be_altered_unnoticed(results, tmp_path, suffix) -> None:
+    rows = cell_table.rows(read_all(results), [Unsuitable("t1", "coms", "no")])
+    for number, row in enumerate(rows):
+        for name in cell_table.COLUMNS:
+            value = row[name]
+            odd = {str: f"{value}x", int: 7, float: (value or 0) + 1e-9 if isinstance(value, float) else 0}.get(type(value), "x")
+            altered = [dict(r) for r in rows]
+            altered[number][name] = odd if not (name in cell_table.FLOATS and value is None) else 0.5
+            with pytest.raises(BBOError):
+                cell_table.contents(altered)
+            if suffix == "csv":
+                table = tmp_path / "a.csv"
+                file = io.StringIO()
+                writer = csv.DictWriter(file, cell_table.COLUMNS)
+                writer.writeheader()
+                writer.writerows(altered)
+                table.write_text(file.getvalue(), newline="")
+            else:
+                arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+                table = tmp_path / "a.parquet"
+                if name in (*cell_table.INTEGERS, *cell_table.FLOATS) and isinstance(altered[number][name], str):
+                    continue  # a column of one type cannot hold it
+                parquet.write_table(arrow.Table.from_pylist(altered), table)
+            with pytest.raises(BBOError, match=re.escape(str(table))):
+                sources.load([table])
+
+
+def test_tables_of_spreadsheets(results, tmp_path) -> None:
+    """Semicolons and tabs are understood where the values stay as they were; decimal commas are refused by name."""
+    table = tmp_path / "all.csv"
+    bbo("collect", results, "--to", table)
+    whole = sources.load([table]).records
+    with table.open(newline="") as file:
+        lines = list(csv.reader(file))
+    for separator in ";\t":
+        with table.open("w", newline="", encoding="utf-8-sig") as file:
+            csv.writer(file, delimiter=separator).writerows(lines)
+        assert sources.load([table]).records == whole
+    lines = [[cell.replace(".", ",") if re.fullmatch(r"\d+\.\d+", cell) else cell for cell in line] for line in lines]
+    with table.open("w", newline="") as file:
+        csv.writer(file, delimiter=";").writerows(lines)
+    with pytest.raises(BBOError, match="not a number; a spreadsheet wrote it with a decimal comma: use the original file"):
+        sources.load([table])
+
+
+@pytest.mark.parametrize("score", ["nan", "inf", "1e400", "1e200"])
+def test_scores_that_are_no_numbers(make, score) -> None:
+    record, _ = make("t1", "random", 0, 0.125)
+    text = cell_table.to_csv([record])
+    row = next(csv.DictReader(io.StringIO(text)))
+    row = {name: cell_table._typed(name, value) for name, value in row.items()} | {"score_100": float(score)}
+    with pytest.raises(BBOError, match="finite"):
+        cell_table.record({**row, "sum": cell_table.row_sum(row)})
+
+
+def test_old_tables_are_read_with_a_note() -> None:
+    answer = bbo("report", HERE / "schemas" / "cells-2.csv")
+    assert answer.exit_code == 0
+    assert "without row sums: an altered number in it would not be noticed" in answer.stderr
+    assert "note" not in bbo("report", HERE / "schemas" / "cells-3.csv").stderr
+
+
+def test_long_warnings_come_back(make) -> None:
+    record, _ = make("t1", "random", 0, warnings=["\u00e9\t" * 30_000])
+    (back,), *_ = cell_table.from_csv(cell_table.to_csv([record]))
+    assert back.warnings == record.warnings
 
 
 #: Committed tables of cells; the other tables of results/ say by their first columns that they hold something else.

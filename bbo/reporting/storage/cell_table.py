@@ -2,11 +2,11 @@
 
 The table keeps what leaderboards need. Designs, traces, tracebacks and notes stay in the results folder.
 
-Schema 2, in this order. Schema 1 had `baseline` and `baseline_version` for the method, and no warnings:
+Schema 3, in this order. Schema 2 had no sum; schema 1 had `baseline` and `baseline_version` for the method, and no warnings:
 
 | column | type | meaning |
 | --- | --- | --- |
-| schema | int | version of this table, 2 |
+| schema | int | version of this table, 3 |
 | cell | text | hash of the cell's spec, 20 hex digits |
 | task, task_version, data_hash | text | the task, and the sha256 of its visible table |
 | method, method_version | text | the method |
@@ -19,27 +19,32 @@ Schema 2, in this order. Schema 1 had `baseline` and `baseline_version` for the 
 | error | JSON | reason, type and message of a failed cell; message: why it is not applicable; empty when done |
 | warnings | JSON | messages of warnings, a list |
 | task_facts, method_facts, provenance | JSON | as in the record |
+| sum | text | of all other columns (`row_sum`), compared when the row is read, so that no altered number is taken for a result |
 
 A row that is not applicable is a pair of a method and a task it does not fit: only schema, task, method, status and error are filled.
 
 In CSV, a text that a spreadsheet would run as a formula (it begins with =, +, -, @, a tab or a line break) gets an apostrophe in
-front, which is removed on reading.
+front, which is removed on reading. A spreadsheet that saves with semicolons is understood; one that changes numbers is noticed.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from bbo import bounded, schema
+from bbo.bounded import Unreadable
 from bbo.errors import BBOError
 from bbo.protocol import PERCENTILES
 from bbo.record import NAMES, CellSpec, Record
 from bbo.reporting.storage.unsuitable import Unsuitable
+from bbo.text import clean, line
 
-SCHEMA = 2
+SCHEMA = 3
 SPEC = ("task", "task_version", "data_hash", "method", "method_version", "config", "seed", "budget", "protocol")
 SCORES = tuple(f"score_{p}" for p in PERCENTILES)
 DESIGNS = ("diversity", "duplicates", "nearest_offline", "novel_share")
@@ -57,9 +62,10 @@ COLUMNS = (
     "task_facts",
     "method_facts",
     "provenance",
+    "sum",
 )
-#: Columns that schema 1 did not have.
-SINCE_2 = ("warnings",)
+#: Columns that earlier schemas did not have.
+SINCE_2, SINCE_3 = ("warnings",), ("sum",)
 JSON = ("config", "error", "warnings", "task_facts", "method_facts", "provenance")
 INTEGERS = ("schema", "seed", "budget", "protocol")
 FLOATS = (*SCORES, *DESIGNS, *COST)
@@ -70,7 +76,9 @@ PROVENANCE = (
     "finished", "sandbox",
 )  # fmt: skip
 #: First characters that make a spreadsheet read a text as a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+#: Characters of the longest cell of a CSV: warnings at their longest, escaped as JSON.
+LONGEST_CELL = 2**22
 
 
 class Contents(NamedTuple):
@@ -78,12 +86,14 @@ class Contents(NamedTuple):
 
     records: list[Record]
     unsuitable: list[Unsuitable]
+    #: How many rows carry no sum, since an earlier version wrote them.
+    unsummed: int = 0
 
 
 def row(record: Record) -> dict[str, Any]:
     """A record as a row: every column, JSON columns as text, None where there is nothing."""
     error = {k: v for k, v in (record.error or {}).items() if k != "traceback"}
-    return {
+    found = {
         "schema": SCHEMA,
         "cell": record.spec.hash,
         **{name: getattr(record.spec, name) for name in SPEC},
@@ -98,12 +108,27 @@ def row(record: Record) -> dict[str, Any]:
         "method_facts": _json(record.method),
         "provenance": _json({k: record.provenance[k] for k in PROVENANCE if k in record.provenance}),
     }
+    return {**found, "sum": row_sum(found)}
+
+
+def row_sum(row: Mapping[str, Any]) -> str:
+    """First 16 hex digits of the sha256 of a row's values: numbers with all their digits, texts as they stand."""
+    values = [_plain(name, row.get(name)) for name in COLUMNS if name != "sum"]
+    return hashlib.sha256(json.dumps(values, separators=(",", ":")).encode()).hexdigest()[:16]
+
+
+def _plain(name: str, value: Any) -> Any:
+    """A value as CSV and Parquet both give it: a missing text is an empty one, a score of 1 is 1.0."""
+    if name in FLOATS:
+        return None if value is None else float(value)
+    return value if name in INTEGERS else value or ""
 
 
 def unsuitable_row(pair: Unsuitable) -> dict[str, Any]:
     """A pair that is not applicable as a row."""
     filled = {"schema": SCHEMA, "task": pair.task, "method": pair.method, "status": NOT_APPLICABLE}
-    return {**dict.fromkeys(COLUMNS), **filled, "error": _json({"message": pair.reason})}
+    found = {**dict.fromkeys(COLUMNS), **filled, "error": _json({"message": pair.reason})}
+    return {**found, "sum": row_sum(found)}
 
 
 def rows(records: Iterable[Record], unsuitable: Iterable[Unsuitable]) -> list[dict[str, Any]]:
@@ -117,14 +142,16 @@ def contents(rows: Sequence[Mapping[str, Any]]) -> Contents:
     Raises:
         BBOError: as `record` does.
     """
-    pairs = [_pair(line) for line in rows if line.get("status") == NOT_APPLICABLE]
-    return Contents([record(line) for line in rows if line.get("status") != NOT_APPLICABLE], pairs)
+    pairs = [_pair(one) for one in rows if one.get("status") == NOT_APPLICABLE]
+    unsummed = sum(one.get("sum") is None for one in rows)
+    return Contents([record(one) for one in rows if one.get("status") != NOT_APPLICABLE], pairs, unsummed)
 
 
 def _pair(row: Mapping[str, Any]) -> Unsuitable:
     try:
+        _check_sum(row, " / ".join((str(row.get("task")), str(row.get("method")))))
         return Unsuitable(row["task"], row["method"], str(json.loads(row["error"])["message"]))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         raise BBOError(
             "a row that is not applicable lacks its task, its method or its reason; the table was changed by hand"
         ) from None
@@ -134,13 +161,21 @@ def record(row: Mapping[str, Any]) -> Record:
     """The record of a row; the inverse of `row`, except for what it leaves out.
 
     Raises:
-        BBOError: the row is of a newer schema, lacks a column, holds what cannot be read, or does not agree with its own hash.
+        BBOError: the row is of a newer schema, lacks a column, holds what cannot be read, or does not agree with its own hash or sum.
     """
     try:
         return _record(row)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError, Unreadable) as error:
         where = " / ".join(str(row.get(name)) for name in ("task", "method", "seed"))
-        raise BBOError(f"row of {where} cannot be read ({error}); the table was changed by hand") from None
+        raise BBOError(line(f"row of {where} cannot be read ({error}); the table was changed by hand", 1000)) from None
+
+
+def _check_sum(row: Mapping[str, Any], where: str) -> None:
+    if int(row["schema"]) >= 3 and row["sum"] != row_sum(row):
+        raise BBOError(
+            f"row of {where}: its sum does not agree with its values, so one of them was changed by hand or by a spreadsheet; "
+            "use the original file, or collect it again"
+        )
 
 
 def _record(row: Mapping[str, Any]) -> Record:
@@ -148,26 +183,35 @@ def _record(row: Mapping[str, Any]) -> Record:
         raise BBOError(f"the table has schema {row['schema']}, this version reads up to {SCHEMA}; update offline-bbo")
     if int(row["schema"]) == 1:
         row = {**dict.fromkeys(SINCE_2), **{NAMES.get(name, name): value for name, value in row.items()}}
+    if int(row["schema"]) < 3:
+        row = {**row, **dict.fromkeys(SINCE_3)}
     missing = [name for name in COLUMNS if name not in row]
     if missing:
         raise BBOError(f"the table lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}")
     if row["status"] not in ("done", "failed"):
         raise ValueError(f"status is {row['status']!r}")
-    spec = CellSpec(**{**{name: row[name] for name in SPEC}, "config": json.loads(row["config"])})
+    spec = CellSpec(**{**{name: row[name] for name in SPEC}, "config": _object(row, "config")})
     if spec.hash != row["cell"]:
         raise BBOError(f"row of {spec.label()}: its hash is {spec.hash}, but it says {row['cell']}; the table was changed by hand")
-    return Record(
-        spec,
-        row["status"],
-        {str(p): row[f"score_{p}"] for p in PERCENTILES if row[f"score_{p}"] is not None},
-        json.loads(row["task_facts"]),
-        json.loads(row["method_facts"]),
-        error=json.loads(row["error"]) if row["error"] else None,
-        provenance=json.loads(row["provenance"]),
-        cost={name: row[name] for name in COST if row[name] is not None},
-        designs={name: row[name] for name in DESIGNS if row[name] is not None},
-        warnings=json.loads(row["warnings"] or "[]"),
-    )
+    _check_sum(row, spec.label())
+    facts = {
+        "status": row["status"],
+        "percentiles": {str(p): row[f"score_{p}"] for p in PERCENTILES if row[f"score_{p}"] is not None},
+        "task": _object(row, "task_facts"),
+        "method": _object(row, "method_facts"),
+        "error": _object(row, "error"),
+        "provenance": _object(row, "provenance"),
+        "cost": {name: row[name] for name in COST if row[name] is not None},
+        "designs": {name: row[name] for name in DESIGNS if row[name] is not None},
+        "warnings": _object(row, "warnings") or [],
+    }
+    schema.check({"hash": row["cell"], "spec": {name: getattr(spec, name) for name in SPEC}, **facts})
+    return Record(spec, **facts)
+
+
+def _object(row: Mapping[str, Any], name: str) -> Any:
+    """The value of a JSON column; None where it is empty."""
+    return bounded.parsed_json(f"column {name}", row[name]) if row[name] else None
 
 
 def to_csv(records: Iterable[Record], unsuitable: Iterable[Unsuitable] = ()) -> str:
@@ -175,7 +219,7 @@ def to_csv(records: Iterable[Record], unsuitable: Iterable[Unsuitable] = ()) -> 
     file = io.StringIO()
     writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: inert(value) for name, value in line.items()} for line in rows(records, unsuitable))
+    writer.writerows({name: inert(value) for name, value in one.items()} for one in rows(records, unsuitable))
     return file.getvalue()
 
 
@@ -190,8 +234,12 @@ def from_csv(text: str) -> Contents:
     Raises:
         BBOError: it is not such a table.
     """
-    reader = csv.DictReader(io.StringIO(text))
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))
+    head = text.partition("\n")[0]
+    reader = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=head.count))
     names = reader.fieldnames or ()
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise BBOError(f"its head names the column {twice[0]} twice; the table was changed by hand")
     if "percentile" in names and "schema" not in names:
         raise BBOError(
             "this is a summary written by bbo report --format csv, which holds means without their seeds; "
@@ -200,12 +248,12 @@ def from_csv(text: str) -> Contents:
     if "schema" not in names:
         raise BBOError("this is not a table of cells (no column schema); make one with: bbo collect DIR --to FILE.csv")
     lines = []
-    for line in reader:
-        if None in line or None in line.values():
+    for one in reader:
+        if None in one or None in one.values():
             raise BBOError(
                 f"line {reader.line_num} does not have {len(names)} fields, as the head has; the table was changed by hand"
             )
-        lines.append({name: _typed(name, value) for name, value in line.items()})
+        lines.append({name: _typed(name, value) for name, value in one.items()})
     return contents(lines)
 
 
@@ -215,7 +263,8 @@ def _typed(name: str, text: str) -> Any:
     try:
         return int(text) if name in INTEGERS else float(text) if name in FLOATS else text.removeprefix("'")
     except ValueError:
-        raise BBOError(f"column {name} holds '{text}', which is not a number") from None
+        hint = "; a spreadsheet wrote it with a decimal comma: use the original file" if "," in text else ""
+        raise BBOError(f"column {name} holds '{clean(text, 100)}', which is not a number{hint}") from None
 
 
 def _json(value: Any) -> str:

@@ -17,7 +17,7 @@ from bbo.reporting.storage.unsuitable import Unsuitable
 
 #: Where `frame.attrs` keeps the pairs.
 NOT_APPLICABLE = "bbo not applicable"
-COLUMNS = tuple(name for name in cell_table.COLUMNS if name != "schema")
+COLUMNS = tuple(name for name in cell_table.COLUMNS if name not in ("schema", "sum"))
 
 
 def to_frame(results: Results) -> pd.DataFrame:
@@ -57,4 +57,4 @@ def _encoded(line: dict[Any, Any]) -> dict[str, Any]:
             found[name] = json.dumps(value, sort_keys=True)
         else:
             found[name] = None if pd.isna(value) else value
-    return found
+    return {**found, "sum": cell_table.row_sum(found)}

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from bbo import files
+from bbo import bounded, files
 from bbo.errors import BBOError, Unavailable
 from bbo.record import Outcome, Record
 from bbo.reporting.storage import cell_table
@@ -72,13 +72,11 @@ def read(path: Path) -> cell_table.Contents:
 
     Raises:
         Unavailable: pyarrow is missing.
-        BBOError: it is not such a file.
+        Unreadable: it is no Parquet file, damaged, or too large.
+        BBOError: it is not such a table.
     """
-    _, parquet = _arrow()
-    try:
-        rows = parquet.read_table(path).to_pylist()
-    except Exception as error:  # pyarrow raises many kinds, which mean the same to the user
-        raise BBOError(f"{path} cannot be read as Parquet: {error}") from None
+    _arrow()
+    rows = bounded.parquet(path).to_pylist()
     if rows and "schema" not in rows[0]:
         raise BBOError(f"{path} is not a table of cells (no column schema); make one with: bbo collect DIR --to {path}")
     return cell_table.contents(rows)

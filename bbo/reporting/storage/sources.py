@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bbo import bounded
+from bbo.bounded import Unreadable
 from bbo.errors import BBOError
 from bbo.record import Outcome, Record, Trace, folders, read_cell, read_outcome, read_trace
 from bbo.reporting.storage import cell_table, parquet, unsuitable
@@ -15,11 +17,15 @@ from bbo.reporting.storage.unsuitable import Unsuitable
 
 @dataclass(frozen=True)
 class Results:
-    """Records, each cell once; pairs that are not applicable; and the folders of the cells whose arrays are available."""
+    """Records, each cell once; pairs that are not applicable; and the folders of the cells whose arrays are available.
+
+    `notes` are lines for the user, such as that a table is too old to notice an altered number.
+    """
 
     records: tuple[Record, ...]
     unsuitable: tuple[Unsuitable, ...] = ()
     folders: dict[str, Path] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def outcome(self, record: Record) -> Outcome | None:
         """A done cell's arrays; None if only its record is available (tables hold no designs).
@@ -28,7 +34,7 @@ class Results:
             DamagedCell: designs.npz cannot be read.
         """
         folder = self.folders.get(record.spec.hash)
-        return read_outcome(folder, record.spec) if folder and record.done else None
+        return read_outcome(folder, record) if folder and record.done else None
 
     def trace(self, record: Record) -> Trace | None:
         """The scores along the way, where the cell was traced.
@@ -37,7 +43,7 @@ class Results:
             DamagedCell: trace.npz is there but cannot be read.
         """
         folder = self.folders.get(record.spec.hash)
-        return read_trace(folder) if folder else None
+        return read_trace(folder, record) if folder else None
 
 
 def load(paths: Sequence[Path]) -> Results:
@@ -50,8 +56,10 @@ def load(paths: Sequence[Path]) -> Results:
     found: dict[str, Record] = {}
     places: dict[str, Path] = {}
     left_out: dict[tuple[str, str], Unsuitable] = {}
+    notes: list[str] = []
     for path in paths:
-        records, pairs = _read(path)
+        records, pairs, note = _read(path)
+        notes += [note] if note else []
         left_out |= {(pair.task, pair.method): pair for pair in pairs}
         for record, folder in records:
             key = record.spec.hash
@@ -62,21 +70,26 @@ def load(paths: Sequence[Path]) -> Results:
     if not found:
         raise BBOError(f"no finished cells in {', '.join(map(str, paths))}; make some with: bbo run ... --out DIR")
     order = sorted(found.values(), key=lambda r: (r.spec.task, r.spec.method, r.spec.seed, r.spec.hash))
-    return Results(tuple(order), tuple(pair for _, pair in sorted(left_out.items())), places)
+    return Results(tuple(order), tuple(pair for _, pair in sorted(left_out.items())), places, tuple(notes))
 
 
-def _read(path: Path) -> tuple[list[tuple[Record, Path | None]], list[Unsuitable]]:
+def _read(path: Path) -> tuple[list[tuple[Record, Path | None]], list[Unsuitable], str]:
     if not path.is_file():
-        return [(read_cell(folder), folder) for folder in folders(path)], unsuitable.read(path)
+        return [(read_cell(folder), folder) for folder in folders(path)], unsuitable.read(path), ""
     try:
         if path.suffix == ".csv":
-            contents = cell_table.from_csv(path.read_text(encoding="utf-8"))
+            contents = cell_table.from_csv(bounded.text(path))
         elif path.suffix == ".parquet":
             contents = parquet.read(path)
         else:
             raise BBOError("these are not results: give a results folder, or a .csv or .parquet made by bbo collect")
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except Unreadable as error:
+        raise BBOError(f"{error}; use another copy, or make it again with: bbo collect DIR --to {path}") from None
+    except csv.Error as error:
         raise BBOError(f"{path} cannot be read: {error}") from None
     except BBOError as error:
         raise BBOError(f"{path}: {error}") from None
-    return [(record, None) for record in contents.records], contents.unsuitable
+    note = ""
+    if contents.unsummed:
+        note = f"{path} was written by an earlier version, without row sums: an altered number in it would not be noticed"
+    return [(record, None) for record in contents.records], contents.unsuitable, note

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
+from bbo import bounded
+from bbo.bounded import Unreadable
 from bbo.errors import BBOError
+from bbo.text import line
 
 
 class Unsuitable(NamedTuple):
@@ -26,8 +28,13 @@ def read(folder: Path) -> list[Unsuitable]:
     found: dict[tuple[str, str], Unsuitable] = {}
     for path in sorted((folder / "plans").glob("*.json")):
         try:
-            for pair in json.loads(path.read_text(encoding="utf-8")).get("unsuitable", ()):
-                found.setdefault((pair["task"], pair["method"]), Unsuitable(pair["task"], pair["method"], str(pair["reason"])))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise BBOError(f"plan {path} cannot be read ({error}); remove it and run its command again") from None
+            for pair in bounded.parsed_json(path, bounded.text(path)).get("unsuitable", ()):
+                told = Unsuitable(pair["task"], pair["method"], pair["reason"])
+                if not all(isinstance(words, str) for words in told):
+                    raise TypeError("'unsuitable' holds texts")
+                found.setdefault(told[:2], told)
+        except Unreadable as error:
+            raise BBOError(f"plan {error}; remove it and run its command again") from None
+        except (KeyError, TypeError, AttributeError) as error:
+            raise BBOError(f"plan {path} cannot be read ({line(str(error))}); remove it and run its command again") from None
     return list(found.values())
