@@ -47,7 +47,8 @@ class Root(FunctionSettings, BridgeTraining, Method):
       6.25 +- 0.25, step 0.05) is scaled by s = lengthscale / 6.25, its width by s and its step by s^2, so that a walk covers
       the same share of a lengthscale. "published" keeps the numbers as they are; they belong to the paper's four tasks.
     - Outside the paper's four tasks `paper` fits at most 10000 rows (`dense_points`, about the size of the published tables) where the
-      space is no small grid, evenly spaced by score; on a small grid it fits all rows. `fast` and `smoke` are smaller throughout.
+      space is no small grid, evenly spaced by score; on a small grid it fits all rows. `fast` and `smoke` are smaller throughout:
+      `fast` takes only grids of up to 2^17 designs for small, and fewer rows and starts where designs have hundreds of coordinates.
     - If no pair survives, this raises an error; the authors' code trains on nothing.
     - Where all functions are fitted on the same rows, walks are made on a few functions of the family and interpolated for the others
       (`bbo.generative.walk_family`), within `walk_tolerance` of a walk's length. This part is the same for every seed and is computed once.
@@ -96,6 +97,10 @@ class Root(FunctionSettings, BridgeTraining, Method):
         "fast": {
             "centre": "distance",
             "dense_points": 1024,
+            "largest_grid": 2**17,
+            "row_products": 2**18,
+            "start_numbers": 2**20,
+            "walk_tolerance": 0.01,
             "functions": 4,
             "epochs": 8,
             "passes": 4,
@@ -134,7 +139,7 @@ class Root(FunctionSettings, BridgeTraining, Method):
         if self.labelled < 1:
             problem = problem.limited_to(self._labelled(problem))
         data, generator = problem.encoded(), problem.generator
-        table = VisibleTable.of(data, problem.x)
+        table = VisibleTable.of(data, problem.x, self.largest_grid)
         functions = SyntheticFunctions(self, table, problem.y, problem.shared, generator, self.reference_seeding)
         network = bridge.BridgeNetwork(data.dim, self.hidden, self.time_scale, generator)
         schedule = bridge.Schedule.linear(self.timesteps, self.sampling_steps, self.max_variance, problem.device)

@@ -6,6 +6,7 @@ start points, plain gradient descent on a function's posterior mean gives the lo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
@@ -15,13 +16,15 @@ from torch import Generator, Tensor
 
 from bbo.device import on_host
 from bbo.errors import NumericalError
+from bbo.generative import span_walk
 from bbo.generative.walk_family import Place, WalkFamily, affordable, interpolate
 from bbo.settings import setting
-from bbo.surrogates.gaussian_process import RBF, fit_likelihood, median_distance
+from bbo.surrogates.gaussian_process import RBF, Posterior, fit_likelihood, median_distance
 from bbo.surrogates.gp_family import Fit, KernelBox, VisibleTable
+from bbo.surrogates.grid_gaussian_process import LARGEST_GRID
 
 #: Raised whenever a change here could move a score (see `bbo.versions`).
-VERSION = 1
+VERSION = 2  # 2: walks on long designs in the span of the fitted rows; limits of rows and of starts by the designs' length
 
 #: Rows used to find the family's centre: the likelihood's cost is cubic, the distances' quadratic, and only few numbers are fitted.
 LIKELIHOOD_ROWS, DISTANCE_ROWS = 512, 1000
@@ -79,9 +82,12 @@ def walk(function: Function, starts: Tensor, steps: int, step_size: float) -> Te
     x = torch.cat([starts, starts])
     signed = torch.full((2 * count, 1), step_size, device=x.device, dtype=x.dtype)
     signed[:count] *= -1
-    for _ in range(steps):
-        _, gradient = function.mean_and_gradient(x)
-        x.addcmul_(signed, gradient)
+    if isinstance(function, Posterior) and span_walk.pays(function):
+        x = span_walk.walk_in_span(function, x, steps, signed)
+    else:
+        for _ in range(steps):
+            _, gradient = function.mean_and_gradient(x)
+            x.addcmul_(signed, gradient)
     return torch.cat([x, function.mean(x)[:, None]], dim=1).view(2, count, -1)
 
 
@@ -106,6 +112,23 @@ class FunctionSettings:
         10000,
         "how many rows, evenly spaced by score, `gp_points` 0 means where the space is no small grid and a fit costs a Cholesky factor; "
         "0 for all",
+        low=0,
+    )
+    largest_grid: int = setting(
+        LARGEST_GRID,
+        "a sequence space of at most this many designs counts as a small grid, which is fitted through its Kronecker structure",
+        low=0,
+        high=LARGEST_GRID,
+    )
+    row_products: int = setting(
+        0,
+        "where the space is no small grid and designs have many coordinates, fewer rows are fitted, so that rows times coordinates, or rows "
+        "squared where that is less, are at most this; 0 for no limit",
+        low=0,
+    )
+    start_numbers: int = setting(
+        0,
+        "where designs have many coordinates, fewer starts, so that starts times coordinates are at most this; 0 for no limit",
         low=0,
     )
     walk_tolerance: float = setting(
@@ -139,15 +162,24 @@ class FunctionSettings:
         """Size of the family beside the published one; a walk's step grows with its square, so that it covers the same share."""
         return 1.0 if self.centre == "published" else centre.lengthscale / self.lengthscale
 
-    def pool(self, scores: Tensor) -> Tensor:
-        """Row numbers of the designs from which walks may start, by scores (N,)."""
+    def pool(self, scores: Tensor, dim: int) -> Tensor:
+        """Row numbers of the designs of `dim` coordinates from which walks may start, by scores (N,)."""
         if self.start_points == "random":
             return torch.arange(len(scores), device=scores.device)
-        return torch.argsort(scores, descending=self.start_points == "highest", stable=True)[: self.starts]
+        return torch.argsort(scores, descending=self.start_points == "highest", stable=True)[: self.limited(self.starts, dim)]
 
-    def rows(self, scores: Tensor, dense: bool) -> Tensor:
-        """Row numbers that every function is fitted on; `dense` where a fit costs a Cholesky factor."""
-        return evenly_by_score(scores, self.dense_points if dense and self.dense_points else len(scores))
+    def limited(self, starts: int, dim: int) -> int:
+        """At most so many starts of `dim` coordinates."""
+        return min(starts, max(self.start_numbers // dim, 1)) if self.start_numbers else starts
+
+    def rows(self, table: VisibleTable, scores: Tensor) -> Tensor:
+        """Row numbers that every function is fitted on."""
+        count = len(scores)
+        if table.grid is None:  # a fit costs a Cholesky factor, and a step of a walk its size
+            count = min(count, self.dense_points or count)
+            if self.row_products:
+                count = min(count, max(self.row_products // table.x.shape[1], math.isqrt(self.row_products), 1))
+        return evenly_by_score(scores, count)
 
 
 class SyntheticFunctions:
@@ -176,7 +208,7 @@ class SyntheticFunctions:
         )  # fmt: skip
         self.box = settings.box(table, scores, share)
         self.step_size = settings.step_size * settings.scale(self.box.centre) ** 2
-        self.pool = table.x[settings.pool(scores)]
+        self.pool = table.x[settings.pool(scores, table.x.shape[1])]
         self.made, self.kept, self.gains, self.highs = 0, 0, list[Tensor](), list[Tensor]()
 
     def epochs(self, on_function: Callable[[int], None] = lambda number: None) -> Iterator[Pairs]:
@@ -224,7 +256,8 @@ class SyntheticFunctions:
     def _walks(self) -> Iterator[Tensor]:
         """Ends (2, points, d + 1) of walks on one random function after another."""
         settings, generator, device = self.settings, self.generator, self.pool.device
-        rows = None if settings.gp_points else settings.rows(self.scores, self.table.grid is None)
+        points = settings.limited(settings.points, self.pool.shape[1])
+        rows = None if settings.gp_points else settings.rows(self.table, self.scores)
         family = None if rows is None else self._family(rows)
         fit = None if rows is None or family else self.table.fitter(rows, self.box.centre)
         for epoch in range(settings.epochs):
@@ -241,7 +274,7 @@ class SyntheticFunctions:
                     numbers, "lengthscale and variance of a function, which name its kernel", often=True
                 )
                 places.append((lengthscale, variance))
-                chosen.append(torch.randperm(len(self.pool), generator=generator, device=device)[: settings.points])
+                chosen.append(torch.randperm(len(self.pool), generator=generator, device=device)[:points])
             if family:
                 yield from (family.at(place)[:, starts] for place, starts in zip(places, chosen, strict=True))
             elif fit:
@@ -251,7 +284,8 @@ class SyntheticFunctions:
     def _family(self, rows: Tensor) -> WalkFamily | None:
         """Walks from the whole pool, to be interpolated; None where that takes more of them or is not within the tolerance."""
         settings, pool = self.settings, self.pool
-        orders = affordable(settings.epochs * settings.functions * settings.points // len(pool))
+        points = settings.limited(settings.points, pool.shape[1])
+        orders = affordable(settings.epochs * settings.functions * points // len(pool))
         if not settings.walk_tolerance or not orders:
             return None
 

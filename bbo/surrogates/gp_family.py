@@ -1,7 +1,7 @@
 """Posteriors of a family of GPs on one visible table, by the exact algorithm that suits its space.
 
-Small sequence spaces go through `grid_gaussian_process` (Kronecker structure, conjugate gradients), all others through
-`gaussian_process` (Cholesky). Both are the same posterior; only cost and rounding differ.
+Small sequence spaces, up to a size that the caller chooses, go through `grid_gaussian_process` (Kronecker structure, conjugate
+gradients), all others through `gaussian_process` (Cholesky). Both are the same posterior; only cost and rounding differ.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ class VisibleTable:
     numbers: Tensor | None = None
 
     @classmethod
-    def of(cls, encoded: Encoded, designs: Tensor) -> VisibleTable:
-        """From the encoded table and its designs (N, *shape)."""
+    def of(cls, encoded: Encoded, designs: Tensor, largest_grid: int = LARGEST_GRID) -> VisibleTable:
+        """From the encoded table and its designs (N, *shape); a grid of more than `largest_grid` points is not small."""
         space = encoded.space
-        if not isinstance(space, Sequence) or space.size > LARGEST_GRID or len(space.letters) < 2:
+        if not isinstance(space, Sequence) or space.size > min(largest_grid, LARGEST_GRID) or len(space.letters) < 2:
             return cls(encoded.x, encoded.y)
         corners = [[min(letter, count - 1) for count in space.letters] for letter in range(max(space.letters))]
         grid = Grid.of(space.letters, encoded.encode(torch.tensor(corners, device=designs.device)))

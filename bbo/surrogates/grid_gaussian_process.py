@@ -224,7 +224,8 @@ class GridRegression:
         if not worst < tolerance:
             raise NumericalError(
                 f"conjugate gradients on {len(data.cells)} designs reached residual {worst:.1e} after {most} iterations, "
-                f"wanted {tolerance:g}; kernels {kernels} are too far from {self.centre}"
+                f"wanted {tolerance:g}, for kernels {kernels} preconditioned for {self.centre}: a larger noise or a shorter lengthscale "
+                f"helps, or a fit of fewer rows by a Cholesky factor (setting largest_grid=0 of the methods that have it)"
             )
         tables = self._scatter(variance * x)
         return [

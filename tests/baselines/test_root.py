@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from bbo import catalogue
+from bbo.encoding import Encoded
 from bbo.errors import BBOError, NumericalError
 from bbo.generative import brownian_bridge as bridge
 from bbo.generative.synthetic_pairs import SyntheticFunctions
 from bbo.problem import Problem
+from bbo.space import Sequence
 from bbo.surrogates.gp_family import VisibleTable
 from bbo.testing.methods import SPACES, make_problem
 
@@ -180,3 +182,34 @@ def test_repeats_starts_where_the_table_is_small():
     problem = make_problem(SPACES["sequence"], 60, rows=40)
     assert method(points=20, starts=20).propose(problem).shape == (60, 6)
     assert torch.isfinite(problem.encoded().x).all()
+
+
+FAST = ROOT.config("fast", "", {}).config
+
+
+def table_of(space, rows=64):
+    designs = torch.as_tensor(space.from_unit(torch.rand(rows, *space.shape, generator=torch.Generator().manual_seed(0)).numpy()))
+    return VisibleTable.of(Encoded.of(space, designs, torch.rand(rows), True), designs, FAST["largest_grid"])
+
+
+def test_fast_takes_only_grids_for_small_whose_solves_are_quick():
+    """On 4^10 designs conjugate gradients did not converge within 500 iterations, and one took seconds."""
+    assert table_of(Sequence.uniform(8, 4)).grid
+    assert table_of(Sequence((6, 6, 4, 2, 2, 3, 3, 6, 2))).grid
+    assert table_of(Sequence.uniform(10, 4)).grid is None
+    assert table_of(Sequence.uniform(4, 20)).grid is None
+
+
+@pytest.mark.parametrize("dim", [24, 60, 150, 518, 992, 2432, 4503, 20000])
+def test_fast_bounds_the_work_of_a_walk_and_of_training_whatever_the_length_of_designs(dim):
+    root, scores = ROOT.cls(**FAST), torch.arange(140_000.0)
+    table = VisibleTable(torch.empty(len(scores), 1).expand(-1, dim), scores)
+    rows, starts = len(root.rows(table, scores)), len(root.pool(scores, dim))
+    assert rows * min(rows, dim) <= 2**18
+    assert starts * dim <= 2**20
+    assert rows >= 512
+    assert starts >= 50
+    if dim <= 256:
+        assert (rows, starts) == (1024, 1024)
+    paper = ROOT.cls(**ROOT.config("paper", "", {}).config)
+    assert (len(paper.rows(table, scores)), len(paper.pool(scores, dim))) == (10000, 1024)
