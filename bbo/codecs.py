@@ -146,5 +146,9 @@ class Columns:
             x = torch.where(table.amax(2) > -math.inf, table.argmax(2).double(), x)
         low, high, spacing = (torch.as_tensor(a, device=z.device) for a in (self.space.low, self.space.high, self.space.spacing))
         steps = spacing.where(spacing > 0, spacing.new_ones(()))
+        given = x
         x = torch.where(spacing > 0, low + ((x - low) / steps).round() * steps, x)
+        for own, grid in self.space.grids.items():
+            middles, values = (torch.as_tensor(a, device=z.device) for a in (self.space.middles(own), grid))
+            x[:, own] = values[torch.bucketize(given[:, own].contiguous(), middles)]
         return torch.minimum(torch.maximum(x, low), high)

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from bbo.cli import mixed_designs
 from bbo.errors import BBOError, DesignError
-from bbo.space import Continuous, Sequence, Space
+from bbo.space import Continuous, Mixed, Sequence, Space
 
 #: The name of a lone column of sequences; any other word there must be a sequence.
 HEADERS = {"sequence", "sequences", "seq", "design", "designs", "dna", "rna", "protein", "x"}
@@ -41,7 +42,8 @@ def read(file: Path, space: Space) -> Designs:
 
     Of an .npz the array `designs` is taken, or its only one. Letters of a sequence may be written as letters of the space's alphabet
     ("ACGT", upper or lower case), as the names of the options, or as their numbers from 0; one file uses one of these. A table may
-    have a header, which is how columns named as the space's positions are found in any order.
+    have a header, which is how columns named as the space's positions are found in any order. Rows of a mixed space are read by
+    `bbo.cli.mixed_designs`.
 
     Raises:
         BBOError: the file cannot be read.
@@ -119,6 +121,8 @@ def _table(text: str, file: Path) -> list[Row]:
 
 
 def _parsed(rows: list[Row], space: Space) -> Designs:
+    if isinstance(space, Mixed):
+        return _of_columns(rows, space)
     length = math.prod(space.shape)
     header = ""
     if rows and _is_header(rows[0].cells, space):
@@ -138,6 +142,19 @@ def _parsed(rows: list[Row], space: Space) -> Designs:
     reader = _letters(spelled, space) if isinstance(space, Sequence) else _numbers(space)
     x = np.array([[reader(row, p) for p in range(length)] for row in spelled])
     return Designs(x.reshape(len(spelled), *space.shape), header)
+
+
+def _of_columns(rows: list[Row], space: Mixed) -> Designs:
+    header = ""
+    if rows and mixed_designs.header(rows[0].cells, space):
+        first, *rows = rows
+        header = ", ".join(first.cells)
+        order = mixed_designs.order(first.cells, space)
+        for row in rows:
+            if len(row.cells) != len(first.cells):
+                raise DesignError(f"{row.place} has {len(row.cells)} columns; the header has {len(first.cells)}")
+        rows = [Row([row.cells[i] for i in order], row.place) for row in rows]
+    return Designs(mixed_designs.parsed([(row.cells, row.place) for row in rows], space), header)
 
 
 def _is_header(cells: list[str], space: Space) -> bool:

@@ -21,6 +21,8 @@ def command(task: str, file: Path, as_json: bool) -> None:
 
     FILE is an .npy array, an .npz with the array `designs` (or only one), a .csv with or without a header, FASTA, or text with one
     design on a line. Letters may be written as letters (ACGT), as the names that bbo show TASK --design prints, or as numbers from 0.
+    Tables of mixed tasks have one column for each of the task's, in any order under a header with their names, as bbo propose writes
+    them; other columns are left alone.
     """
     found = catalogue.load_task(task)
     read = design_files.read(file, found.spec.space)

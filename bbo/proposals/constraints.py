@@ -136,10 +136,14 @@ class Rules:
         space = self.layout.space
         for rule in self.linear:
             places = [place for place in np.flatnonzero(rule.weights) if place not in self.pins]
-            for place in sorted(places, key=lambda place: -space.spacing[place]):
+            in_order = sorted(places, key=lambda place: (place not in space.grids, -space.spacing[place]))
+            for done, place in enumerate(in_order, 1):
                 excess, step = rule.excess(x), space.spacing[place]
                 if not excess.any():
                     break
+                if place in space.grids:
+                    x = _moved_to_a_level(space, x, rule, place, in_order[done:])
+                    continue
                 move = -excess / rule.weights[place]
                 if step:
                     whole = np.round(move / step, 6)
@@ -168,6 +172,26 @@ class Rules:
         x = np.array(x, np.float64)
         x[:, list(self.pins)] = list(self.pins.values())
         return x
+
+
+def _moved_to_a_level(space: Mixed, x: np.ndarray, rule: Linear, place: int, others: list[int]) -> np.ndarray:
+    """Designs (n, D) that break a rule, with a value of one column from which the `others` can meet it; of these, the nearest."""
+    grid = space.grids[place]
+    ends = [rule.weights[others] * (bound[others] - x[:, others]) for bound in (space.low, space.high)]
+    least, most = np.minimum(*ends).sum(axis=1), np.maximum(*ends).sum(axis=1)
+    excess = np.stack([rule.excess(_with(x, place, value)) for value in grid], axis=1)
+    missed = np.maximum(excess + least[:, None], 0)
+    if rule.equal:
+        missed = np.maximum(missed, -(excess + most[:, None]))
+    able = missed <= missed.min(axis=1, keepdims=True) + 1e-9
+    away = np.where(able, np.abs(grid - x[:, [place]]), np.inf)
+    return _with(x, place, np.where(rule.excess(x) != 0, grid[away.argmin(axis=1)], x[:, place]))
+
+
+def _with(x: np.ndarray, place: int, values: np.ndarray | float) -> np.ndarray:
+    x = x.copy()
+    x[:, place] = values
+    return x
 
 
 def rules(layout: Layout, predicate: Path | Predicate | None = None) -> Rules:

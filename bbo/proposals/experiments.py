@@ -123,7 +123,7 @@ def _outside(layout: Layout, x: np.ndarray, rows: list[Hashable]) -> list[str]:
         own = x[:, space.owner == place][:, 0]
         out = (own < column.low) | (own > column.high)
         between = ~out & (np.abs(space.settle(x)[:, space.owner == place][:, 0] - own) > 1e-6 * (column.high - column.low))
-        for some, what in ((out, "outside its bounds"), (between, "between its steps")):
+        for some, what in ((out, "outside its bounds"), (between, "between its allowed values")):
             if some.any():
                 where = named(row for row, one in zip(rows, some, strict=True) if one)
                 notes.append(

@@ -33,6 +33,10 @@ LOG_FACTOR = 100
 #: most `MOST_STEPS` steps from the lowest to the highest.
 FEW_VALUES = 24
 MOST_STEPS = 100
+#: Numbers take only the values of the table if these are at most so many, each so often on average, and, where they lie on steps,
+#: at most half of the steps.
+MOST_LEVELS = 12
+LEVEL_REPEATS = 3
 KINDS = ("number", "category", "sequence", "constant", "ignore")
 
 
@@ -138,6 +142,10 @@ def _guess_number(name: str, values: np.ndarray) -> Number | float:
     whole = bool((different == np.round(different)).all() and np.abs(different).max() < 2**53)
     log = bool(low > 0 and high / low >= LOG_FACTOR and _evenness(np.log(different)) > _evenness(different))
     step = 0.0 if log or len(values) < 2 * len(different) else _step(different, whole)
+    spacing = step or float(whole)
+    filled = len(different) / ((high - low) / spacing + 1) if spacing else 0.0
+    if len(different) <= MOST_LEVELS and len(values) >= LEVEL_REPEATS * len(different) and filled <= 0.5:
+        return Number(name, low, high, integer=whole, log=log, levels=tuple(different.tolist()))
     return Number(name, low, high, integer=whole, log=log, step=step)
 
 
@@ -246,11 +254,21 @@ def _allowed(column: Column, value: Any) -> float | str:
     cell = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value).strip()
     if isinstance(column, Number):
         found = number(cell)
-        if found is None or not column.low <= found <= column.high:
-            raise BBOError(f"column '{column.name}' is a {column.describe()}; got {_plain(cell)}")
-        return found
+        space = Mixed((column,))
+        if (
+            found is None
+            or (column.log and found <= 0)
+            or not np.isclose(space.settle(np.array([[found]]))[0, 0], found, rtol=1e-6, atol=0)
+        ):
+            raise BBOError(f"column '{column.name}' is {_article(column)}; got {_plain(cell)}")
+        return float(space.settle(np.array([[found]]))[0, 0])
     place_of(column, cell)
     return text(cell)
+
+
+def _article(column: Column) -> str:
+    words = column.describe()
+    return words if words.startswith("one of") else f"a {words}"
 
 
 def place_of(column: Category | Letters, cell: float | str) -> list[int]:
@@ -273,7 +291,7 @@ def write(layout: Layout, path: Path) -> None:
     """Write the layout as TOML, for the user to edit."""
     lines = [
         "# What the columns of the table mean. Edit it, then pass it with --space.",
-        '# kind = "number" (low, high, integer, log, step), "category" (options), "sequence" (length, alphabet),',
+        '# kind = "number" (low, high, integer, log, step; or levels), "category" (options), "sequence" (length, alphabet),',
         '#        "constant" (value), or "ignore".',
         f"target = {json.dumps(layout.target, ensure_ascii=False)}",
         f"minimise = {json.dumps(layout.minimise)}",
@@ -303,6 +321,8 @@ def write(layout: Layout, path: Path) -> None:
 
 def _facts(column: Column) -> dict[str, Any]:
     if isinstance(column, Number):
+        if column.levels:
+            return {"kind": "number", "levels": list(column.levels), "integer": column.integer, "log": column.log}
         facts = {"low": column.low, "high": column.high, "integer": column.integer, "log": column.log, "step": column.step}
         return {"kind": "number", **facts}
     if isinstance(column, Category):
@@ -370,6 +390,8 @@ def _made(path: Path, name: str, facts: Mapping[str, Any]) -> Column | float | s
             return facts["value"] if isinstance(facts["value"], str) else float(facts["value"])
         if kind == "category":
             return Category(name, tuple(text(float(v)) if isinstance(v, int | float) else v for v in facts["options"]))
+        if kind == "number" and facts.get("levels"):
+            facts = {"low": min(facts["levels"]), "high": max(facts["levels"])} | facts
         return Number(name, **facts) if kind == "number" else Letters(name, **facts)
     except KeyError as error:
         raise BBOError(f"{path}: column '{name}' is a {kind}, which needs {error}") from None

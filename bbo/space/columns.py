@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 
 #: A bound may miss a whole number of steps by this share of a step, since decimal fractions have no exact binary form.
 OFF_STEP = 1e-6
@@ -20,6 +21,7 @@ class Number:
         integer: only whole numbers.
         log: distances and moves are relative: from 1 to 10 is as far as from 10 to 100. Needs positive bounds.
         step: only low, low + step, low + 2 step, ..; 0 for any number.
+        levels: only these values, two or more, from `low` to `high`; none for any number, or for steps.
     """
 
     name: str
@@ -28,8 +30,10 @@ class Number:
     integer: bool = False
     log: bool = False
     step: float = 0.0
+    levels: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "levels", tuple(sorted({float(value) for value in self.levels})))
         for field in ("low", "high", "step"):
             object.__setattr__(self, field, float(getattr(self, field)))
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
@@ -43,7 +47,9 @@ class Number:
                 f"column '{self.name}' holds whole numbers, so its bounds and step are whole; "
                 f"got {self.low:g}, {self.high:g} and step {self.step:g}"
             )
-        if self.spacing:
+        if self.levels:
+            self._check_levels()
+        elif self.spacing:
             steps = (self.high - self.low) / self.spacing
             if abs(steps - round(steps)) > OFF_STEP:
                 raise ValueError(
@@ -52,9 +58,22 @@ class Number:
                 )
             object.__setattr__(self, "high", round(self.low + round(steps) * self.spacing, self.decimals))
 
+    def _check_levels(self) -> None:
+        shown = ", ".join(f"{value:g}" for value in self.levels)
+        if self.step:
+            raise ValueError(f"column '{self.name}' has levels or a step, not both; got levels {shown} and step {self.step:g}")
+        if (self.levels[0], self.levels[-1]) != (self.low, self.high):
+            raise ValueError(
+                f"column '{self.name}' goes from its lowest to its highest level; got {self.low:g} to {self.high:g} and levels {shown}"
+            )
+        if self.integer and not all(value.is_integer() for value in self.levels):
+            raise ValueError(f"column '{self.name}' holds whole numbers, so its levels are whole; got {shown}")
+
     @property
     def spacing(self) -> float:
-        """Distance between two allowed values; 0 where all are allowed."""
+        """Smallest distance between two allowed values; 0 where all are allowed."""
+        if self.levels:
+            return min(b - a for a, b in pairwise(self.levels))
         return self.step or float(self.integer)
 
     @property
@@ -70,6 +89,8 @@ class Number:
     def describe(self) -> str:
         """The column in a few words: "number from 20 to 80 in steps of 5, log scale"."""
         kind = "whole number" if self.integer else "number"
+        if self.levels:
+            return f"one of the {kind}s {', '.join(f'{value:g}' for value in self.levels)}{', log scale' if self.log else ''}"
         steps = f" in steps of {self.spacing:g}" if self.spacing and self.spacing != float(self.integer) else ""
         return f"{kind} from {self.low:g} to {self.high:g}{steps}{', log scale' if self.log else ''}"
 

@@ -69,8 +69,23 @@ class Mixed(Space):
 
     @cached_property
     def spacing(self) -> np.ndarray:
-        """Distances between allowed values (D,); 0 where every number is allowed."""
+        """Distances between allowed values (D,), the smallest where they differ; 0 where every number is allowed."""
         return np.asarray([column.spacing if isinstance(column, Number) else 1.0 for column in self.columns])[self.owner]
+
+    @cached_property
+    def grids(self) -> dict[int, np.ndarray]:
+        """The values (k,), ascending, of each number that takes only some, by its place in a design."""
+        places = [int(np.argmax(self.owner == place)) for place in range(len(self.columns))]
+        return {
+            place: np.asarray(column.levels)
+            for place, column in zip(places, self.columns, strict=True)
+            if isinstance(column, Number) and column.levels
+        }
+
+    def middles(self, place: int) -> np.ndarray:
+        """Where one value of `grids[place]` ends and the next begins (k - 1,): in the middle, of the logarithms on a log scale."""
+        grid = self.grids[place]
+        return np.sqrt(grid[1:] * grid[:-1]) if self.log[place] else (grid[1:] + grid[:-1]) / 2
 
     @cached_property
     def log(self) -> np.ndarray:
@@ -81,7 +96,10 @@ class Mixed(Space):
     def levels(self) -> np.ndarray:
         """How many values each number (D,) can take; infinite where every number is allowed."""
         some = self.spacing > 0
-        return np.where(some, np.round((self.high - self.low) / np.where(some, self.spacing, 1.0)) + 1, np.inf)
+        levels = np.where(some, np.round((self.high - self.low) / np.where(some, self.spacing, 1.0)) + 1, np.inf)
+        for place, grid in self.grids.items():
+            levels[place] = len(grid)
+        return levels
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -144,18 +162,22 @@ class Mixed(Space):
             if wrong.any():
                 row, place = np.argwhere(wrong)[0]
                 name = self.columns[self.owner[place]].name
+                if place in self.grids:
+                    rule = self.columns[self.owner[place]].describe()
                 allowed = rule.format(low=self.low[place], high=self.high[place], spacing=self.spacing[place])
                 raise DesignError(f"design {row}, column '{name}' (position {place}) is {x[row, place]:g}; {allowed}")
         return settled
 
     def settle(self, x: np.ndarray) -> np.ndarray:
         """Move finite numbers (n, D) onto the nearest designs: into the bounds, and onto the steps, options and letters."""
-        x = np.clip(np.asarray(x, np.float64), self.low, self.high)
+        x = given = np.clip(np.asarray(x, np.float64), self.low, self.high)
         stepped = self.spacing > 0
         spacing = np.where(stepped, self.spacing, 1.0)
         x = np.where(stepped, self.low + np.round((x - self.low) / spacing) * spacing, x)
+        for place, grid in self.grids.items():
+            x[:, place] = grid[np.searchsorted(self.middles(place), given[:, place])]
         for place, column in enumerate(self.columns):
-            if isinstance(column, Number) and column.spacing:
+            if isinstance(column, Number) and column.spacing and not column.levels:
                 own = self.owner == place
                 x[:, own] = np.round(x[:, own], column.decimals)
         return x
@@ -181,7 +203,10 @@ class Mixed(Space):
         counted = np.isfinite(self.levels) & ~self.log
         levels = np.where(counted, self.levels, 1.0)
         place = np.minimum(np.floor(u * levels), levels - 1)
-        return self.settle(np.where(counted, self.low + place * self.spacing, self.from_share(u)))
+        x = np.where(counted, self.low + place * self.spacing, self.from_share(u))
+        for own, grid in self.grids.items():
+            x[:, own] = grid[np.minimum(np.floor(u[:, own] * len(grid)), len(grid) - 1).astype(int)]
+        return self.settle(x)
 
     def mutate(self, x: np.ndarray, hit: np.ndarray, u: np.ndarray, normal: np.ndarray) -> np.ndarray:
         """Change some numbers of designs x (n, D).
@@ -199,6 +224,9 @@ class Mixed(Space):
         moved = self.from_share(self.to_unit(x) + normal)
         stuck = (moved == x) & (self.spacing > 0)
         moved = np.where(stuck, x + np.where(normal < 0, -1, 1) * self.spacing, moved)
+        for place, grid in self.grids.items():
+            near = np.clip(np.searchsorted(grid, x[:, place]) + np.where(normal[:, place] < 0, -1, 1), 0, len(grid) - 1)
+            moved[:, place] = np.where(stuck[:, place], grid[near], moved[:, place])
         return self.settle(np.where(hit, np.where(self.counts > 0, other, moved), x))
 
     def distances(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -229,7 +257,9 @@ class Mixed(Space):
             return super().key(x)
         number: Any = 0
         for place, count in enumerate(self.levels):
-            level = ((x[:, place] - self.low[place]) / self.spacing[place]).round()
+            level: Any = ((x[:, place] - self.low[place]) / self.spacing[place]).round()
+            if place in self.grids:
+                level = sum((x[:, place] > middle for middle in self.middles(place)), start=0 * level)
             number = number * int(count) + (level.astype(np.int64) if isinstance(level, np.ndarray) else level.long())
         return number
 
@@ -238,7 +268,10 @@ class Mixed(Space):
         if self.size > LARGEST_KEY:
             return super().from_key(keys)
         levels = np.stack(np.unravel_index(keys, tuple(int(count) for count in self.levels)), axis=1)
-        return self.settle(self.low + levels * self.spacing)
+        x = self.low + levels * self.spacing
+        for place, grid in self.grids.items():
+            x[:, place] = grid[levels[:, place]]
+        return self.settle(x)
 
     def misfits(self) -> dict[str, np.ndarray]:
         """Arrays that `check` must refuse, by what is wrong with them: out of bounds, between steps, not finite, wrong shapes."""

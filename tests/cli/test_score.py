@@ -106,6 +106,82 @@ def test_named_options_in_any_order_of_the_columns(tmp_path):
     np.testing.assert_array_equal(scores("hpo-naval", tmp_path / "d.csv"), task.score(x))
 
 
+MIXED = """
+import numpy as np
+from bbo.space import Category, Letters, Mixed, Number
+from bbo.task import Dataset, Task, TaskSpec
+
+
+class Kitchen(Task):
+    \"\"\"A made-up mixed task.\"\"\"
+
+    spec = TaskSpec(
+        id="kitchen", version="1", title="Kitchen", visible_rows=50, best_visible=-1.0, y_min=-100.0, y_max=20.0, oracle="exact",
+        hidden="the better half", source="made up", licence="MIT", family="synthetic",
+        space=Mixed((Number("heat", 20, 80), Category("pan", ("iron", "16", "clay")), Letters("tag", 3, "ACGT"),
+                     Number("salt", 1, 100, log=True, levels=(1, 5, 100)))),
+    )
+
+    def dataset(self):
+        x = self.spec.space.from_unit(np.random.default_rng(0).random((50, 6)))
+        return Dataset(x, self.oracle(x).astype(np.float32))
+
+    def oracle(self, x):
+        return -np.abs(x[:, 0] - 50) + 3 * x[:, 1] + x[:, 2:5] @ [1.0, 2.0, 3.0] - x[:, 5]
+"""
+
+
+@pytest.fixture
+def kitchen(tmp_path):
+    (tmp_path / "kitchen.py").write_text(MIXED)
+    return f"{tmp_path}/kitchen.py:Kitchen"
+
+
+ROWS = [[20.5, "iron", "ACG", 1], [79.25, "16", "TTT", 5], [50, "clay", "AAA", 100]]
+WORTH = [-29.5 + 8 - 1, -29.25 + 3 + 18 - 5, 6 - 100]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\n".join(",".join(map(str, row)) for row in ROWS),
+        "heat,pan,tag,salt\n" + "\n".join(",".join(map(str, row)) for row in ROWS),
+        "note;salt;tag;heat;pan\n" + "\n".join(f"mine;{d};{c};{a};{b}" for a, b, c, d in ROWS),
+        "\n".join(f"heat={a}, pan={b}, tag={c}, salt={d}" for a, b, c, d in ROWS),
+        "20.5,0,ACG,1\n79.25,1,TTT,5\n50,2,AAA,100\n",
+        "20.5,0,0,1,2,1\n79.25,1,3,3,3,5\n50,2,0,0,0,100\n",
+        np.array([[20.5, 0, 0, 1, 2, 1], [79.25, 1, 3, 3, 3, 5], [50, 2, 0, 0, 0, 100]]),
+    ],
+    ids=["rows", "header", "columns in another order, and more", "as printed", "numbers of options", "all numbers", "npy"],
+)
+def test_mixed_designs(kitchen, content, tmp_path):
+    path = tmp_path / ("d.csv" if isinstance(content, str) else "d.npy")
+    if isinstance(content, str):
+        path.write_text(content)
+    else:
+        np.save(path, content)
+    np.testing.assert_allclose(scores(kitchen, path), WORTH)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("20,iron,ACG,1\n20,steel,ACG,1\n", "row 2, column 2 (pan): 'steel' is no option, allowed one of iron, 16, clay"),
+        ("20,3,ACG,1\n20,0,ACG,1\n", "row 1, column 2 (pan): '3' is no option, allowed 0 to 2"),
+        ("20,iron,ACX,1\n", "row 1, column 3 (tag): 'ACX' is not a sequence of 3 letters of ACGT"),
+        ("20,iron,ACG,1\n20,iron,ACG\n", "row 2 has 3 columns; a design here has 4, or 6 numbers"),
+        ("heat,pan,tag,salt\nwarm,iron,ACG,1\n", "row 2, column 1 (heat): 'warm' is not a number"),
+        ("heat,pan,tag,salt\n20,iron,ACG\n", "row 2 has 3 columns; the header has 4"),
+        ("20,iron,ACG,7\n", "column 'salt' (position 5) is 7; one of the numbers 1, 5, 100, log scale"),
+        ("99,iron,ACG,1\n", "column 'heat' (position 0) is 99; allowed 20 to 80"),
+    ],
+)
+def test_wrong_mixed_designs_are_named(kitchen, content, message, tmp_path):
+    (tmp_path / "d.csv").write_text(content)
+    done = score(kitchen, tmp_path / "d.csv")
+    assert done.exit_code == 2 and message in done.stderr and len(done.stderr.strip().splitlines()) == 1, done.stderr
+
+
 class Anything:
     """Something that only a pickle can hold."""
 

@@ -21,17 +21,25 @@ TABLE = Mixed(
         Number("share", 0.1, 0.7, step=0.1),
         Category("solvent", ("DMSO", "THF", "water")),
         Letters("tag", 3, "ACGT"),
+        Number("units", 8, 512, integer=True, log=True, levels=(8, 16, 64, 512)),
     )
 )
 FINITE = Mixed(
     (Number("n", 3, 11, step=2, integer=True), Category("c", ("a", "b", "c")), Letters("s", 2, "01"), Number("x", 0, 1, step=0.25))
+)
+UNEVEN = Mixed(
+    (Number("l", -3, 10, levels=(-3, -1, 0.5, 10)), Category("c", ("a", "b")), Number("m", 1, 100, log=True, levels=(1, 7, 100)))
 )
 
 
 @st.composite
 def numbers(draw, name):
     low = draw(st.integers(-1000, 1000))
-    kind = draw(st.sampled_from(["real", "integer", "step", "log", "log integer"]))
+    kind = draw(st.sampled_from(["real", "integer", "step", "log", "log integer", "levels", "log levels"]))
+    if kind.endswith("levels"):
+        gaps = draw(st.lists(st.floats(0.125, 500, width=16), min_size=1, max_size=8))
+        levels = (abs(low) + 1 if kind.startswith("log") else low) + np.cumsum([0.0, *gaps])
+        return Number(name, levels[0], levels[-1], log=kind.startswith("log"), levels=tuple(levels))
     if kind.startswith("log"):
         return Number(name, abs(low) + 1, (abs(low) + 1) * draw(st.integers(2, 1000)), integer=kind != "log", log=True)
     if kind == "step":
@@ -115,6 +123,22 @@ def test_a_sequence_counts_as_one_column():
     assert space.distances(a, b).item() == pytest.approx(math.sqrt((0.5**2 + 0.5**2) / 2))
 
 
+def test_levels_that_are_not_evenly_spaced():
+    assert UNEVEN.size == 4 * 2 * 3
+    keys = np.arange(UNEVEN.size)
+    designs = UNEVEN.from_key(keys)
+    assert (UNEVEN.check(designs) == designs).all() and len(np.unique(designs, axis=0)) == UNEVEN.size
+    assert (UNEVEN.key(designs) == keys).all() and UNEVEN.key(torch.as_tensor(designs)).tolist() == keys.tolist()
+    near = UNEVEN.settle(np.array([[-2.1, 0, 2.5], [5.3, 1, 2.7], [99, 0, 26], [0.4, 0, 27]]))
+    assert near.tolist() == [[-3, 0, 1], [10, 1, 7], [10, 0, 7], [0.5, 0, 100]], "the nearest one; of logarithms on a log scale"
+    # A small move leads to the next level, on the side that the move has.
+    hit, u, up = np.ones((1, 3), bool), np.zeros((1, 3)), np.full((1, 3), 1e-6)
+    assert UNEVEN.mutate(near[:1], hit, u, up).tolist() == [[-1, 1, 7]]
+    assert UNEVEN.mutate(near[1:2], hit, u, -up).tolist() == [[0.5, 0, 1]]
+    with pytest.raises(DesignError, match=r"column 'l' .* is 3; one of the numbers -3, -1, 0.5, 10"):
+        UNEVEN.check(np.array([[3.0, 0, 7]]))
+
+
 def test_keys_number_the_designs():
     assert FINITE.size == 5 * 3 * 4 * 5
     keys = np.arange(FINITE.size)
@@ -127,12 +151,14 @@ def test_keys_number_the_designs():
         TABLE.key(TABLE.corners(2))
 
 
-def test_uniform_numbers_reach_every_level_equally_often():
-    counts = np.unique(FINITE.key(drawn(FINITE, 0, 30_000)), return_counts=True)[1]
-    assert len(counts) == FINITE.size and counts.min() > 50 and counts.max() < 160
+@pytest.mark.parametrize("space", [FINITE, UNEVEN])
+def test_uniform_numbers_reach_every_level_equally_often(space):
+    counts = np.unique(space.key(drawn(space, 0, 30_000)), return_counts=True)[1]
+    wanted = 30_000 / space.size
+    assert len(counts) == space.size and (np.abs(counts - wanted) < 6 * np.sqrt(wanted)).all()
 
 
-@pytest.mark.parametrize("space", [TABLE, FINITE, Mixed((Number("x", 0, 1),)), Mixed((Category("c", "ab"),))])
+@pytest.mark.parametrize("space", [TABLE, FINITE, UNEVEN, Mixed((Number("x", 0, 1),)), Mixed((Category("c", "ab"),))])
 def test_misfits_are_refused(space):
     for designs in space.misfits().values():
         with pytest.raises(DesignError):
@@ -149,8 +175,8 @@ def test_refusals_name_the_column():
 
 
 def test_designs_can_be_read():
-    assert TABLE.readable(TABLE.low) == "temperature=20, acid=0.001, cycles=1, share=0.1, solvent=DMSO, tag=AAA"
-    assert TABLE.describe() == "4 numbers, 1 category, 1 sequence"
+    assert TABLE.readable(TABLE.low) == "temperature=20, acid=0.001, cycles=1, share=0.1, solvent=DMSO, tag=AAA, units=8"
+    assert TABLE.describe() == "5 numbers, 1 category, 1 sequence"
     third = TABLE.settle(TABLE.low[None] + 0.2)[0]
     assert TABLE.values(third)["share"] == 0.3, "0.1 + 2 * 0.1 is written as 0.3"
     assert [column.describe() for column in TABLE.columns] == [
@@ -160,6 +186,7 @@ def test_designs_can_be_read():
         "number from 0.1 to 0.7 in steps of 0.1",
         "one of DMSO, THF, water",
         "sequence of 3 letters of ACGT",
+        "one of the whole numbers 8, 16, 64, 512, log scale",
     ]
 
 
@@ -171,6 +198,10 @@ def test_designs_can_be_read():
         (lambda: Number("x", 0, 1, log=True), "positive bounds"),
         (lambda: Number("x", 0.5, 2, integer=True), "whole"),
         (lambda: Number("x", 0, 1, step=0.3), "whole steps"),
+        (lambda: Number("x", 1, 9, step=2, levels=(1, 5, 9)), "levels or a step"),
+        (lambda: Number("x", 1, 10, levels=(1, 5, 9)), "lowest to its highest level; got 1 to 10"),
+        (lambda: Number("x", 1, 9, integer=True, levels=(1, 5.5, 9)), "whole"),
+        (lambda: Number("x", 1, 1, levels=(1,)), "low below high"),
         (lambda: Category("x", ("a",)), "two or more"),
         (lambda: Category("x", ("a", "a")), "different"),
         (lambda: Letters("x", 3, "A"), "two or more"),

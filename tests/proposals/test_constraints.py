@@ -70,6 +70,16 @@ def test_mixtures_in_whole_steps():
     assert (found.sum(1) == 100).all() and (found % 5 == 0).all() and len(np.unique(found, axis=0)) > 100
 
 
+def test_sums_of_numbers_with_levels():
+    levels = (8, 16, 32, 64, 128, 256, 512)
+    columns = (*(Number(name, 8, 512, integer=True, log=True, levels=levels) for name in "pq"), Number("r", 0, 500))
+    layout = Layout("y", False, columns, tuple("pqr"), require=("p + q <= 300", "p + q + r = 600"))
+    x = layout.space.from_unit(np.random.default_rng(0).random((300, 3)))
+    found = rules(layout).repaired(x)
+    assert np.isin(found[:, :2], levels).all() and (found[:, :2].sum(1) <= 300).all() and np.allclose(found.sum(1), 600)
+    assert len(np.unique(found, axis=0)) >= 8, "designs stay different"
+
+
 def test_fixed_columns_stay_fixed_through_repair():
     made, x = rules(layout(["a + b + c d = 100"], a=40, solvent="THF")), drawn()
     found = made.tidy(made.repaired(x))

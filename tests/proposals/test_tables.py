@@ -33,6 +33,13 @@ def guessed(**columns):
         ([0.1, 0.3, 0.2, 0.7] * 2, Number("x", 0.1, 0.7, step=0.1)),
         ([0.1, 0.3, 0.2, 0.7], Number("x", 0.1, 0.7)),
         ([0.001, 0.01, 0.1, 1.0, 10.0], Number("x", 0.001, 10, log=True)),
+        ([8, 16, 32, 64] * 3, Number("x", 8, 64, integer=True, levels=(8, 16, 32, 64))),
+        ([8, 16, 32, 64] * 2, Number("x", 8, 64, integer=True, step=8)),
+        ([20, 37, 60] * 3, Number("x", 20, 60, integer=True, levels=(20, 37, 60))),
+        ([20, 30, 50] * 3, Number("x", 20, 50, integer=True, step=10)),
+        ([0.0, 0.5] * 3, Number("x", 0, 0.5, levels=(0, 0.5))),
+        ([0, 1] * 3, Number("x", 0, 1, integer=True)),
+        ([0.001, 0.01, 0.1, 1.0] * 3, Number("x", 0.001, 1, log=True, levels=(0.001, 0.01, 0.1, 1))),
         ([1, 990, 700, 1000, 500], Number("x", 1, 1000, integer=True)),
         (["THF", "DMSO", "THF", "None"], Category("x", ("DMSO", "None", "THF"))),
         ([True, False, True, True], Category("x", ("False", "True"))),
@@ -162,6 +169,25 @@ def test_a_space_file_is_read_back_as_it_was_written(tmp_path):
     again = layouts.read(path, cells)
     assert {**vars(again), "ignored": set(again.ignored)} == {**vars(first), "ignored": set(first.ignored)}
     assert layouts.read(path, cells, minimise=False).minimise is False
+
+
+def test_levels_can_be_written_edited_and_read(tmp_path):
+    cells = cells_of({"a": [8, 16, 32, 64] * 3, "b": [0.125, 1.375, 7.75] * 4, "y": list(range(12))}, range(2, 14))
+    guess, path = layouts.guess(cells, "y"), tmp_path / "space.toml"
+    assert [words for _, words in guess.described()][1:] == [
+        "one of the whole numbers 8, 16, 32, 64",
+        "one of the numbers 0.125, 1.375, 7.75",
+    ]
+    layouts.write(guess, path)
+    assert layouts.read(path, cells).columns == guess.columns
+    path.write_text(path.read_text().replace("[8.0, 16.0, 32.0, 64.0]", "[16, 8, 32, 128]"))
+    found = layouts.read(path, cells)
+    assert found.columns[0] == Number("a", 8, 128, integer=True, levels=(8, 16, 32, 128))
+    rows = experiments(cells, found)
+    assert any("3 rows lie between its allowed values (rows 5, 9, 13)" in note for note in rows.notes)
+    with pytest.raises(BBOError, match="column 'a' is one of the whole numbers 8, 16, 32, 128; got 64"):
+        layouts.fix(found, {"a": 64})
+    assert layouts.fix(found, {"a": "128"}).fixed == {"a": 128.0}
 
 
 def test_a_space_file_settles_bounds_and_kinds(tmp_path):
