@@ -135,7 +135,7 @@ class Rules:
         """Designs (n, D) that meet linear constraints up to rounding made to meet them: whole steps first, then numbers without steps."""
         space = self.layout.space
         for rule in self.linear:
-            places = [place for place in np.flatnonzero(rule.weights) if place not in self.pins]
+            places = [place for place in np.flatnonzero(rule.weights).tolist() if place not in self.pins]
             in_order = sorted(places, key=lambda place: (place not in space.grids, -space.spacing[place]))
             for done, place in enumerate(in_order, 1):
                 excess, step = rule.excess(x), space.spacing[place]
