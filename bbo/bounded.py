@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gzip
 import io
 import json
 import math
@@ -105,6 +106,19 @@ def text(path: Path, limit: int = TEXT, links: bool = True) -> str:
         Unreadable: as `opened`, or it is in another encoding.
     """
     return decoded(path, content(path, limit, links))
+
+
+def unzipped(path: Path, limit: int = TEXT) -> str:
+    """The text of a gzipped file of at most `limit` bytes, packed or not.
+
+    Raises:
+        Unreadable: as `text`, or it is no such file, damaged, or too large when unpacked.
+    """
+    with opened(path, limit) as (file, _):
+        data = _safely(path, lambda: gzip.GzipFile(fileobj=file).read(limit + 1))
+    if len(data) > limit:
+        raise Unreadable(path, f"unpacked it has more than {_size(limit)}")
+    return decoded(path, data)
 
 
 def decoded(path: Path | str, data: bytes) -> str:

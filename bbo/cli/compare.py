@@ -72,6 +72,6 @@ def command(
 
 
 def _board(path: Path) -> Board:
-    found = sources.load(reference.paths(path))
+    found = sources.load([reference.path(path)])
     console.notes(found.notes)
     return board(found.records, found.unsuitable)

@@ -87,13 +87,13 @@ def command(
     title: str,
     out: Path | None,
 ) -> None:
-    """The leaderboard of one or more results folders, or of tables made by bbo collect."""
+    """The leaderboard of one or more results folders, of tables made by bbo collect, or of 'reference', which comes with the package."""
     check_percentile(percentile)
     if form in ("csv", "json") and metric != "score":
         raise BBOError(f"--metric chooses what a table shows; {form} holds every metric, leave it out")
     if published and (form in ("csv", "json") or metric != "score"):
         raise BBOError("--published makes tables of scores: use it with --format md, latex or html, and without --metric")
-    results = sources.load(paths)
+    results = sources.load([reference.path(path) for path in paths])
     console.notes(results.notes)
     records, left_out = newest(results.records) if latest else (results.records, [])
     results = replace(results, records=tuple(records))

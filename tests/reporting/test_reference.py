@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
+import importlib.util
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from bbo.cli import main
-from bbo.errors import BBOError
-from bbo.reporting.storage import reference, sources
+from bbo.reporting.storage import cell_table, reference, sources
 
 FLOOR = {"kind": "floor"}
+spec = importlib.util.spec_from_file_location("ship_reference", Path(__file__).parents[2] / "tools" / "ship_reference.py")
+tool = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(tool)
 
 
 def bbo(*args: object):
@@ -54,19 +59,80 @@ def test_results_on_the_same_tasks_stand_beside_ones_own(own, table) -> None:
     assert f"--with {table}" in bbo("report", own, "--with", table).stdout
 
 
-def test_the_shipped_results_are_the_tables_of_a_folder(own, table) -> None:
-    found = reference.beside(sources.load([own]), reference.Path("reference"), table.parent)
-    assert {record.spec.method for record in found.records} == {"random", "coms", "mine", "coms (reference)"}
+@pytest.fixture
+def shipped(table, tmp_path, monkeypatch):
+    """The package with only this table in it, under the name "field"."""
+    folder = tmp_path / "shipped"
+    monkeypatch.setattr(reference, "FOLDER", folder)
+    monkeypatch.setattr(tool, "FOLDER", folder)
+    monkeypatch.setattr("sys.argv", ["ship_reference.py", str(table), "--name", "field"])
+    tool.main()
+    return folder
 
 
-def test_without_such_results_a_line_says_so(own, store, make, tmp_path) -> None:
-    with pytest.raises(BBOError, match="comes with no reference results yet"):
-        reference.paths(reference.Path("reference"), tmp_path / "none")
+def test_shipped_results_are_found_by_name(own, shipped) -> None:
+    found = reference.beside(sources.load([own]), Path("field"))
+    assert {record.spec.method for record in found.records} == {"random", "coms", "mine", "coms (field)"}
+    assert "| root" in bbo("report", "field").stdout
+    assert "| coms" in bbo("compare", own, "field").stdout
+
+
+def test_an_unknown_name_is_answered_by_those_that_are_there(own, shipped) -> None:
+    for call in (("report", own, "--with", "feild"), ("report", "feild"), ("compare", own, "feild")):
+        answer = bbo(*call)
+        assert answer.exit_code == 2
+        assert answer.stderr.count("\n") == 1
+        assert "feild" in answer.stderr
+        assert answer.stderr.endswith("by name: field\n")
+
+
+def test_a_folder_of_that_name_comes_first(own, store, make, shipped, tmp_path, monkeypatch) -> None:
+    store(make("t1", "other", 0, 0.3), name="field")
+    monkeypatch.chdir(tmp_path)
+    found = reference.beside(sources.load([own]), Path("field"))
+    assert "other (field)" in {record.spec.method for record in found.records}
+
+
+def test_results_on_no_task_of_ones_own_are_refused(own, store, make) -> None:
     other = store(make("t9", "coms", 0, 0.7), name="other")
     answer = bbo("report", own, "--with", other)
     assert answer.exit_code == 2
     assert answer.stderr.count("\n") == 1
     assert "holds no result on a task of yours" in answer.stderr
+    assert answer.stderr.endswith("it holds: t9\n")
+
+
+def test_a_damaged_table_is_one_line(own, shipped) -> None:
+    path = shipped / "field.csv.gz"
+    whole = path.read_bytes()
+    for damaged in (whole[: len(whole) // 2], whole[:20] + b"xxxx" + whole[24:], b"task,seed"):
+        path.write_bytes(damaged)
+        answer = bbo("report", own, "--with", "field")
+        assert answer.exit_code == 2
+        assert "cannot be read" in answer.stderr
+        assert answer.stderr.count("\n") == 1
+
+
+def test_packing_keeps_every_cell_but_not_its_command(store, make) -> None:
+    record, outcome = make("t1", "coms", 0, 1 / 3)
+    record.provenance["command"] = "bbo run --out /home/somebody"
+    made = store((record, outcome), make("t1", "root", 1, error={"reason": "crash", "type": "", "message": "killed"}))
+    data = tool.packed([made])
+    assert data == tool.packed([made])
+    text = gzip.decompress(data).decode()
+    assert "somebody" not in text
+    found = cell_table.from_csv(text).records
+    assert [(r.spec.method, r.status, r.percentiles.get("100")) for r in found] == [
+        ("coms", "done", 1 / 3),
+        ("root", "failed", None),
+    ]
+
+
+def test_what_is_shipped_is_small_and_can_be_read() -> None:
+    assert "reference" in reference.names()
+    assert sum((reference.FOLDER / f"{name}{reference.SUFFIX}").stat().st_size for name in reference.names()) <= tool.MOST
+    for name in reference.names():
+        assert any(record.done for record in sources.load([reference.path(Path(name))]).records)
 
 
 def test_two_boards_are_compared_where_one_is_a_table(own, table) -> None:

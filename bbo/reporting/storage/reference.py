@@ -1,4 +1,4 @@
-"""Reference results: tables of cells that come with the package (`bbo/reference/*.csv`), to put beside one's own."""
+"""Results that come with the package (`bbo/reporting/data/NAME.csv.gz`, by `tools/ship_reference.py`), to put beside one's own."""
 
 from __future__ import annotations
 
@@ -12,33 +12,30 @@ from bbo.record import Record
 from bbo.reporting.storage import sources
 from bbo.reporting.storage.sources import Results
 
-#: The name that stands for the shipped tables wherever a path of results is asked for.
-NAME = "reference"
+FOLDER = Path(str(files("bbo.reporting"))) / "data"
+SUFFIX = ".csv.gz"
 
 
-def paths(asked: Path, folder: Path | None = None) -> list[Path]:
-    """The path itself, or the shipped tables where it is `NAME` and no such file or folder is there.
+def names() -> list[str]:
+    """What the shipped results are called wherever a path of results is asked for."""
+    return sorted(path.name.removesuffix(SUFFIX) for path in FOLDER.glob(f"*{SUFFIX}"))
 
-    Args:
-        asked: a results folder, a table, or `NAME`.
-        folder: where the shipped tables are; by default in the package.
+
+def path(asked: Path) -> Path:
+    """The path itself, or that of shipped results where it is one of `names` and no such file or folder is there.
 
     Raises:
-        BBOError: no tables are shipped.
+        BBOError: it is neither.
     """
-    if str(asked) != NAME or asked.exists():
-        return [asked]
-    folder = folder or Path(str(files("bbo"))) / NAME
-    found = sorted(folder.glob("*.csv"))
-    if not found:
-        raise BBOError(
-            "this version comes with no reference results yet; give a results folder, or a table made by bbo collect, instead of "
-            f"'{NAME}'"
-        )
-    return found
+    if asked.exists():
+        return asked
+    if str(asked) in names():
+        return FOLDER / f"{asked}{SUFFIX}"
+    known = ", ".join(names()) or "none"
+    raise BBOError(f"no results folder or table {asked}; results that come with the package, by name: {known}")
 
 
-def beside(own: Results, asked: Path, folder: Path | None = None) -> Results:
+def beside(own: Results, asked: Path) -> Results:
     """Your results, and those of `asked` on the same tasks under the name "METHOD (NAME)"; floors keep their names.
 
     Tasks are the same if their version, visible table, budget and protocol are.
@@ -46,14 +43,16 @@ def beside(own: Results, asked: Path, folder: Path | None = None) -> Results:
     Raises:
         BBOError: there are no such results, or none on a task of yours.
     """
-    theirs = sources.load(paths(asked, folder))
+    theirs = sources.load([path(asked)])
     tasks = {_task(record) for record in own.records}
     shared = [record for record in theirs.records if _task(record) in tasks]
     if not shared:
-        raise BBOError(f"{asked} holds no result on a task of yours (of the same version, data, budget and protocol)")
-    name = NAME if str(asked) == NAME else asked.stem
+        held = ", ".join(sorted({record.spec.task for record in theirs.records}))
+        raise BBOError(
+            f"{asked} holds no result on a task of yours (of the same version, data, budget and protocol); it holds: {held}"
+        )
     cells = {record.spec.hash for record in own.records}
-    return replace(own, records=(*own.records, *_renamed(shared, name, cells)))
+    return replace(own, records=(*own.records, *_renamed(shared, asked.name.partition(".")[0], cells)))
 
 
 def _task(record: Record) -> Sequence[object]:

@@ -1,4 +1,4 @@
-"""Where a board's records come from: results folders, committed leaderboards (CSV), collected results (Parquet)."""
+"""Where a board's records come from: results folders, committed leaderboards (CSV, also gzipped), collected results (Parquet)."""
 
 from __future__ import annotations
 
@@ -79,10 +79,12 @@ def _read(path: Path) -> tuple[list[tuple[Record, Path | None]], list[Unsuitable
     try:
         if path.suffix == ".csv":
             contents = cell_table.from_csv(bounded.text(path))
+        elif path.name.endswith(".csv.gz"):
+            contents = cell_table.from_csv(bounded.unzipped(path))
         elif path.suffix == ".parquet":
             contents = parquet.read(path)
         else:
-            raise BBOError("these are not results: give a results folder, or a .csv or .parquet made by bbo collect")
+            raise BBOError("these are not results: give a results folder, or a .csv, .csv.gz or .parquet made by bbo collect")
     except Unreadable as error:
         raise BBOError(f"{error}; use another copy, or make it again with: bbo collect DIR --to {path}") from None
     except csv.Error as error:
