@@ -9,9 +9,7 @@ import io
 import json
 import os
 import re
-import shutil
 import time
-from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -321,89 +319,9 @@ def big(make_up, tmp_path_factory) -> Path:
     return out
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """Headless Chromium. Skipped where BBO_TEST_CHROMIUM is unset; where it is set, a missing Chromium is a failure."""
-    if not os.environ.get("BBO_TEST_CHROMIUM"):
-        pytest.skip("BBO_TEST_CHROMIUM is not set")
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    assert binary, "BBO_TEST_CHROMIUM is set, but there is no chromium on the path"
-    assert driver, "BBO_TEST_CHROMIUM is set, but there is no chromedriver on the path"
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    quiet = ("background-networking", "component-update", "sync", "gpu")
-    for flag in ("--headless", "--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in quiet)):
-        options.add_argument(flag)
-    for flag in ("--window-size=1400,1000", f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    window = webdriver.Chrome(options=options, service=Service(driver))
-    yield window
-    messages = window.get_log("browser")
-    window.quit()
-    assert messages == []
-
-
-class Driven:
-    """The page in the browser, by what a reader sees and does."""
-
-    def __init__(self, browser, path: Path) -> None:
-        self.browser, self.path = browser, path
-
-    def open(self, address: str = "overview") -> None:
-        self.browser.get("about:blank")
-        self.browser.get(f"{self.path.as_uri()}#{address}")
-        self.settle()
-
-    def settle(self) -> None:
-        """Wait until the script has run and the charts of the view are drawn."""
-        wait = "const [done] = [arguments[arguments.length - 1]]; setTimeout(() => requestAnimationFrame(() => done(1)), 50);"
-        for _ in range(40):
-            self.browser.execute_async_script(wait)
-            charts = "[...document.querySelectorAll('.view.current figure:not([hidden]) .chart')]"
-            if self.js(f"return document.documentElement.dataset.ready && {charts}.every((chart) => chart.querySelector('svg'))"):
-                return
-        raise AssertionError("the charts were not drawn within two seconds of waiting")
-
-    def js(self, script: str, *arguments: object) -> Any:
-        return self.browser.execute_script(script, *arguments)
-
-    def one(self, selector: str):
-        return self.browser.find_element("css selector", selector)
-
-    def methods(self) -> list[str]:
-        return self.js("return [...document.querySelectorAll('#map tbody tr')].map((row) => row.dataset.label)")
-
-    def marks(self, figure: str) -> str:
-        """All texts of a figure."""
-        return self.js("return document.querySelector(`#figure-${arguments[0]} svg`).textContent", figure)
-
-    def choose(self, id: str, value: str) -> None:
-        script = """const field = document.getElementById(arguments[0]);
-            field.value = arguments[1];
-            for (const kind of ["input", "change"]) field.dispatchEvent(new Event(kind, {bubbles: true}));"""
-        self.js(script, id, value)
-        self.settle()
-
-    def row(self, table: str, label: str) -> dict[str, str]:
-        """Texts of one row of a table, by the heads of its columns."""
-        return self.js(
-            """const table = document.querySelector(`.view.current table[data-name="${arguments[0]}"]`);
-            const row = [...table.tBodies[0].rows].find((row) => row.dataset.label === arguments[1]);
-            return Object.fromEntries([...table.tHead.rows[0].cells].map((head, i) => [head.dataset.label, row.cells[i].innerText]));""",
-            table,
-            label,
-        )
-
-
 @pytest.fixture
-def driven(browser, big) -> Iterator[Driven]:
-    yield Driven(browser, big)
-    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+def driven(drive, big):
+    return drive(big)
 
 
 @pytest.mark.chromium

@@ -183,12 +183,13 @@ def _row(theirs: Published, entry: Entry, row: Row, column: Column, sources: lis
     return (
         Item(row.label),
         Item(column.label),
-        Item(f"{spread(values)} ({len(values)})" if len(values) else "failed"),
+        Item(f"{spread(values)} ({len(values)})", key=float(values.mean())) if len(values) else Item("failed"),
         Item(
             f"{theirs.mean:.3f}"
             + (f" ± {theirs.std:.3f}" if theirs.std is not None else "")
             + (f" ({theirs.n_seeds})" if theirs.n_seeds else ""),
             (str(sources.index(source) + 1),),
+            key=theirs.mean,
         ),
         Item(decimal(difference, 3, "+"), key=difference) if len(values) else Item(ABSENT),
         Item(kind, styles=frozenset({"changed"} if kind == "differ" else ())),

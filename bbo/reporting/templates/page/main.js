@@ -4,28 +4,31 @@ const views = [...document.querySelectorAll(".view")];
 const FILTERS = ["method", "task", "family", "kind", "from", "privileged", "cost", "percentile"];
 
 // ---- sorting of plain tables ----------------------------------------------------------------------------------------------------
+const EMPTY = new Set(["\u00b7", "\u2013", ""]);
+// What a cell is sorted by: a number, a text, or null where it is empty. The first cell of a row may hold notes beside its name.
 const valueOf = (row, column) => {
   const cell = row.cells[column];
-  return "key" in cell.dataset ? Number(cell.dataset.key) : cell.textContent.trim();
+  if ("key" in cell.dataset) return Number(cell.dataset.key);
+  const text = column ? cell.textContent.trim() : row.dataset.label;
+  return EMPTY.has(text) ? null : text;
 };
+// Numbers come first, then words ("failed"), then empty cells, in either order.
+const kindOf = (value) => (typeof value === "number" ? 0 : value === null ? 2 : 1);
 const sortTable = (table, column, direction) => {
   const sign = direction === "descending" ? -1 : 1;
-  const rows = [...table.tBodies[0].rows];
-  rows.sort((a, b) => {
-    const x = valueOf(a, column), y = valueOf(b, column);
-    // Cells without a number ("·", "failed") come last in either order.
-    if (typeof x !== typeof y) return typeof x === "number" ? -1 : 1;
-    return sign * (typeof x === "number" ? x - y : x.localeCompare(y));
-  });
-  table.tBodies[0].append(...rows);
+  const rows = [...table.tBodies[0].rows].map((row) => [valueOf(row, column), row]);
+  rows.sort(([x], [y]) => kindOf(x) - kindOf(y) || (x === null ? 0 : sign * (typeof x === "number" ? x - y : x.localeCompare(y))));
+  table.tBodies[0].append(...rows.map(([, row]) => row));
   [...table.tHead.rows[0].cells].forEach((head, i) => (i === column ? head.setAttribute("aria-sort", direction) : head.removeAttribute("aria-sort")));
 };
+// Heads whose small numbers are the good ones.
+const SMALL_FIRST = /rank|second|time|MB|memory|std|^seed$/;
 function wireSort(table) {
   [...table.tHead.rows[0].cells].forEach((head, column) => {
-    head.querySelector("button")?.addEventListener("click", () => {
+    head.querySelector("button").addEventListener("click", () => {
       const numbers = [...table.tBodies[0].rows].some((row) => "key" in row.cells[column].dataset);
       const now = head.getAttribute("aria-sort");
-      const start = numbers && !/rank/.test(head.dataset.label) ? "descending" : "ascending";
+      const start = numbers && !SMALL_FIRST.test(`${head.dataset.label} ${table.dataset.name}`) ? "descending" : "ascending";
       sortTable(table, column, now ? (now === "descending" ? "ascending" : "descending") : start);
     });
   });
@@ -34,13 +37,19 @@ function wireSort(table) {
 // ---- the tables of the document follow the filters too ----------------------------------------------------------------------------
 const filterTables = () => {
   const methods = new Set(shownMethods().map((m) => m.label)), tasks = new Set(shownTasks().map((t) => t.label));
+  const families = new Set(shownTasks().map((t) => t.family));
   const knownMethods = new Set(METHODS.map((m) => m.label)), knownTasks = new Set(TASKS.map((t) => t.label));
   for (const table of byId("tables").querySelectorAll("table")) {
     for (const row of table.tBodies[0].rows) row.hidden = knownMethods.has(row.dataset.label) && !methods.has(row.dataset.label);
-    [...table.tHead.rows[0].cells].forEach((head, i) => {
-      const hide = knownTasks.has(head.dataset.label) && !tasks.has(head.dataset.label);
-      for (const row of table.rows) row.cells[i].hidden = hide;
-    });
+    const ofFamilies = table.dataset.name.startsWith("families-"), heads = [...table.tHead.rows[0].cells];
+    const hidden = heads.map(({ dataset: { label } }, i) => (ofFamilies ? i > 0 && DATA.families.includes(label) && !families.has(label)
+      : knownTasks.has(label) && !tasks.has(label)));
+    for (const row of table.rows) [...row.cells].forEach((cell, i) => { cell.hidden = hidden[i]; });
+    // A table of tasks none of which is shown goes with its heading.
+    const own = heads.filter((head) => knownTasks.has(head.dataset.label));
+    const empty = own.length > 0 && own.every((head) => head.hidden);
+    table.parentNode.hidden = empty;
+    byId(`table-${table.dataset.name}`).hidden = empty;
   }
 };
 

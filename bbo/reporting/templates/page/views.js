@@ -18,6 +18,10 @@ const makeTable = (name, title, heads, rows) => {
 };
 const numeric = (value, digits = 3, sign = false) => ({ text: sign ? signed(value, digits) : number(value, digits), key: Number.isFinite(value) && value !== null ? value : null });
 const seedsItem = (values) => !values.length ? "\u00b7" : { text: values.length > 1 ? `${number(mean(values))} \u00b1 ${number(deviation(values))}` : number(values[0]), key: mean(values) };
+const secondsItem = (values) => {
+  const found = median(values.filter((v) => v !== null));
+  return { text: secondsText(found), key: Number.isFinite(found) ? found : null };
+};
 const facts = (pairs) => h("dl", {}, pairs.filter(([, text]) => text !== "" && text !== null && text !== undefined).flatMap(([name, text]) => [h("dt", { "data-tip": explain(name), tabindex: explain(name) ? "0" : null }, name), h("dd", {}, text)]));
 const list = (texts, heading) => texts.length ? [h("h3", {}, heading), h("ul", {}, texts.map((text) => h("li", {}, text)))] : [];
 const about = (text) => text ? [h("h3", {}, "Description"), h("p", { class: "about" }, text)] : [];
@@ -36,8 +40,8 @@ const scoreItems = (method, cell) => hasScores(cell) ? [
   { text: `${cell.s.length}${cell.f ? ` (${cell.f.length} failed)` : ""}`, key: cell.s.length, class: cell.f ? "failed" : null }]
   : [numeric(cell.r ? cell.r[state.percentile] : null, 2), { text: cell.u ? "\u2013" : "failed", class: cell.u ? "unfit" : "failed", tip: cell.u || cell.f?.[0]?.[1] }, ...Array(SCORE_HEADS.length - 2).fill("\u00b7")];
 const costItems = (cell) => {
-  const seconds = median(cell.c.filter((v) => v !== null)), memory = median(cell.m.filter((v) => v !== null));
-  return [{ text: secondsText(seconds), key: Number.isFinite(seconds) ? seconds : null }, numeric(memory, 0), ...SPREADS.map(([name]) => numeric(cell.d[name] ?? null))];
+  const memory = median(cell.m.filter((v) => v !== null));
+  return [secondsItem(cell.c), numeric(memory, 0), ...SPREADS.map(([name]) => numeric(cell.d[name] ?? null))];
 };
 
 // ---- two methods ---------------------------------------------------------------------------------------------------------------
@@ -71,8 +75,9 @@ const drawPair = () => {
   pairFigure.draw(() => pairSpec(rows));
   byId("pair-table").replaceChildren(...(rows.length ? [makeTable("pair", `${b.label} against ${a.label}`, ["task", "A", "B", "difference", "interval", "seeds", "verdict", "seconds A", "seconds B"],
     rows.map((row) => [{ text: row.task.label, href: `#${row.task.anchor}` }, seedsItem(row.x.p[p]), seedsItem(row.y.p[p]), numeric(row.found.value, 3, true),
-      Number.isFinite(row.found.low) ? `${signed(row.found.low)} to ${signed(row.found.high)}` : "\u00b7", `${row.found.seeds}${row.found.paired ? " paired" : ""}`, { text: row.verdict, class: row.verdict === "better" || row.verdict === "worse" ? "changed" : null },
-      secondsText(median(row.x.c.filter((v) => v !== null))), secondsText(median(row.y.c.filter((v) => v !== null)))]))] : []));
+      Number.isFinite(row.found.low) ? { text: `${signed(row.found.low)} to ${signed(row.found.high)}`, key: row.found.low } : "\u00b7",
+      { text: `${row.found.seeds}${row.found.paired ? " paired" : ""}`, key: row.found.seeds }, { text: row.verdict, class: row.verdict === "better" || row.verdict === "worse" ? "changed" : null },
+      secondsItem(row.x.c), secondsItem(row.y.c)]))] : []));
 };
 
 // ---- one cell ------------------------------------------------------------------------------------------------------------------
@@ -111,7 +116,7 @@ const drawMethod = (method) => {
     makeTable("method-scores", `Scores of ${method.label}`, ["task", ...SCORE_HEADS], rows.map(([task, cell]) => [{ text: task.label, href: cellLink(method, task) }, ...scoreItems(method, cell)])),
     makeTable("method-cost", "The designs and their cost", ["task", ...COST_HEADS], rows.filter(([, cell]) => hasScores(cell)).map(([task, cell]) => [{ text: task.label, href: cellLink(method, task) }, ...costItems(cell)])),
     ...(method.published.length ? [makeTable("published", "Published beside measured", ["task", "percentile", "measured", "published", "verdict", "source"],
-      method.published.map((line) => line.map((text, i) => i >= 4 ? { text, class: "text" } : text)))] : []),
+      method.published.map((line) => line.map((text, i) => i >= 4 ? { text, class: "text" } : i && Number.isFinite(parseFloat(text)) ? { text, key: parseFloat(text) } : text)))] : []),
     ...list(method.notes, "What to know before comparing it"), h("h3", {}, "Facts"),
     facts([["kind", method.kind], ["year", method.year ? String(method.year) : ""], ["paper", method.paper ? linked(method.paper) : ""], ["privileged", method.privileged.join(", ")],
       ["version", method.version], ["preset", method.presets.join(", ")], ["changed from its preset", method.overrides.map(([k, v]) => `${k} = ${v}`).join(", ")],
