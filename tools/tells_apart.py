@@ -6,8 +6,12 @@ RESULTS are results folders or tables made by `bbo collect`. The column of resul
     python tools/tells_apart.py runs/apart
     python tools/task_floors.py
 
-A pair differs at a percentile if zero is outside Welch's 95 % interval of the difference of their means over seeds. Writes
-results/tells_apart.csv; tasks that were not run keep what is there.
+The last one also takes the name of one task, which is quicker: it measures the floors of that task alone and fills in the whole column.
+
+A pair differs at a percentile if zero lies outside the 95% interval of the difference of their means: of the pairs of equal seeds
+(Student's t), or of all seeds where two methods share fewer than two (Welch's t), as in `bbo compare` and in the page's comparison of two
+methods. About one pair in twenty that are alike would differ by chance. Pairs with fewer than four seeds are not counted. Writes
+results/tells_apart.csv; tasks without such pairs keep what is there.
 """
 
 from __future__ import annotations
@@ -20,8 +24,9 @@ from pathlib import Path
 
 from bbo import files
 from bbo.protocol import PERCENTILES
-from bbo.reporting.board.scores import Board, Column, board
-from bbo.reporting.board.statistics import told_apart
+from bbo.reporting.board.scores import Board, Column, Entry, board
+from bbo.reporting.board.statistics import FEWEST_SEEDS, difference
+from bbo.reporting.documents.changes import compared
 from bbo.reporting.storage import sources
 
 OUT = Path(__file__).parents[1] / "results" / "tells_apart.csv"
@@ -29,21 +34,38 @@ FIELDS = ("task", "pairs", *(f"apart_{p}" for p in PERCENTILES))
 
 
 def counted(results: Board, column: Column) -> dict[str, str]:
-    """One row of the table: pairs of methods with at least two seeds each, and how many of them differ at each percentile."""
-    entries = [entry for row in results.rows if len((entry := results.entry(row, column)).done) > 1]
-    pairs = list(itertools.combinations(entries, 2))
-    apart = {f"apart_{p}": sum(told_apart(a.scores(p), b.scores(p)) for a, b in pairs) for p in PERCENTILES}
+    """One row of the table: pairs of methods with enough seeds, and how many of them differ at each percentile."""
+    entries = [entry for row in results.rows if (entry := results.entry(row, column)).done]
+    pairs = [pair for pair in itertools.combinations(entries, 2) if enough(*pair)]
+    apart = {f"apart_{p}": sum(differ(a, b, p) for a, b in pairs) for p in PERCENTILES}
     return {key: str(value) for key, value in {"task": column.key.task, "pairs": len(pairs), **apart}.items()}
 
 
-def read(path: Path = OUT) -> dict[str, dict[str, str]]:
+def enough(a: Entry, b: Entry) -> bool:
+    """Whether two entries have the seeds that a statement about them takes."""
+    x, y, _ = compared(a, b, PERCENTILES[0])
+    return min(len(x), len(y)) >= FEWEST_SEEDS
+
+
+def differ(a: Entry, b: Entry, percentile: int) -> bool:
+    """Whether two entries differ beyond noise."""
+    found = difference(*compared(a, b, percentile))
+    return found.low > 0 or found.high < 0
+
+
+def read() -> dict[str, dict[str, str]]:
     """The rows of the table, by task; empty if there is no table yet."""
-    return {row["task"]: row for row in csv.DictReader(io.StringIO(path.read_text()))} if path.is_file() else {}
+    return {row["task"]: row for row in csv.DictReader(io.StringIO(OUT.read_text()))} if OUT.is_file() else {}
 
 
 def main(paths: list[Path]) -> None:
     results = board(sources.load(paths).records)
-    rows = read() | {column.key.task: counted(results, column) for column in results.columns}
+    found = [row for column in results.columns if (row := counted(results, column))["pairs"] != "0"]
+    if not found:
+        raise SystemExit(
+            f"no task has two methods with {FEWEST_SEEDS} seeds each, so nothing can be told apart; nothing was written"
+        )
+    rows = read() | {row["task"]: row for row in found}
     text = io.StringIO()
     table = csv.DictWriter(text, FIELDS, lineterminator="\n")
     table.writeheader()

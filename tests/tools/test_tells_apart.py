@@ -1,15 +1,25 @@
-"""tools/tells_apart.py on records with known scores."""
+"""tools/tells_apart.py on records with known scores, and the column of results/tasks.md made from it."""
 
-import importlib.util
+import importlib
+import sys
 from pathlib import Path
+
+import pytest
 
 from bbo.record import CellSpec, Record
 from bbo.reporting.board.scores import board
 
-PATH = Path(__file__).parents[2] / "tools" / "tells_apart.py"
-spec = importlib.util.spec_from_file_location("tells_apart", PATH)
-tool = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(tool)
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def tool(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    found = importlib.import_module("tells_apart")
+    monkeypatch.setattr(found, "OUT", tmp_path / "tells_apart.csv")
+    yield found
+    sys.modules.pop("tells_apart")
+    sys.modules.pop("task_floors", None)
 
 
 def cell(method, seed, high, middle):
@@ -17,11 +27,49 @@ def cell(method, seed, high, middle):
     return Record(CellSpec("a", "1", "h", method, "1", {}, seed, 128, 1), "done", percentiles=percentiles)
 
 
-def test_pairs_are_counted_at_each_percentile():
+def counted(tool, *cells):
+    results = board(cells)
+    (column,) = results.columns
+    return tool.counted(results, column)
+
+
+def test_pairs_are_counted_at_each_percentile(tool):
     noisy = [cell("noisy", seed, 0.5 + 0.3 * (-1) ** seed, 0.2) for seed in range(4)]
     good = [cell("good", seed, 0.8 + 0.01 * seed, 0.9) for seed in range(4)]
     fair = [cell("fair", seed, 0.7 + 0.01 * seed, 0.9) for seed in range(4)]
-    results = board([*noisy, *good, *fair, cell("once", 0, 0.1, 0.1)])
-    (column,) = results.columns
-    found = tool.counted(results, column)
+    # One with fewer than four seeds is not counted.
+    few = [cell("few", seed, 0.1, 0.1) for seed in range(3)]
+    found = counted(tool, *noisy, *good, *fair, *few)
     assert found == {"task": "a", "pairs": "3", "apart_100": "1", "apart_80": "1", "apart_50": "2"}
+
+
+def test_equal_seeds_are_compared_with_each_other(tool):
+    """A small step up on every seed is beyond noise by pairs, although the seeds differ by far more; with other seeds it is not."""
+    low = [cell("low", seed, 0.2 * seed, 0.1) for seed in range(5)]
+    high = [cell("high", seed, 0.2 * seed + 0.01 + 0.001 * seed, 0.1) for seed in range(5)]
+    other = [cell("high", seed + 5, 0.2 * seed + 0.01 + 0.001 * seed, 0.1) for seed in range(5)]
+    assert counted(tool, *low, *high)["apart_100"] == "1"
+    assert counted(tool, *low, *other)["apart_100"] == "0"
+    assert counted(tool, *low, *high)["apart_50"] == "0"
+
+
+def test_the_table_of_tasks_shows_them(tool, tmp_path):
+    floors = importlib.import_module("task_floors")
+    assert floors.apart("a") == ""
+    tool.OUT.write_text("task,pairs,apart_100,apart_80,apart_50\na,3,1,1,2\n")
+    assert floors.apart("a") == "1/1/2 of 3"
+    assert floors.apart("b") == ""
+
+
+def test_one_seed_tells_nothing_apart(tool):
+    """results/core.csv has one seed of every method."""
+    with pytest.raises(SystemExit, match="4 seeds each"):
+        tool.main([ROOT / "results" / "core.csv"])
+    assert not tool.OUT.exists()
+
+
+def test_committed_results_give_a_table(tool):
+    tool.main([ROOT / "results" / "root-paper.csv"])
+    rows = tool.read()
+    assert set(rows) == {"tfbind8", "tfbind10"}
+    assert all(0 <= int(row["apart_100"]) <= int(row["pairs"]) for row in rows.values())

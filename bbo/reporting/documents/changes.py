@@ -53,14 +53,19 @@ def changes(a: Board, b: Board, percentile: int, relevant: float = RELEVANT) -> 
 
 
 def _change(task: str, method: str, percentile: int, before: Entry, after: Entry, relevant: float) -> Change:
-    x, y = before.scores(percentile), after.scores(percentile)
-    common = sorted(set(before.seeds) & set(after.seeds))
-    paired = len(common) >= 2 or (len(common) == 1 and len(x) == len(y) == 1)
-    if paired:
-        x, y = paired_scores(before, after, percentile)
+    x, y, paired = compared(before, after, percentile)
     difference = statistics.difference(y, x, paired) if len(x) and len(y) else None
     same = paired and bool((x == y).all()) and before.seeds == after.seeds
     return Change(task, method, percentile, before, after, difference, paired, _verdict(before, after, difference, same, relevant))
+
+
+def compared(before: Entry, after: Entry, percentile: int) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Scores (n,), (m,) that a test of two entries compares, and whether they are paired by seed; else they are all of each side."""
+    x, y = before.scores(percentile), after.scores(percentile)
+    common = set(before.seeds) & set(after.seeds)
+    if len(common) >= 2 or (len(common) == 1 and len(x) == len(y) == 1):
+        return *paired_scores(before, after, percentile), True
+    return x, y, False
 
 
 def paired_scores(before: Entry, after: Entry, percentile: int) -> tuple[np.ndarray, np.ndarray]:
