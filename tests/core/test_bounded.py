@@ -1,5 +1,6 @@
 """Files that are damaged, hostile or merely something else: one line that names the file, and little memory."""
 
+import gzip
 import io
 import json
 import os
@@ -201,6 +202,22 @@ def test_texts(tmp_path):
     path.write_bytes("é".encode("latin-1"))
     with pytest.raises(Unreadable, match="not in UTF-8"):
         bounded.text(path)
+
+
+def test_gzipped_texts(tmp_path, peak):
+    path = tmp_path / "a.csv.gz"
+    packed = gzip.compress("é,1\n".encode() * 1000)
+    path.write_bytes(packed)
+    assert bounded.unzipped(path) == "é,1\n" * 1000
+    for damaged in (packed[:-9], packed[:20] + b"xxxx" + packed[24:], b"a,b", packed[:-5] + b"\0" * 5):
+        path.write_bytes(damaged)
+        with pytest.raises(Unreadable):
+            bounded.unzipped(path)
+    path.write_bytes(gzip.compress(bytes(100 * MB)))
+    tracemalloc.reset_peak()
+    with pytest.raises(Unreadable, match="unpacked it has more than"):
+        bounded.unzipped(path, MB)
+    assert peak() < 5 * MB
 
 
 @pytest.mark.parametrize(
