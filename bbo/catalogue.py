@@ -251,7 +251,7 @@ def is_task(reference: str) -> bool:
     method, _ = _parts(reference)
     if local.is_local(method):
         return local.is_task(method)
-    name = reference.partition(":")[0]
+    name = names.ours(reference.partition(":")[0])
     if name in task_ids():
         return True
     if said := names.elsewhere(name):
@@ -262,7 +262,7 @@ def is_task(reference: str) -> bool:
 
 
 def expand_tasks(reference: str) -> list[str]:
-    """Ids that a reference stands for: "all", a pattern such as `rna-*` or `tfbind8:*`, or the reference itself.
+    """Ids that a reference stands for: "all", a pattern such as `rna-*` or `tfbind8:*`, our id for a name of Design-Bench, or itself.
 
     Raises:
         UnknownName: nothing matches the pattern.
@@ -270,7 +270,7 @@ def expand_tasks(reference: str) -> list[str]:
     name, colon, variant = reference.partition(":")
     if colon and "*" in variant and not local.is_local(reference):
         return _matching("variant", reference, [f"{name}:{one}" for one in load_task(name).variants()])
-    return _expanded("task", reference, task_ids())
+    return _expanded("task", names.ours(reference), task_ids())
 
 
 def expand_methods(reference: str) -> list[str]:
@@ -296,7 +296,7 @@ def _matching(kind: str, pattern: str, known: list[str]) -> list[str]:
 
 
 def load_task(reference: str) -> Task:
-    """The task of an id, of `id:variant`, or of `FILE.py:Class`.
+    """The task of an id, of `id:variant`, of a name of Design-Bench, or of `FILE.py:Class`.
 
     Raises:
         UnknownName: no such task, variant, file or class.
@@ -308,6 +308,7 @@ def load_task(reference: str) -> Task:
             raise BBOError(f"{reference} is not a task: the class must derive from bbo.task.Task")
         return _made(cls, reference)
     name, _, variant = reference.partition(":")
+    name = names.ours(name)
     if name not in task_ids():
         if said := names.elsewhere(name):
             raise UnknownName(said)

@@ -16,6 +16,7 @@ import click
 
 from bbo import text
 from bbo.cli import failures
+from bbo.compat import names
 from bbo.errors import BBOError
 from bbo.harness import estimate
 from bbo.harness.options import Listener
@@ -58,6 +59,11 @@ def notes(lines: Sequence[str]) -> None:
     """Print what a user should know about what was read, on standard error."""
     for one in lines:
         say(f"note: {one}", err=True)
+
+
+def translated(references: Sequence[str]) -> None:
+    """Say what Design-Bench's names among some names of tasks are called here."""
+    notes([said for name in dict.fromkeys(references) if names.ours(name) != name and (said := names.elsewhere(name))])
 
 
 def columns() -> int:

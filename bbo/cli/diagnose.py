@@ -60,6 +60,7 @@ def command(
         )
     if device == "cuda":
         console.need_cuda()
+    console.translated([what])
     task = catalogue.load_task(what)
     loaded = [catalogue.load_method(name) for name in dict.fromkeys(methods)]
     settings = plan.overrides_by_method(request.parse_overrides(overrides), loaded)

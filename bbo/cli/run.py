@@ -141,6 +141,7 @@ def command(
         wanted = _named(out, hashes)
         folder.prepare(out)
     else:
+        console.translated(axes["tasks"] or ())
         made = plan.make(_request(plan_file, suite, overrides, axes))
         for reason in made.skipped.values():
             console.say(f"skipped: {reason}", err=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bbo import catalogue, protocol
-from bbo.cli import design_files
+from bbo.cli import console, design_files
 from bbo.errors import DesignError
 
 
@@ -24,6 +24,7 @@ def command(task: str, file: Path, as_json: bool) -> None:
     Tables of mixed tasks have one column for each of the task's, in any order under a header with their names, as bbo propose writes
     them; other columns are left alone.
     """
+    console.translated([task])
     found = catalogue.load_task(task)
     read = design_files.read(file, found.spec.space)
     if read.header:

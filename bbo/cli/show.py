@@ -50,6 +50,7 @@ PICTURES = (".png", ".pdf", ".svg")
 )
 def command(id: str, show_all: bool, row: int | None, picture: Path | None, best: int) -> None:
     """Show all facts of a task or a method, or the best designs of a cell."""
+    console.translated([id])
     if (Path(id) / "cell.json").is_file():
         _show_cell(Path(id), best)
     elif not catalogue.is_task(id):

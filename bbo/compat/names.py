@@ -40,6 +40,12 @@ DESIGN_BENCH = {
 }
 
 
+def ours(name: str) -> str:
+    """Our id for a name of Design-Bench that we have; any other name as it is."""
+    found = DESIGN_BENCH.get(name)
+    return found.task if found and found.task else name
+
+
 def elsewhere(name: str) -> str:
     """What a name of Design-Bench is called here, in one sentence; empty for any other name."""
     found = DESIGN_BENCH.get(name)

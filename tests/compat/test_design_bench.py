@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
-from bbo.catalogue import load_task, task_ids
+import bbo
+from bbo.catalogue import expand_tasks, is_task, load_task, task_ids
+from bbo.cli import main
 from bbo.compat import design_bench
 from bbo.compat.names import DESIGN_BENCH
 from bbo.errors import BBOError, UnknownName
@@ -99,11 +102,43 @@ def test_batches_cover_the_rows(task):
 
 def test_every_name_leads_to_a_task_or_says_why_not():
     for name, found in DESIGN_BENCH.items():
-        assert not found.task or found.task in task_ids()
-        with pytest.raises(UnknownName, match=f"{name} of Design-Bench is .*{found.task or 'not in this suite'}"):
-            load_task(name)
+        if found.task:
+            assert found.task in task_ids() and load_task(name).spec.id == found.task
+            assert expand_tasks(name) == [found.task] and is_task(name)
+            continue
+        for ask in (load_task, is_task):
+            with pytest.raises(UnknownName, match=f"{name} of Design-Bench is not in this suite"):
+                ask(name)
     with pytest.raises(UnknownName, match="not in this suite"):
         design_bench.make("HopperController-Exact-v0")
+
+
+def test_the_command_line_knows_the_names_and_says_ours(tmp_path):
+    done = CliRunner().invoke(
+        main,
+        [
+            "run",
+            "-t",
+            "TFBind8-Exact-v0",
+            "-t",
+            "tfbind8",
+            "-b",
+            "random",
+            "--seeds",
+            "0",
+            "--out",
+            str(tmp_path / "r"),
+            "--jobs",
+            "1",
+        ],
+    )
+    assert done.exit_code == 0, done.output
+    assert "TFBind8-Exact-v0 of Design-Bench is 'tfbind8' here" in done.output
+    (record,) = bbo.read_results(tmp_path / "r").itertuples()
+    assert record.task == "tfbind8"
+    np.save(tmp_path / "d.npy", np.zeros((3, 8), int))
+    done = CliRunner().invoke(main, ["score", "TFBind8-Exact-v0", str(tmp_path / "d.npy")])
+    assert done.exit_code == 0 and "is 'tfbind8' here" in done.stderr
 
 
 def test_other_rows_are_refused():
