@@ -203,6 +203,23 @@ def arrays(path: Path | str, data: bytes, limit: int = ARRAYS) -> np.ndarray | d
     return _safely(path, lambda: _array(file, size, limit))
 
 
+def check_archive(path: Path, data: bytes, limit: int = ARRAYS) -> None:
+    """Check that a zip file, such as a spreadsheet's, unpacks to no more than `limit` bytes: for readers that unpack it themselves.
+
+    Raises:
+        Unreadable: it would, or it is no such file.
+    """
+
+    def check() -> None:
+        file = io.BytesIO(data)
+        _check_listing(file, len(data))
+        with zipfile.ZipFile(file) as archive:
+            if (size := sum(entry.file_size for entry in archive.infolist())) > limit:
+                raise ValueError(f"it would take {_size(size)} of memory, and at most {_size(limit)} are read")
+
+    _safely(path, check)
+
+
 def parquet(path: Path, limit: int = ARRAYS) -> Any:
     """The `pyarrow.Table` of a Parquet file, decoded a few rows at a time, so that `limit` bounds its memory.
 
@@ -283,10 +300,10 @@ def _check_listing(file: IO[bytes], size: int) -> None:
     end = file.read(65557)
     place = end.rfind(b"PK\x05\x06")
     if place < 0 or len(end) < place + 22:
-        raise ValueError("it is not an .npz file, or it is cut off")
+        raise ValueError("it is no archive, or it is cut off")
     count, length = struct.unpack("<HI", end[place + 10 : place + 16])
     if count > ENTRIES or length > LISTING:
-        raise ValueError(f"it lists {count} arrays; at most {ENTRIES} are read")
+        raise ValueError(f"it lists {count} parts; at most {ENTRIES} are read")
     file.seek(0)
 
 

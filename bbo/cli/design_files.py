@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from bbo import bounded
+from bbo.bounded import Missing, Unreadable
 from bbo.cli import mixed_designs
 from bbo.errors import BBOError, DesignError
 from bbo.space import Continuous, Mixed, Sequence, Space
 
+#: Bytes of the largest file, and of its designs in memory.
+LARGEST = 2**30
 #: The name of a lone column of sequences; any other word there must be a sequence.
 HEADERS = {"sequence", "sequences", "seq", "design", "designs", "dna", "rna", "protein", "x"}
 
@@ -50,11 +51,9 @@ def read(file: Path, space: Space) -> Designs:
         DesignError: it holds something else than designs; the message names row and column.
     """
     try:
-        content = file.read_bytes()
-    except FileNotFoundError:
+        content = bounded.content(file, LARGEST)
+    except Missing:
         raise BBOError(f"no file {file}") from None
-    except OSError as error:
-        raise BBOError(f"{file} cannot be read: {error.strerror}") from None
     if content.startswith((b"PK", b"\x93NUMPY")):
         array = _array(file, content)
         if array.dtype.kind not in "US":
@@ -63,28 +62,23 @@ def read(file: Path, space: Space) -> Designs:
     if file.suffix in (".npz", ".npy"):
         raise BBOError(f"{file} cannot be read as {file.suffix[1:]}: it is not a NumPy file, or it is cut off")
     try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise BBOError(f"{file} is not UTF-8 text; designs are read from .npy, .npz, .csv, FASTA and text files") from None
+        text = bounded.decoded(file, content)
+    except Unreadable as error:
+        raise BBOError(f"{error}; designs are read from .npy, .npz, .csv, FASTA and text files") from None
     return _parsed(_fasta(text, file) if text.lstrip().startswith(">") else _table(text, file), space)
 
 
 def _array(file: Path, content: bytes) -> np.ndarray:
-    kind = "npz" if content.startswith(b"PK") else "npy"
     try:
-        loaded = np.load(io.BytesIO(content), allow_pickle=False)
-        if not isinstance(loaded, np.lib.npyio.NpzFile):
-            return loaded
-        names = loaded.files
-        name = "designs" if "designs" in names else names[0] if len(names) == 1 else ""
-        if name:
-            return loaded[name]
-    except (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        if "allow_pickle" in str(error):
-            raise BBOError(
-                f"{file} holds Python objects, which are not read; save the designs as an array of numbers or text"
-            ) from None
-        raise BBOError(f"{file} cannot be read as {kind}: {error}") from None
+        loaded = bounded.arrays(file, content, LARGEST)
+    except Unreadable as error:
+        raise BBOError(f"{file} cannot be read as {'npz' if content.startswith(b'PK') else 'npy'}: {error.reason}") from None
+    if isinstance(loaded, np.ndarray):
+        return loaded
+    names = list(loaded)
+    name = "designs" if "designs" in names else names[0] if len(names) == 1 else ""
+    if name:
+        return loaded[name]
     raise BBOError(f"{file} holds the arrays {', '.join(names) or '(none)'}; name the one to score 'designs'")
 
 
@@ -233,7 +227,7 @@ def _is_number(cell: str) -> bool:
         float(cell)
     except ValueError:
         return False
-    return True
+    return "_" not in cell  # Python reads 1_000 as a number; nothing that writes tables means one by it
 
 
 def _is_whole(cell: str) -> bool:

@@ -21,13 +21,14 @@ from bbo.harness import again
     help="Number of finished cells to run again, chosen at random.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the choice of cells.")
-def command(folder: Path, sample: int, seed: int) -> None:
+@click.option("--run-files", is_flag=True, help="Also cells whose task is a file, which is then run; refused without this option.")
+def command(folder: Path, sample: int, seed: int, run_files: bool) -> None:
     """Run some finished cells of DIR again and compare the designs bit for bit.
 
     DIR is not changed. Exit code 0: all are equal; 1: some differ, and what differs in packages and machine is listed.
     """
     verdicts = []
-    for verdict in again.rerun(folder, sample, seed):
+    for verdict in again.rerun(folder, sample, seed, run_files):
         verdicts.append(verdict)
         console.say(f"{verdict.record.spec.label()}: {'equal' if verdict.equal else verdict.text}")
         if not verdict.equal:

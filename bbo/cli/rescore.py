@@ -13,13 +13,14 @@ from bbo.harness import again
 
 @click.command("rescore")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-def command(folder: Path) -> None:
+@click.option("--run-files", is_flag=True, help="Also cells whose task is a file, which is then run; refused without this option.")
+def command(folder: Path, run_files: bool) -> None:
     """Score the stored designs of DIR again and compare the scores with the stored ones.
 
     Exit code 1 if a stored score does not match.
     """
     total = wrong = 0
-    for verdict in again.rescore(folder):
+    for verdict in again.rescore(folder, run_files):
         total += 1
         if not verdict.equal:
             wrong += 1

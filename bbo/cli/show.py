@@ -10,7 +10,7 @@ from typing import Any
 import click
 import numpy as np
 
-from bbo import catalogue, files
+from bbo import catalogue, files, local
 from bbo.cli import cards, console, failures
 from bbo.errors import BBOError
 from bbo.harness import plan
@@ -48,11 +48,14 @@ PICTURES = (".png", ".pdf", ".svg")
     metavar="N",
     help="Number of best designs of a cell to print.",
 )
-def command(id: str, show_all: bool, row: int | None, picture: Path | None, best: int) -> None:
+@click.option(
+    "--run-files", is_flag=True, help="Also of a cell whose task is a file, which is then run; refused without this option."
+)
+def command(id: str, show_all: bool, row: int | None, picture: Path | None, best: int, run_files: bool) -> None:
     """Show all facts of a task or a method, or the best designs of a cell."""
     console.translated([id])
     if (Path(id) / "cell.json").is_file():
-        _show_cell(Path(id), best)
+        _show_cell(Path(id), best, run_files)
     elif not catalogue.is_task(id):
         if row is not None or picture is not None:
             option = "--render draws" if row is None else "--design shows"
@@ -94,7 +97,7 @@ def _draw(task: Task, row: int | None, path: Path) -> None:
     click.echo(f"wrote {path}", err=True)
 
 
-def _show_cell(folder: Path, best: int) -> None:
+def _show_cell(folder: Path, best: int, run_files: bool) -> None:
     record = read_cell(folder)
     console.say(f"{record.spec.label()}: {record.status}\n")
     facts: dict[str, Any] = {
@@ -109,7 +112,11 @@ def _show_cell(folder: Path, best: int) -> None:
         return
     out = folder.resolve().parent.parent
     orders = {order.spec.hash: order for order in plan.planned(out)} if (out / "plans").is_dir() else {}
-    space = catalogue.load_task(orders[record.spec.hash].task if record.spec.hash in orders else record.spec.task).spec.space
+    task = orders[record.spec.hash].task if record.spec.hash in orders else record.spec.task
+    if local.is_local(task) and not run_files:
+        console.say(f"\nits designs are not shown: its task is a file, which would be run: {local.file_of(task)}; see --run-files")
+        return
+    space = catalogue.load_task(task).spec.space
     outcome = read_outcome(folder, record)
     _, first, copies = np.unique(outcome.designs, axis=0, return_index=True, return_counts=True)
     ranked = sorted(zip(first, copies, strict=True), key=lambda pair: (-outcome.scores[pair[0]], pair[0]))

@@ -11,14 +11,14 @@ import hashlib
 import importlib.resources
 import json
 import os
-import zipfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from bbo import files
+from bbo import bounded, files
+from bbo.bounded import Unreadable
 from bbo.errors import BBOError, DamagedFile, Unavailable, unknown
 
 
@@ -156,10 +156,10 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         DamagedFile: not an npz file, truncated, or with objects inside.
     """
     try:
-        with np.load(path, allow_pickle=False) as npz:
-            return {key: npz[key] for key in npz.files}
-    except (OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
-        raise DamagedFile(f"data file {path} ({path.stat().st_size} bytes) cannot be read: {error}") from error
+        return bounded.npz(path)
+    except Unreadable as error:
+        size = f" ({path.stat().st_size} bytes)" if path.exists() else ""
+        raise DamagedFile(f"data file {path}{size} cannot be read: {error.reason}") from error
 
 
 def content_hash(arrays: dict[str, np.ndarray]) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bbo import protocol, record
+from bbo import local, protocol, record
 from bbo.errors import BBOError
 from bbo.harness.host import Host
 from bbo.harness.options import RunOptions
@@ -36,16 +36,25 @@ class Repeated:
     stack: dict[str, tuple[Any, Any]] = field(default_factory=dict)
 
 
-def rerun(out: Path, sample: int, seed: int = 0) -> Iterator[Repeated]:
+def rerun(out: Path, sample: int, seed: int = 0, run_files: bool = True) -> Iterator[Repeated]:
     """Run `sample` random done cells again, each on its own device type and number of threads, and compare; stores nothing.
 
+    Args:
+        out: the results folder.
+        sample: how many cells.
+        seed: of their choice.
+        run_files: whether tasks in files, which this process would run, are allowed (`refuse_files`).
+
     Raises:
-        BBOError: no done cell there.
+        BBOError: no done cell there, or a task in a file that is not allowed.
     """
     done, plans = _done(out), _plans(out)
+    chosen = random.Random(seed).sample(done, min(sample, len(done)))
+    if not run_files:
+        refuse_files(out, [_order(plans, then) for then in chosen])
     hosts: dict[RunOptions, Host] = {}
     try:
-        for then in random.Random(seed).sample(done, min(sample, len(done))):
+        for then in chosen:
             stack = then.provenance
             options = RunOptions(
                 stack.get("device", "cpu"),
@@ -73,14 +82,20 @@ def rerun(out: Path, sample: int, seed: int = 0) -> Iterator[Repeated]:
             host.close()
 
 
-def rescore(out: Path) -> Iterator[Repeated]:
+def rescore(out: Path, run_files: bool = True) -> Iterator[Repeated]:
     """Score the stored designs of every done cell again and compare with the stored scores and percentiles.
 
+    Args:
+        out: the results folder.
+        run_files: as for `rerun`.
+
     Raises:
-        BBOError: no done cell there.
+        BBOError: no done cell there, or a task in a file that is not allowed.
     """
-    plans = _plans(out)
-    for then in _done(out):
+    plans, done = _plans(out), _done(out)
+    if not run_files:
+        refuse_files(out, [_order(plans, then) for then in done])
+    for then in done:
         try:
             cell = look_up(_order(plans, then))
             before = record.read_outcome(record.cell_folder(out, then.spec.hash), then)
@@ -105,6 +120,23 @@ def rescore(out: Path) -> Iterator[Repeated]:
             yield Repeated(then, False, "stored percentiles or normalised scores do not follow from the stored scores")
         else:
             yield Repeated(then, True)
+
+
+def refuse_files(out: Path, orders: Iterable[Order]) -> None:
+    """Refuse cells whose tasks are files: whoever wrote the folder chose them, and an oracle runs in this very process.
+
+    Raises:
+        BBOError: there are such cells; the message names the files.
+    """
+    if files := sorted({local.file_of(order.task) for order in orders if local.is_local(order.task)}):
+        shown = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
+        raise BBOError(
+            line(
+                f"{out} names tasks in files, which would be run here with all your rights: {shown}. If they are yours, or you have read "
+                "them, add --run-files",
+                2000,
+            )
+        )
 
 
 def differences(then: dict[str, Any], now: dict[str, Any], prefix: str = "") -> dict[str, tuple[Any, Any]]:

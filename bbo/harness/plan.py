@@ -13,13 +13,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bbo import catalogue, files, local, protocol
+from bbo import bounded, catalogue, files, local, protocol
+from bbo.bounded import Unreadable
 from bbo.catalogue import LoadedMethod
 from bbo.errors import BBOError, Unavailable, unknown
 from bbo.harness.loaded import LoadedTask, load, load_asked
-from bbo.harness.request import MOST_DESIGNS, Request, suites
+from bbo.harness.request import MOST_DESIGNS, MOST_SEEDS, Request, suites
 from bbo.record import CellSpec
 from bbo.settings import Preset
+from bbo.text import line
+
+#: Fields of a spec that are texts.
+TEXTS = ("task", "task_version", "data_hash", "method", "method_version")
 
 
 @dataclass(frozen=True)
@@ -126,8 +131,8 @@ class Plan:
             BBOError: it cannot be written.
         """
         text = self.to_json()
-        path = out / "plans" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
-        if path.exists():
+        path = out / "plans" / f"{name_of(text)}.json"
+        if path.exists() and bounded.content(path) == text.encode():
             return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -148,13 +153,44 @@ def planned(out: Path) -> list[Order]:
         raise BBOError(f"{out} holds no plan (no file {out / 'plans' / '*.json'}); make one with: bbo run ... --out {out}")
     found: dict[str, Order] = {}
     for path in paths:
-        try:
-            for order in orders(json.loads(path.read_text(encoding="utf-8"))):
-                found.setdefault(order.spec.hash, order)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            why = f"{type(error).__name__}: {error}"
-            raise BBOError(f"plan {path} cannot be read ({why}); remove it and run its command again") from None
+        for order in orders(saved(path)):
+            found.setdefault(order.spec.hash, order)
     return list(found.values())
+
+
+def saved(path: Path) -> dict[str, Any]:
+    """One saved plan as plain data, in which `orders` finds all that it needs.
+
+    Raises:
+        BBOError: it cannot be read, is no plan, or was altered since it was saved.
+    """
+    try:
+        words = bounded.text(path)
+        plan: dict[str, Any] = bounded.parsed_json(path, words)
+        if not isinstance(plan, dict) or len(plan["seeds"]) > MOST_SEEDS:
+            raise TypeError("it is no plan")
+        for order in orders({**plan, "seeds": [0]}):
+            texts = (*(getattr(order.spec, name) for name in TEXTS), order.task, order.method, order.preset)
+            if not all(isinstance(one, str) for one in texts) or not isinstance(order.spec.config, dict):
+                raise TypeError("a name or a version is no text, or settings are no object")
+            if not isinstance(order.overrides, dict) or len(order.spec.hash) != 20:
+                raise TypeError("changed settings are no object")
+        whole = (*plan["seeds"], plan["budget"], plan["protocol"])
+        if not all(type(number) is int and 0 <= number < 2**63 for number in whole):
+            raise TypeError("seeds, budget and protocol are whole numbers from 0 on")
+    except Unreadable as error:
+        raise BBOError(f"plan {error}; remove it and run its command again") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        why = line(f"{type(error).__name__}: {error}")
+        raise BBOError(f"plan {path} cannot be read ({why}); remove it and run its command again") from None
+    if path.stem != name_of(words):
+        raise BBOError(f"plan {path} was altered since it was saved; remove it and run its command again")
+    return plan
+
+
+def name_of(words: str) -> str:
+    """The name, without its ending, of the file that a plan's text is saved in."""
+    return hashlib.sha256(words.encode()).hexdigest()[:16]
 
 
 def orders(plan: Mapping[str, Any]) -> Iterator[Order]:

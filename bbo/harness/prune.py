@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -12,7 +11,7 @@ from typing import Any
 
 from bbo import files, record
 from bbo.errors import BBOError
-from bbo.harness.plan import orders
+from bbo.harness.plan import name_of, orders, saved
 from bbo.record import Record
 
 #: Suffix of a folder that is being removed.
@@ -44,11 +43,8 @@ def prune(out: Path, gone: Collection[Record]) -> None:
 
 def _prune_plan(path: Path, names: Collection[str]) -> None:
     """Rewrite a plan without the pairs that have a cell among `names`; remove it if nothing is left of it."""
-    try:
-        plan: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        pairs = {(order.spec.task, order.spec.method) for order in orders(plan) if order.spec.hash in names}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BBOError(f"plan {path} cannot be read ({type(error).__name__}: {error}); remove it, then prune again") from None
+    plan = saved(path)
+    pairs = {(order.spec.task, order.spec.method) for order in orders(plan) if order.spec.hash in names}
     if not pairs:
         return
     plan["methods"] = [_without(method, {task for task, name in pairs if name == method["id"]}) for method in plan["methods"]]
@@ -57,7 +53,7 @@ def _prune_plan(path: Path, names: Collection[str]) -> None:
     plan["tasks"] = [task for task in plan["tasks"] if task["id"] in used]
     if plan["methods"] or plan.get("unsuitable"):
         text = json.dumps(plan, indent=1, sort_keys=True, allow_nan=False) + "\n"
-        files.write(path.with_name(f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"), text)
+        files.write(path.with_name(f"{name_of(text)}.json"), text)
     path.unlink()
 
 

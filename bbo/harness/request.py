@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from bbo import protocol
+from bbo import bounded, protocol
+from bbo.bounded import Unreadable
 from bbo.errors import BBOError, unknown
 from bbo.settings import as_text
+from bbo.text import line
 
+#: Bytes of the largest plan file.
+LARGEST = 2**24
 #: More seeds than this are surely a typing error, and would fill the memory with cells.
 MOST_SEEDS = 100_000
 #: More designs in a cell than this are surely a typing error, too.
@@ -75,12 +78,11 @@ def read_plan(path: Path) -> dict[str, Any]:
         BBOError: it cannot be read, or holds something else.
     """
     try:
-        return parse(path.read_text(encoding="utf-8"), str(path))
-    except OSError as error:
+        text = bounded.text(path, LARGEST)
+    except Unreadable as error:
         hint = "" if path.suffix == ".toml" else "; a plan is a TOML file, tasks are given with -t and methods with -b"
-        raise BBOError(f"plan {path} cannot be read: {error.strerror}{hint}") from None
-    except UnicodeDecodeError as error:
-        raise BBOError(f"plan {path} is not UTF-8 text: {error.reason} at byte {error.start}") from None
+        raise BBOError(f"plan {error}{hint}") from None
+    return parse(text, str(path))
 
 
 def parse(text: str, name: str) -> dict[str, Any]:
@@ -89,10 +91,7 @@ def parse(text: str, name: str) -> dict[str, Any]:
     Raises:
         BBOError: not TOML, an unknown key, or a value of the wrong type.
     """
-    try:
-        plan = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BBOError(f"{name} is not valid TOML: {error}") from None
+    plan = bounded.parsed_toml(name, text)
     if "baselines" in plan:  # what this key was called in older plan files
         plan["methods"] = plan.pop("baselines")
     for key in plan:
@@ -103,7 +102,7 @@ def parse(text: str, name: str) -> dict[str, Any]:
         try:
             found["overrides" if key == "set" else key] = READERS[key](value)
         except (TypeError, ValueError) as error:
-            raise BBOError(f"{key} in {name} {error}; got {value!r}") from None
+            raise BBOError(f"{key} in {name} {error}; got {line(repr(value))}") from None
     return found
 
 

@@ -14,7 +14,11 @@ from typing import Literal
 import numpy as np
 from filelock import FileLock, Timeout
 
-from bbo import files
+from bbo import bounded, files
+from bbo.bounded import Unreadable
+
+#: Bytes of the largest array, and of all that one cell may store.
+LARGEST, MOST = 10**8, 10**9
 
 
 class SharedArrays:
@@ -23,6 +27,7 @@ class SharedArrays:
     def __init__(self, out: Path) -> None:
         self._folder = out / "shared"
         self._making: dict[str, FileLock] = {}
+        self._stored = 0
 
     def fetch(self, key: str) -> np.ndarray | Literal["make", "wait"]:
         """The array of a key; or "make" if the asking cell must compute and `keep` it, or "wait" if another cell is computing it."""
@@ -48,8 +53,14 @@ class SharedArrays:
     def keep(self, key: str, array: np.ndarray) -> None:
         """Store an array that `fetch` answered with "make"."""
         path = self._path(key)
+        self._stored += array.nbytes
+        if array.nbytes > LARGEST or self._stored > MOST:  # an endless row of arrays would fill the disk
+            return self._release(key)
         with contextlib.suppress(OSError), files.whole(path) as file:  # without space nothing is shared; the cell has its array
-            np.save(file, array, allow_pickle=False)
+            np.savez(file, allow_pickle=False, array=array)
+        self._release(key)
+
+    def _release(self, key: str) -> None:
         if lock := self._making.pop(key, None):
             lock.release()
 
@@ -59,11 +70,11 @@ class SharedArrays:
             self._making.popitem()[1].release()
 
     def _path(self, key: str) -> Path:
-        return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
+        return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
 
 
 def _read(path: Path) -> np.ndarray | None:
     try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):  # missing or damaged: it is computed again
+        return bounded.npz(path, ["array"], LARGEST, links=False)["array"]
+    except Unreadable:  # missing or damaged, which the archive's checksum tells: it is computed again
         return None

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,10 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from bbo import files
+from bbo import bounded, files
+from bbo.bounded import Missing
 from bbo.errors import BBOError, unknown
 from bbo.proposals.reading import Cells, named, number, text
 from bbo.space import Category, Column, Letters, Mixed, Number
+from bbo.text import line
 
 #: A column of texts is a category if it has at most this many options, or they come this often each.
 MOST_OPTIONS = 12
@@ -337,16 +338,21 @@ def read(path: Path, cells: Cells, target: str = "", minimise: bool | None = Non
         BBOError: the file cannot be read, or says something that cannot be; the message names the column.
     """
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        found = bounded.parsed_toml(path, bounded.text(path))
+    except Missing:
         raise BBOError(f"no file {path}; write one to edit with --write-space {path}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BBOError(f"{path} is not valid TOML: {error}") from None
     allowed = ("target", "minimise", "constraints", "fix", "columns")
     for key in found:
         if key not in allowed:
             raise unknown(f"entry of {path}", key, allowed)
+    for key in ("columns", "constraints", "fix"):
+        if not isinstance(found.get(key, {}), dict):
+            raise BBOError(f"{path}: '{key}' is a table; got {line(repr(found[key]))}")
+    if not isinstance(found.get("target", ""), str) or not isinstance(found.get("minimise", False), bool):
+        raise BBOError(f"{path}: 'target' is the name of a column, and 'minimise' is true or false")
     told = found.get("columns", {})
+    if wrong := [name for name, facts in told.items() if not isinstance(facts, dict)]:
+        raise BBOError(f"{path}: column '{wrong[0]}' is a table with its kind; got {line(repr(told[wrong[0]]))}")
     for name in told:
         cells.column(name)
     target = target or found.get("target", "")

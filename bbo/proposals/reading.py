@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
+import re
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bbo import bounded
+from bbo.bounded import Missing
 from bbo.catalogue import missing_packages
 from bbo.errors import BBOError, Unavailable, unknown
 
@@ -19,6 +23,8 @@ MISSING = frozenset({"", "NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null"})
 #: By the ending of a file: the package that pandas needs to read or write it, and our extra that brings it.
 ENGINES = {".parquet": ("pyarrow", "parquet"), ".xlsx": ("openpyxl", "excel")}
 TEXT = (".csv", ".tsv", ".txt")
+#: A number whose decimals come after a comma, as tables are written in many countries.
+COMMA = re.compile(r"[+-]?\d+(,\d+)?([eE][+-]?\d+)?")
 #: Rows that a message names.
 NAMED = 8
 
@@ -64,10 +70,8 @@ def read(path: Path) -> Cells:
     _need_engine(path)
     try:
         frame = _read(path)
-    except FileNotFoundError:
+    except Missing:
         raise BBOError(f"no file {path}") from None
-    except UnicodeDecodeError as error:
-        raise BBOError(f"{path} is not text in UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from None
     except BBOError:
         raise
     except Exception as error:
@@ -78,7 +82,11 @@ def read(path: Path) -> Cells:
 def _read(path: Path) -> pd.DataFrame:
     if path.suffix in TEXT:
         return _read_text(path)
-    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_excel(path, keep_default_na=False)
+    if path.suffix == ".parquet":
+        return bounded.parquet(path).to_pandas()
+    content = bounded.content(path)
+    bounded.check_archive(path, content)
+    return pd.read_excel(io.BytesIO(content), keep_default_na=False)
 
 
 def _need_engine(path: Path) -> None:
@@ -92,15 +100,21 @@ def _need_engine(path: Path) -> None:
 
 def _read_text(path: Path) -> pd.DataFrame:
     """A text table, every cell as text; the separator is the one of comma, semicolon and tab that the header has most of."""
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        header = file.readline()
+    words = bounded.text(path)
+    header = io.StringIO(words, newline="").readline()
     if not header.strip():
         raise BBOError(f"{path} is empty: a table has a header with the columns' names, and rows below it")
     separator = max(",;\t", key=header.count)
     names = next(csv.reader([header.rstrip("\r\n")], delimiter=separator))
     if twice := {name for name in names if names.count(name) > 1}:
         raise BBOError(f"{path} has more than one column '{sorted(twice)[0]}'; give each column a name of its own")
-    return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False)
+    frame = pd.read_csv(io.StringIO(words), sep=separator, dtype=str, keep_default_na=False, skip_blank_lines=False)
+    for name in frame.columns:
+        cells = [cell.strip() for cell in frame[name] if cell.strip() not in MISSING]
+        if any("," in cell for cell in cells) and all(COMMA.fullmatch(cell) for cell in cells):
+            shown = next(cell for cell in cells if "," in cell)
+            raise BBOError(f"{path}: column '{name}' holds numbers with a comma, such as '{shown}'; write decimals with a point")
+    return frame
 
 
 def from_frame(frame: pd.DataFrame, rows: Iterable[Hashable] | None = None, place: str = "the table") -> Cells:

@@ -138,7 +138,7 @@ def test_bad_input_is_one_line_and_changes_nothing(tmp_path, words, message):
         ("preset = 5", "preset in p.toml is a word"),
         ("seeds = 3.0", "seeds in p.toml is a whole number from 0"),
         ("seed = 3", "did you mean seeds?"),
-        (b"\xff\xfe", "p.toml is not UTF-8 text"),
+        (b"\xff\xfe", "p.toml cannot be read: it is in UTF-16; save it as UTF-8"),
     ],
 )
 def test_a_wrong_plan_file_is_one_line(tmp_path, plan, message):

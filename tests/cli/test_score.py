@@ -194,7 +194,7 @@ WRONG = [
     ("tfbind8", "d.txt", "ACGTACGN\nACGTACGT\n", "row 1, column 8: 'N'"),
     ("tfbind8", "d.fa", ">a\nACGTACGT\n>b\nACGTACGT\nA\n", "row 3 has 9 letters"),
     ("tfbind8", "d.csv", "", "holds no designs"),
-    ("tfbind8", "d.csv", b"\xff\xfe\x00", "is not UTF-8 text"),
+    ("tfbind8", "d.csv", b"\xff\xfe\x00", "it is in UTF-16; save it as UTF-8"),
     ("tfbind8", "d.csv", "0,1,2,3,0,1,2,-1\n", "row 1, column 8: '-1'"),
     ("branin", "d.csv", "x,y\n0,1\n0,abc\n", "row 3, column 2: 'abc' is not a number"),
     ("branin", "d.csv", "0,1\n0,1e9\n", "row 2, column 2: 1e9 is outside the box, allowed [0, 15]"),
@@ -226,4 +226,4 @@ def test_a_wrong_file_gets_one_line(task, name, content, message, tmp_path):
 
 def test_folders_and_missing_files(tmp_path):
     assert "no file" in score("tfbind8", tmp_path / "none.csv").stderr
-    assert "cannot be read: Is a directory" in score("tfbind8", tmp_path).stderr
+    assert "cannot be read: it is a folder" in score("tfbind8", tmp_path).stderr

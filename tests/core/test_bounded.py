@@ -147,7 +147,7 @@ def test_one_name_twice_and_too_many(tmp_path):
     with pytest.raises(Unreadable, match="'a' twice"):
         bounded.npz(tmp_path / "a.npz")
     packed(tmp_path / "b.npz", [(f"{i}.npy", b"") for i in range(bounded.ENTRIES + 1)])
-    with pytest.raises(Unreadable, match="arrays; at most"):
+    with pytest.raises(Unreadable, match="parts; at most"):
         bounded.npz(tmp_path / "b.npz")
     np.savez(tmp_path / "c.npz", a=np.zeros(2))
     with pytest.raises(Unreadable, match="lacks the array 'b'"):

@@ -98,10 +98,10 @@ def test_no_command_imports_it(lab, trap):
     found = read_all(out)
     assert sorted(r.spec.config["rate"] for r in found) == [0.25, 0.25, 0.75, 0.75]
     assert all(r.percentiles["100"] < 2 and r.notes["rate"] == r.spec.config["rate"] for r in found)
-    for words in (["status"], ["report"], ["rescore"], ["rerun"], ["prune"]):
+    for words in (["status"], ["report"], ["rescore", "--run-files"], ["rerun", "--run-files"], ["prune"]):
         command(*words, out)
     (cell, *_) = (out / "cells").glob("[!.]*")
-    command("show", cell)
+    command("show", cell, "--run-files")
     command("run", "--cell", cell.name, "--out", out)
     rows = lab.folder / "rows.csv"
     np.savetxt(rows, np.full((16, 3), 0.5), delimiter=",")

@@ -3,7 +3,9 @@
 import json
 
 import pytest
+from click.testing import CliRunner
 
+from bbo.cli import main
 from bbo.errors import BBOError, Unavailable, UnknownName
 from bbo.harness import plan, request
 from bbo.harness.request import Request
@@ -90,7 +92,7 @@ def test_what_is_missing_is_refused_or_skipped(monkeypatch):
         ("seeds = [-1]", "seeds in p is a whole number from 0"),
         ('seeds = "0-999999999"', "at most 100000 seeds"),
         ("sedes = 3", "unknown key in p 'sedes': did you mean seeds"),
-        ("tasks = ", "p is not valid TOML"),
+        ("tasks = ", "p cannot be read: it is not valid TOML"),
     ],
 )
 def test_bad_plan_files_are_refused_in_one_line(text, message):
@@ -100,7 +102,7 @@ def test_bad_plan_files_are_refused_in_one_line(text, message):
 
 def test_plan_files_that_are_no_text_are_refused(tmp_path):
     (tmp_path / "p.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(BBOError, match="is not UTF-8 text"):
+    with pytest.raises(BBOError, match="it is in UTF-16"):
         request.read_plan(tmp_path / "p.toml")
     with pytest.raises(BBOError, match="tasks are given with -t"):
         request.read_plan(tmp_path / "branin")
@@ -121,5 +123,39 @@ def test_a_plan_that_cannot_be_read_is_named(tmp_path):
     (tmp_path / "plans").mkdir()
     for text in ("{", "[]", '{"seeds": 3}', '{"seeds": [0], "tasks": [{}], "methods": [{}]}'):
         (tmp_path / "plans" / "a.json").write_text(text)
-        with pytest.raises(BBOError, match=r"a\.json cannot be read .*remove it"):
+        with pytest.raises(BBOError, match=r"a\.json cannot be read.*remove it"):
             plan.planned(tmp_path)
+
+
+def test_a_plan_that_was_altered_is_named(tmp_path, lab):
+    made = lab.plan("Good", seeds=(0, 1))
+    made.save(lab.out)
+    (path,) = (lab.out / "plans").iterdir()
+    whole = path.read_text()
+    changes = {
+        '"seeds": [': '"seeds": [7, ',
+        '"budget": 16': '"budget": "16"',
+        '"protocol": 1': '"protocol": 1.5',
+        '"config": {': '"config": {"a": 1,',
+        '"method': '"methods": [], "method',
+    }
+    for old, new in changes.items():
+        if old in whole:
+            path.write_text(whole.replace(old, new, 1))
+            with pytest.raises(BBOError, match=r"plan .*\.json .*; remove it and run its command again"):
+                plan.planned(lab.out)
+    assert '"seeds": [' in whole
+    made.save(lab.out)  # the same command mends it
+    assert [order.spec for order in plan.planned(lab.out)] == [cell.spec for cell in made]
+
+
+def test_tasks_in_files_are_run_only_where_that_was_asked_for(lab):
+    lab.run(lab.plan("Good"))
+    for name in ("rescore", "rerun"):
+        refused = CliRunner().invoke(main, [name, str(lab.out)])
+        assert refused.exit_code == 2
+        assert f"{lab.folder}/task.py" in refused.stderr and "--run-files" in refused.stderr
+        assert CliRunner().invoke(main, [name, str(lab.out), "--run-files"]).exit_code == 0
+    (cell,) = (lab.out / "cells").iterdir()
+    assert "its task is a file" in CliRunner().invoke(main, ["show", str(cell)]).stdout
+    assert "different designs" in CliRunner().invoke(main, ["show", str(cell), "--run-files"]).stdout

@@ -94,7 +94,7 @@ def test_a_damaged_array_is_made_again(tmp_path, text):
     shelf = SharedArrays(tmp_path)
     shelf.fetch("k")
     shelf.keep("k", np.arange(3))
-    (path,) = (tmp_path / "shared").glob("*.npy")
+    (path,) = (tmp_path / "shared").glob("*.npz")
     path.write_bytes(text)
     assert shelf.fetch("k") == "make"
     shelf.keep("k", np.arange(3))
