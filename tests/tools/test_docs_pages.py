@@ -24,6 +24,26 @@ def test_a_methods_page_has_facts_presets_settings_and_published_scores():
     assert "| `limit_sequence` | 2.0 | float | tau for sequences (deviations of y) |" in text
     assert "Deviations: Adam's epsilon" in text
     assert "## Published scores" in text and "- tfbind8 " in text
+    assert "## Measured scores" in text and "| seconds a cell |" in text
+    assert "## Seconds a cell\n\nAt the preset `fast`" in text
+
+
+def test_seconds_of_a_cell_are_those_of_the_committed_table():
+    methods = load("methods")
+    text = "| a | b |\n|---|---|\n\n| method | median s | slowest s | on |\n|---|---|---|---|\n| coms | 5.1 | 83.6 | tfbind10 |\n"
+    assert "5.1 s as a median over tasks, at most 83.6 s, on tfbind10" in methods.seconds("coms", text)
+    assert methods.seconds("roma", text) == ""
+    with pytest.raises(ValueError, match="no table"):
+        methods.seconds("coms", "| method | s |\n")
+
+
+def test_a_task_that_can_draw_has_a_picture(tmp_path):
+    tasks = load("tasks")
+    film = catalogue.load_task("thin-film")
+    name = tasks.render(film, tmp_path)
+    assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+    assert f"]({name})" in tasks.page(film, {}, "No histogram.", name)
+    assert tasks.render(catalogue.load_task("branin"), tmp_path) == ""
 
 
 def test_a_tasks_page_has_its_card_its_floors_and_its_histogram(tmp_path):

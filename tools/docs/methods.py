@@ -88,6 +88,8 @@ def page(method: LoadedMethod) -> str:
     if found := measured(method.id):
         head = ["| task | preset | seeds | 100th percentile | 50th percentile | seconds a cell |", "|---|---|---|---|---|---|"]
         lines += ["", "## Measured scores", "", "From the [committed results](../results/README.md).", "", *head, *found]
+    if found := seconds(method.id, (ROOT / "results" / "fast.md").read_text(encoding="utf-8")):
+        lines += ["", "## Seconds a cell", "", found]
     if found := best_known(method.id):
         lines += ["", "## Published scores", "", *(f"- {one}" for one in found)]
     return "\n".join(lines) + "\n"
@@ -118,6 +120,22 @@ def measured(method: str) -> list[str]:
         figures = " | ".join(f"{s.mean():.3f} ± {s.std():.3f}" for s in columns)
         rows.append(f"| {task} | {preset} | {len(records)} | {figures} | {seconds:.1f} |")
     return rows
+
+
+def seconds(method: str, text: str) -> str:
+    """What the first table of results/fast.md says of a method, in a sentence; empty if it says nothing."""
+    head = ["method", "median s", "slowest s", "on"]
+    rows = [[part.strip() for part in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| ")]
+    if head not in rows:
+        raise ValueError(f"results/fast.md has no table with the columns {', '.join(head)}")
+    first = rows.index(head) + 1
+    for name, median, slowest, task in (row for row in rows[first:] if len(row) == len(head)):
+        if name == method:
+            return (
+                f"At the preset `fast`, one thread, processor time: {median} s as a median over tasks, at most {slowest} s, on {task} "
+                "([all cells](../results/fast.md))."
+            )
+    return ""
 
 
 def default_differs(method: LoadedMethod, shared: Setting) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from click.testing import CliRunner
 from matplotlib.figure import Figure
 
 from bbo import catalogue
-from bbo.cli import cards
+from bbo.cli import cards, main
 from bbo.errors import BBOError
 from bbo.task import TableTask, Task
 
@@ -37,12 +38,13 @@ def pages(out: Path) -> dict[str, str]:
     found = {"tasks/index.md": INTRODUCTION + "\n".join(lines) + "\n"}
     for task in tasks:
         picture = draw(task, out / "tasks" / f"{task.spec.id}.svg")
-        found[f"tasks/{task.spec.id}.md"] = page(task, floors.get(task.spec.id, {}), picture)
+        drawn = render(task, out / "tasks")
+        found[f"tasks/{task.spec.id}.md"] = page(task, floors.get(task.spec.id, {}), picture, drawn)
     return found
 
 
-def page(task: Task, floors: dict[str, str], picture: str) -> str:
-    """One task; `picture` says what its histogram shows, or why there is none."""
+def page(task: Task, floors: dict[str, str], picture: str, drawn: str = "") -> str:
+    """One task; `picture` says what its histogram shows, or why there is none; `drawn` is the file of a design's picture, if any."""
     spec = task.spec
     lines = [f"# {spec.id}", "", f"**{spec.title}**", "", cards.definition(task), "", "## Card", "", "| | |", "|---|---|"]
     facts = {name: value for name, value in cards.of_task(task).items() if name != "available"}
@@ -56,6 +58,8 @@ def page(task: Task, floors: dict[str, str], picture: str) -> str:
             f"|{'---|' * len(floors)}",
             f"| {' | '.join(floors.values())} |",
         ]
+    if drawn:
+        lines += ["", "## Best visible design", "", f"![The best visible design of {spec.id}]({drawn})"]
     lines += ["", "## Scores", ""]
     lines += [f"![Histogram of normalised scores]({spec.id}.svg)", "", picture] if picture.startswith("Histogram") else [picture]
     if variants := task.variants():
@@ -88,6 +92,20 @@ def draw(task: Task, path: Path) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Date": None})
     return f"Histogram of the normalised scores: visible rows, and {words}."
+
+
+def render(task: Task, folder: Path) -> str:
+    """Draw the best visible design by `bbo show --render`; the name of its file, or nothing for tasks that cannot draw here."""
+    if type(task).draw is Task.draw:
+        return ""
+    path = folder / f"{task.spec.id}-design.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    done = CliRunner().invoke(main, ["show", task.spec.id, "--render", str(path)])
+    if done.exit_code == 0:
+        return path.name
+    if done.exit_code == 2:  # its data or a package is not here
+        return ""
+    raise RuntimeError(f"bbo show {task.spec.id} --render failed: {done.output}") from done.exception
 
 
 def scores(task: Task) -> tuple[np.ndarray, np.ndarray, str]:
