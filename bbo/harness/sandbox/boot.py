@@ -36,12 +36,14 @@ class Start:
         folder: its working folder.
         hidden: what the guard refuses.
         allowed: what it may open; None to leave it unconfined.
+        host: number of the process that asks.
     """
 
     environment: dict[str, str]
     folder: str
     hidden: Hidden
     allowed: Allowed | None
+    host: int
 
 
 def main(descriptor: int) -> None:
@@ -123,7 +125,7 @@ def _become(request: Start, pipe: int, lifeline: int, output: int) -> Any:
         os.environ.update(request.environment)
         os.chdir(request.folder)
         tempfile.tempdir = None  # the compiler asked for it in the starter's own environment
-        child.main(pipe, lifeline, request.hidden, request.allowed)
+        child.main(pipe, lifeline, request.hidden, request.allowed, request.host)
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:

@@ -154,13 +154,14 @@ class SharedByHost:
         return made, False
 
 
-def main(pipe_fd: int, lifeline_fd: int, hidden: guard.Hidden, allowed: landlock.Allowed | None) -> None:
-    """Serve jobs until the pipe closes or the host dies; confined to `allowed` before anything of a method is read."""
+def main(pipe_fd: int, lifeline_fd: int, hidden: guard.Hidden, allowed: landlock.Allowed | None, host: int) -> None:
+    """Serve jobs until the pipe closes or the process `host` dies; confined to `allowed` before anything of a method is read."""
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("800")  # if the machine runs out of memory, this process is killed before the one that writes the records
-    if allowed is not None:
-        landlock.confine(allowed)
     _die_with_host(lifeline_fd)
+    if allowed is not None:
+        landlock.confine(allowed, protected=(os.getppid(), host))
+    _watch_host(lifeline_fd)
     faulthandler.enable()
     adopt_orphans()
     for descriptor in (pipe_fd, lifeline_fd):
@@ -221,6 +222,10 @@ def _die_with_host(lifeline: int) -> None:
         fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())
         fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
         fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+
+
+def _watch_host(lifeline: int) -> None:
+    """The same by a thread, for other systems than Linux."""
 
     def wait() -> None:
         os.read(lifeline, 1)

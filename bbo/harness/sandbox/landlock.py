@@ -14,6 +14,8 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from bbo.harness.sandbox import seccomp
+
 #: System calls, of equal numbers on all architectures: landlock_create_ruleset, landlock_add_rule, landlock_restrict_self.
 _CREATE, _ADD, _RESTRICT = 444, 445, 446
 _VERSION, _PATH_BENEATH = 1, 1
@@ -90,12 +92,18 @@ def abi() -> int:
 
 
 def name() -> str:
-    """How method processes are confined on this machine, for records: "landlock-7", or "none"."""
-    return f"landlock-{abi()}" if abi() else NONE
+    """How method processes are confined on this machine, for records: "landlock-7+seccomp", "landlock-7", or "none"."""
+    if not abi():
+        return NONE
+    return f"landlock-{abi()}" + ("+seccomp" if seccomp.available() else "")
 
 
-def confine(allowed: Allowed) -> None:
-    """Confine this process to `allowed`, and take the rights of root from it, for good.
+def confine(allowed: Allowed, protected: tuple[int, ...] = ()) -> None:
+    """Confine this process to `allowed`, and take the rights of root from it, for good; then filter its system calls where possible.
+
+    Args:
+        allowed: what it may open.
+        protected: processes that it may not signal; of no effect where Landlock confines signals (ABI 6).
 
     Raises:
         OSError: the kernel refused; the process must then run nothing that it does not trust.
@@ -120,6 +128,8 @@ def confine(allowed: Allowed) -> None:
         _call(_RESTRICT, ctypes.c_int(rules), ctypes.c_uint32(0))
     finally:
         os.close(rules)
+    if seccomp.available():
+        seccomp.confine(protected, signals=bool(_known(_SCOPES, version)))
 
 
 def _known(by_abi: dict[int, int], version: int) -> int:

@@ -114,7 +114,9 @@ class MethodProcess:
         self._starter = starter.take(environment)
         # Opened for appending, so that it can be emptied.
         with open(self._output, "ab") as output, contextlib.suppress(OSError):  # it died; `started` notices
-            self._starter.begin(Start(environment, str(work), hidden, allowed), (theirs.fileno(), lifeline, output.fileno()))
+            self._starter.begin(
+                Start(environment, str(work), hidden, allowed, os.getpid()), (theirs.fileno(), lifeline, output.fileno())
+            )
         theirs.close()
         os.close(lifeline)
         while not self._starter.started(TICK):
