@@ -1,8 +1,10 @@
 """Which kernels the numerical libraries use, and a fingerprint of what they compute.
 
 Torch, MKL, oneDNN, OpenBLAS and NumPy choose their kernels by the CPU, and other kernels round differently. In the mode `portable` all of
-them are held to AVX2, which every x86-64 CPU of the last ten years has, and a method computes the same bits there with one thread. In the
-mode `native` they choose freely. The libraries read their variables once, so `choose` comes before they load.
+them are held to AVX2, which every x86-64 CPU of the last ten years has, and to one thread. MKL, however, has kernels of its own for CPUs not
+made by Intel, whatever it is told, so the bits are those of the maker. In the mode `compatible` MKL uses the one set that it promises to be
+the same on all CPUs, at two to three times the time of a matrix product; the others are held as in `portable`. In the mode `native` all
+choose freely. The libraries read their variables once, so `choose` comes before they load.
 """
 
 from __future__ import annotations
@@ -16,54 +18,61 @@ from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
-MODES = ("portable", "native")
+MODES = ("portable", "compatible", "native")
+#: Those that fix the kernels, and with them one thread.
+FIXED = MODES[:2]
 #: What the reference machine computed; `tools/reference_numerics.py` writes it.
 REFERENCE = "numerics.json"
 #: Packages whose version can change a digest.
 PACKAGES = ("torch", "numpy", "scipy")
 
 
-def variables() -> dict[str, str]:
-    """The environment variables of the portable mode."""
+def variables(mode: str = "portable") -> dict[str, str]:
+    """The environment variables of a mode that fixes the kernels."""
     # NumPy renamed its groups of instructions in 2.4, and complains about names that it does not know.
     newer = tuple(int(part) for part in version("numpy").split(".")[:2]) >= (2, 4)
     wider = "X86_V4 AVX512_ICL AVX512_SPR" if newer else "AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL"
     return {
         "ATEN_CPU_CAPABILITY": "avx2",
-        "MKL_CBWR": "AVX2",
+        "MKL_CBWR": "COMPATIBLE" if mode == "compatible" else "AVX2",
         "ONEDNN_MAX_CPU_ISA": "AVX2",
         "OPENBLAS_CORETYPE": "Haswell",
         "NPY_DISABLE_CPU_FEATURES": wider,
     }
 
 
-def choose() -> None:
-    """Choose the portable mode for this process, unless the caller has chosen other kernels (as `make numerics` does)."""
+def choose(mode: str = "portable") -> None:
+    """Choose a mode that fixes the kernels for this process, unless the caller has chosen others (as `make numerics` does)."""
     if "ATEN_CPU_CAPABILITY" not in os.environ:
-        os.environ.update(variables())
+        os.environ.update(variables(mode))
 
 
 def environment(mode: str, given: Mapping[str, str]) -> dict[str, str]:
     """An environment in which a new process computes in `mode`; kernels that the user chose by other values stay in `native`."""
+    if mode in FIXED:
+        return {**given, **variables(mode)}
     portable = variables()
-    if mode == "portable":
-        return {**given, **portable}
     return {name: value for name, value in given.items() if portable.get(name) != value}
 
 
-def missing(threads: bool = True) -> str:
-    """Why this process does not compute in the portable mode; empty if it does. Without `threads`, their number does not count."""
+def missing(threads: bool = True, mode: str = "portable") -> str:
+    """Why this process does not compute in a mode that fixes the kernels; empty if it does. Without `threads`, their number does not count."""
     import torch
 
-    if wrong := {name: value for name, value in variables().items() if os.environ.get(name) != value}:
+    if wrong := {name: value for name, value in variables(mode).items() if os.environ.get(name) != value}:
         settings = " ".join(f'{name}="{value}"' for name, value in wrong.items())
-        return f"not in the portable numerics mode: set {settings}"
+        return f"not in the {mode} numerics mode: set {settings}"
     found = torch.backends.cpu.get_cpu_capability()
     if found != "AVX2":
-        return f"the portable numerics mode needs an x86-64 CPU with AVX2; torch finds {found} here"
+        return f"the {mode} numerics mode needs an x86-64 CPU with AVX2; torch finds {found} here"
     if threads and torch.get_num_threads() != 1:
-        return f"the portable numerics mode is one thread; torch has {torch.get_num_threads()}: call torch.set_num_threads(1)"
+        return f"the {mode} numerics mode is one thread; torch has {torch.get_num_threads()}: call torch.set_num_threads(1)"
     return ""
+
+
+def mode() -> str:
+    """The mode in which this process computes."""
+    return next((name for name in FIXED if not missing(mode=name)), "native")
 
 
 @cache

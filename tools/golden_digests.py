@@ -1,20 +1,22 @@
 """Write tests/golden/methods.json: the digests of what every method, or the methods named, return now.
 
-    python tools/golden_digests.py [METHOD ...] [--same-version]
+    python tools/golden_digests.py [METHOD ...] [--same-version | --check]
 
 Refuses to change the digests of a method whose version has not changed, since published results would no longer be those of that version:
-raise the version first. `--same-version` allows it, for a new stack of pinned packages or another numerics mode.
+raise the version first. `--same-version` allows it, for a new stack of pinned packages. `--check` writes nothing, and prints as JSON what is
+wrong with each method (empty: nothing). Computed in the numerics mode `compatible`, whose bits are the same on the CPUs of all makers.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
 from bbo import numerics
 
-numerics.choose()
+numerics.choose("compatible")
 
 import torch
 
@@ -30,10 +32,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("methods", nargs="*", metavar="METHOD", help="ids; all by default")
     parser.add_argument("--same-version", action="store_true", help="change digests without a new version")
+    parser.add_argument("--check", action="store_true", help="compare, and write nothing")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     try:
-        update(arguments.methods, arguments.same_version)
+        if reason := numerics.missing(mode="compatible"):
+            raise BBOError(reason)
+        if arguments.check:
+            print(json.dumps(checked(arguments.methods)))
+        else:
+            update(arguments.methods, arguments.same_version)
     except BBOError as error:
         sys.exit(f"error: {error}")
 
@@ -42,10 +50,8 @@ def update(names: list[str], same_version: bool) -> None:
     """Bring the file up to date.
 
     Raises:
-        BBOError: digests would change without a version, or this machine or its packages cannot make them.
+        BBOError: digests would change without a version, or the packages are not the pinned ones.
     """
-    if reason := numerics.missing():
-        raise BBOError(reason)
     if others := golden.other_packages(ROOT / "constraints.txt"):
         raise BBOError(f"digests are made with the pinned packages; here: {', '.join(others)}")
     known = {card.spec.id: card.unavailable for card in catalogue.cards()}
@@ -61,6 +67,18 @@ def update(names: list[str], same_version: bool) -> None:
         print(f"{name}: {'as it was' if old == new else 'written'}")
         entries[name] = new
     golden.write(FILE, entries)
+
+
+def checked(names: list[str]) -> dict[str, str]:
+    """What is wrong with the entry of each method that can be run here, or of those named; empty if nothing is."""
+    entries, found = golden.read(FILE), {}
+    for name in names or [card.spec.id for card in catalogue.cards() if not card.unavailable]:
+        method = catalogue.load_method(name)
+        try:
+            found[name] = golden.moved(method, entries.get(name), golden.entry(method, golden.runs(method)))
+        except Exception as error:  # of one method; the others are still compared
+            found[name] = f"{name} failed: {type(error).__name__}: {error}"
+    return found
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ SEEDS = (0, 1, 2, 3)
 PERCENTILES = ("100", "50")
 FIELDS = (
     "task", "method", "method_version", "preset", "seed", "status", "score_100", "score_50", "moved_100", "moved_50",
-    "cpu_seconds", "cpu", "numerics", "fingerprint", "torch",
+    "cpu_seconds", "cpu", "numerics", "fingerprint", "torch", "reason",
 )  # fmt: skip
 HEADER = """# How far a last digit moves a score
 
@@ -63,7 +63,7 @@ def main() -> None:
         if not arguments.report:
             run(arguments.folder, arguments.tasks, arguments.methods)
         rows = pairs(*(record.read_all(arguments.folder / name) for name in ("given", "moved")))
-        write(rows, arguments.out)
+        write([*rows, *missing(rows)], arguments.out)
     except BBOError as error:
         sys.exit(f"error: {error}")
 
@@ -123,6 +123,22 @@ def row(a: Record, b: Record) -> dict[str, str]:
     return {field: str(values.get(field, "")) for field in FIELDS}
 
 
+def missing(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """A row with the reason for each method of the catalogue that has no cell on a task."""
+    found = []
+    for task in MOVED:
+        there = {r["method"] for r in rows if r["task"] == task}
+        spec = catalogue.load_task(task).spec
+        for id in sorted(set(catalogue.method_ids()) - there):
+            try:
+                reason = catalogue.load_method(id).unsuitable(spec.space, spec.visible_rows)
+                reason = f"does not fit: {reason}" if reason else "not measured"
+            except BBOError as error:
+                reason = str(error)
+            found.append(dict.fromkeys(FIELDS, "") | {"task": task, "method": id, "status": "missing", "reason": reason})
+    return found
+
+
 def write(rows: list[dict[str, str]], out: Path) -> None:
     """The table, and the page made from it."""
     text = io.StringIO()
@@ -130,52 +146,34 @@ def write(rows: list[dict[str, str]], out: Path) -> None:
     table.writeheader()
     table.writerows(rows)
     files.write(out, text.getvalue())
-    files.write(out.with_suffix(".md"), page(rows, missing(rows)))
+    files.write(out.with_suffix(".md"), page(read(out)))
 
 
-def missing(rows: list[dict[str, str]]) -> dict[str, dict[str, str]]:
-    """Methods of the catalogue without a cell, by task: each with the reason."""
-    found: dict[str, dict[str, str]] = {}
-    for task in MOVED:
-        there = {r["method"] for r in rows if r["task"] == task}
-        loaded = catalogue.load_task(task)
-        found[task] = {}
-        for id in catalogue.method_ids():
-            if id in there:
-                continue
-            try:
-                method = catalogue.load_method(id)
-            except BBOError as error:
-                found[task][id] = str(error)
-                continue
-            reason = method.unsuitable(loaded.spec.space, loaded.spec.visible_rows)
-            found[task][id] = f"does not fit: {reason}" if reason else "not measured"
-    return found
+def read(path: Path) -> list[dict[str, str]]:
+    """The rows of a table."""
+    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
 
 
-def page(rows: list[dict[str, str]], missing: dict[str, dict[str, str]]) -> str:
+def page(rows: list[dict[str, str]]) -> str:
     """The Markdown page: a table for each task, the most sensitive method first, and what was not measured."""
-    machines = sorted({f"{r['cpu']}, torch {r['torch']}, {r['numerics']} numerics, fingerprint {r['fingerprint']}" for r in rows})
-    seconds = sum(float(r["cpu_seconds"]) for r in rows)
-    seeds = sorted({int(r["seed"]) for r in rows})
+    ran = [r for r in rows if r["status"] != "missing"]
+    machines = sorted({f"{r['cpu']}, torch {r['torch']}, {r['numerics']} numerics, fingerprint {r['fingerprint']}" for r in ran})
+    seeds = sorted({int(r["seed"]) for r in ran})
+    minutes = sum(float(r["cpu_seconds"]) for r in ran) / 60
     lines = [
-        f"Preset `fast`; seeds {', '.join(map(str, seeds))}, fewer where n says so; {len(rows)} pairs of cells; {seconds / 60:.0f} minutes of",
-        f"processor time. Machine: {'; '.join(machines)}.",
+        f"Preset `fast`; seeds {', '.join(map(str, seeds))}, fewer where n says so; {len(ran)} pairs of cells, {minutes:.0f} minutes",
+        f"of processor time. Machine: {'; '.join(machines)}.",
         "",
     ]
     for task in sorted({r["task"] for r in rows}):
-        lines += [f"## {task}", "", *table([r for r in rows if r["task"] == task])]
-        for reason, names in sorted(grouped(missing.get(task, {})).items()):
+        lines += [f"## {task}", "", *table([r for r in ran if r["task"] == task])]
+        reasons: dict[str, list[str]] = defaultdict(list)
+        for r in rows:
+            if r["status"] == "missing" and r["task"] == task:
+                reasons[r["reason"]].append(r["method"])
+        for reason, names in sorted(reasons.items()):
             lines += [f"Without a row: {', '.join(names)} ({reason}).", ""]
     return HEADER + "\n".join(lines[:-1]) + "\n"
-
-
-def grouped(reasons: dict[str, str]) -> dict[str, list[str]]:
-    """Names by their reason."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for name, reason in reasons.items():
-        found[reason].append(name)
-    return found
 
 
 def table(rows: list[dict[str, str]]) -> list[str]:

@@ -136,6 +136,10 @@ def _verdict(bits: dict[str, Any]) -> list[str]:
         lines.append(
             f"  other bits than the reference results ({bits['reference_cpu']}) in: {', '.join(bits['different_operations'])}"
         )
+        if not bits["why_not_portable"]:
+            lines.append(
+                "  torch's MKL has other kernels for other makers of CPUs; bbo run --numerics compatible uses those that all share"
+            )
     for name, (there, here) in bits["different_packages"].items():
         lines.append(f"  {name} {here}; the reference has {there}")
     return lines

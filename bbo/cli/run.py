@@ -90,7 +90,8 @@ def _shard(context: click.Context, option: click.Parameter, text: str | None) ->
     "--numerics",
     "mode",
     type=click.Choice(numerics.MODES),
-    help="portable: the same bits on every x86-64 CPU with AVX2; native: the fastest kernels of this CPU.  "
+    help="portable: the same bits on every CPU with AVX2 of one maker (Intel, AMD); compatible: of all makers, but two to three times "
+    "slower in matrix products; native: the fastest kernels of this CPU.  "
     "[default: portable, or native with more than one thread]",
 )
 @click.option("--tf32", is_flag=True, help="Let a GPU round float32 products to TF32: faster, but less exact.")
@@ -176,10 +177,10 @@ def _numerics(mode: str | None, threads: int | None) -> str:
     """The numerics mode of a run.
 
     Raises:
-        BBOError: the portable mode is asked for with more than one thread.
+        BBOError: a mode that fixes the kernels is asked for with more than one thread.
     """
-    if mode == "portable" and (threads or 1) > 1:
-        raise BBOError(f"portable numerics use one thread per cell; got --threads {threads}. Use --jobs, or --numerics native")
+    if mode in numerics.FIXED and (threads or 1) > 1:
+        raise BBOError(f"{mode} numerics use one thread per cell; got --threads {threads}. Use --jobs, or --numerics native")
     return mode or ("portable" if (threads or 1) == 1 else "native")
 
 

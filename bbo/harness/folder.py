@@ -79,9 +79,9 @@ def refuse_other_numerics(cells: Iterable[PlannedCell], out: Path, mode: str) ->
     done = [record.read_cell(record.cell_folder(out, cell.spec.hash)) for cell in cells if cell.spec.hash in there]
     others = [found for found in done if found.done and found.provenance.get("numerics", "native") != mode]
     if others:
-        asked, other = ("portable", "native") if mode == "portable" else ("native", "portable")
+        other = others[0].provenance.get("numerics", "native")
         raise BBOError(
-            f"{out} holds {len(others)} of these cells with {other} numerics, such as {others[0].spec.label()}; {asked} ones differ in "
+            f"{out} holds {len(others)} of these cells with {other} numerics, such as {others[0].spec.label()}; {mode} ones differ in "
             f"their last digits. Go on with --numerics {other}, or choose another folder with --out"
         )
 

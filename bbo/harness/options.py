@@ -21,7 +21,7 @@ class RunOptions:
         trace: whether intermediate designs are scored and stored.
         cells_per_process: a method process is replaced after this many cells.
         tf32: whether a GPU may round float32 products to TF32, faster and less exact.
-        numerics: which kernels the CPU's libraries use, "portable" or "native" (`bbo.numerics`).
+        numerics: which kernels the CPU's libraries use, "portable", "compatible" or "native" (`bbo.numerics`).
         sandbox: "auto" confines methods where the kernel can, "required" refuses to run where it cannot, "none" never confines.
     """
 

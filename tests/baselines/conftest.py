@@ -10,7 +10,7 @@ from bbo.testing import golden
 
 @pytest.fixture(scope="session")
 def runs_of():
-    """From a method's name to its runs by space; conformance tests and golden digests share them."""
+    """From a method's name to its runs by space; all conformance tests of a method share them."""
     return cache(lambda name: golden.runs(catalogue.load_method(name)))
 
 

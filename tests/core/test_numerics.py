@@ -1,5 +1,6 @@
 """The numerics modes, and the fingerprint that tells machines apart."""
 
+import ast
 import subprocess
 import sys
 
@@ -26,6 +27,7 @@ def test_a_fingerprint_is_of_the_kernels_and_not_of_the_threads():
 def test_portable_variables_win_and_native_keeps_what_the_user_chose():
     chosen = {"MKL_CBWR": "COMPATIBLE", "HOME": "/h"}
     assert numerics.environment("portable", chosen) == {"HOME": "/h"} | numerics.variables()
+    assert numerics.environment("compatible", chosen) == {"HOME": "/h"} | numerics.variables("compatible")
     assert numerics.environment("native", chosen) == chosen
     assert numerics.environment("native", numerics.variables()) == {}
 
@@ -53,9 +55,31 @@ def test_a_record_says_its_mode_and_modes_do_not_mix(tmp_path):
     assert run("--out", str(tmp_path)).exit_code == 0
 
 
-def test_portable_numerics_are_one_thread(tmp_path):
-    said = run("--out", str(tmp_path), "--numerics", "portable", "--threads", "2")
-    assert said.exit_code == 2 and "portable numerics use one thread per cell; got --threads 2" in said.output
+@pytest.mark.parametrize("mode", numerics.FIXED)
+def test_fixed_kernels_are_one_thread(tmp_path, mode):
+    said = run("--out", str(tmp_path), "--numerics", mode, "--threads", "2")
+    assert said.exit_code == 2 and f"{mode} numerics use one thread per cell; got --threads 2" in said.output
+
+
+def test_the_compatible_mode_changes_only_mkl(tmp_path):
+    here, there = numerics.variables(), numerics.variables("compatible")
+    assert {name for name in here if here[name] != there[name]} == {"MKL_CBWR"}
+    code = "import torch; torch.set_num_threads(1); from bbo import numerics; print(numerics.mode(), numerics.operations(True))"
+    portable, compatible = (in_a_process(code, mode).partition(" ") for mode in numerics.FIXED)
+    assert (portable[0], compatible[0]) == numerics.FIXED
+    a, b = (ast.literal_eval(said[2].strip()) for said in (portable, compatible))
+    # NumPy and SciPy have their own OpenBLAS, and torch its own vector functions; MKL's products are others.
+    assert all(a[name] == b[name] for name in a if name.startswith(("numpy", "scipy")) or name in ("torch silu", "torch sum"))
+    assert a["torch matmul float64"] != b["torch matmul float64"]
+
+
+def test_a_compatible_record_says_so(tmp_path):
+    assert run("--out", str(tmp_path), "--numerics", "compatible").exit_code == 0
+    from bbo import record
+
+    assert record.read_all(tmp_path)[0].provenance["numerics"] == "compatible"
+    again = run("--out", str(tmp_path))
+    assert "holds 1 of these cells with compatible numerics" in again.output and "--numerics compatible" in again.output
 
 
 @pytest.mark.parametrize("words", [[], ["--json"]])
@@ -70,8 +94,8 @@ def test_doctor_compares_with_the_reference_and_lists_what_is_missing(words, mon
 def test_doctor_names_the_operation_that_differs(monkeypatch):
     from bbo.cli import doctor
 
-    reference = numerics.reference()
-    reference["operations"]["torch exp"] = "00000000"
+    here = numerics.operations(scipy=True)  # a CPU of another maker differs from the committed reference
+    reference = numerics.reference() | {"operations": here | {"torch exp": "00000000"}}
     monkeypatch.setattr(numerics, "reference", lambda: reference)
     said = doctor._verdict(doctor._numerics())
     assert any(line.endswith("in: torch exp") for line in said)

@@ -46,7 +46,11 @@ def test_the_largest_and_the_mean_difference_are_shown_and_the_most_sensitive_co
     assert [(r["method"], r["seed"], r["cpu_seconds"]) for r in rows] == [
         ("calm", "0", "6.00"), ("calm", "1", "6.00"), ("wild", "0", "6.00"),
     ]  # fmt: skip
-    text = tool.page(rows, {"tfbind8": {"alone": "not measured", "other": "not measured", "b": "does not fit: no"}})
+    absent = [
+        dict.fromkeys(tool.FIELDS, "") | {"task": "tfbind8", "method": name, "status": "missing", "reason": reason}
+        for name, reason in (("alone", "not measured"), ("b", "does not fit: no"), ("other", "not measured"))
+    ]
+    text = tool.page([*rows, *absent])
     shown = [line for line in text.splitlines() if line.startswith(("| calm", "| wild"))]
     assert shown == [
         "| wild | 0.2500 | 0.2500 | 0.000 | 0.0000 | 0.0000 | 0.000 | 1 |",
@@ -58,15 +62,22 @@ def test_the_largest_and_the_mean_difference_are_shown_and_the_most_sensitive_co
 
 def test_a_failed_cell_is_counted_and_not_averaged():
     given = [cell("calm", 0, 0.5, 0.4), cell("calm", 1, 0, 0, status="failed")]
-    text = tool.page(tool.pairs(given, [cell("calm", 0, 0.5, 0.4), cell("calm", 1, 0.6, 0.4)]), {})
+    text = tool.page(tool.pairs(given, [cell("calm", 0, 0.5, 0.4), cell("calm", 1, 0.6, 0.4)]))
     assert "| calm | 0.0000 | 0.0000 | 0.000 | 0.0000 | 0.0000 | 0.000 | 1 (1 failed) |" in text
 
 
 def test_every_method_is_in_the_table_or_named_as_missing():
     missing = tool.missing(tool.pairs([cell("root", 0, 0.5, 0.4)], [cell("root", 0, 0.5, 0.4)]))
-    assert set(missing["tfbind8"]) == set(catalogue.method_ids()) - {"root"}
-    assert set(missing["thin-film"]) == set(catalogue.method_ids())
-    assert missing["thin-film"]["adalead"].startswith("does not fit: ")
+    assert all(r["status"] == "missing" and r["reason"] for r in missing)
+    reasons = {(r["task"], r["method"]): r["reason"] for r in missing}
+    expected = {(task, method) for task in tool.MOVED for method in catalogue.method_ids()}
+    assert set(reasons) == expected - {("tfbind8", "root")}
+    assert reasons["thin-film", "adalead"].startswith("does not fit: ")
+
+
+def test_the_committed_page_is_what_its_table_gives():
+    """If this fails: python tools/sensitivity.py FOLDER --report."""
+    assert tool.OUT.with_suffix(".md").read_text() == tool.page(tool.read(tool.OUT))
 
 
 def test_two_machines_are_not_compared():

@@ -407,7 +407,7 @@ def _stack(torch: Any, device: Any) -> dict[str, Any]:
         blas.add("mkl in torch")
     found = {"device": device.type, "device_name": "cpu", "threads": torch.get_num_threads(), "blas": sorted(blas)}
     found["cpu_capability"] = torch.backends.cpu.get_cpu_capability()
-    found |= {"numerics": "native" if numerics.missing() else "portable", "fingerprint": numerics.fingerprint()}
+    found |= {"numerics": numerics.mode(), "fingerprint": numerics.fingerprint()}
     if device.type == "cuda":
         found |= {
             "device_name": torch.cuda.get_device_name(device),
