@@ -26,6 +26,9 @@ from bbo.text import line
 #: Fields of a spec that are texts.
 TEXTS = ("task", "task_version", "data_hash", "method", "method_version")
 
+#: How many reasons for leaving something out an error names.
+MOST_REASONS = 3
+
 
 @dataclass(frozen=True)
 class PlannedMethod:
@@ -244,7 +247,10 @@ def make(request: Request) -> Plan:
     methods = _all(request.methods, catalogue.expand_methods, catalogue.load_method, skipped)
     tasks = _all(request.tasks, catalogue.expand_tasks, load, skipped)
     if not tasks or not methods:
-        raise BBOError(f"nothing to run: all {'methods' if tasks else 'tasks'} were skipped: {'; '.join((skipped or {}).values())}")
+        reasons = list((skipped or {}).values())
+        more = f"; and {len(reasons) - MOST_REASONS} more" if len(reasons) > MOST_REASONS else ""
+        missing = "methods" if tasks else "tasks"
+        raise BBOError(f"nothing to run: all {missing} were skipped: {'; '.join(reasons[:MOST_REASONS])}{more}")
     _refuse_shared_files(tasks, methods)
     _refuse_same_names("task", [(task.task.spec.id, task.reference) for task in tasks])
     _refuse_same_names("method", [(method.id, method.reference) for method in methods])

@@ -1,6 +1,6 @@
 """Sharpness regularisers of surrogate training: IGNITE, IGNITE-2, SAM and BOSS, for any training loop of any method.
 
-IGNITE (arXiv 2503.04242) wants a surrogate whose mean prediction G(b) over a batch changes little when its weights b move: it
+IGNITE (arXiv 2503.04242, section 3) wants a surrogate whose mean prediction G(b) over a batch changes little when its weights b move: it
 minimises the method's own loss subject to rho |grad G(b)| <= epsilon. One batch, with g = grad G(b), as in the authors' code
 (cuong-dm/IGNITE @c702614, `gradient_ascent_IGNITE/trainers.py`):
 
