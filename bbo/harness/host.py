@@ -5,6 +5,7 @@ The host holds the oracle; the method process does not. A method process that cr
 
 from __future__ import annotations
 
+import json
 import math
 import secrets
 import threading
@@ -28,6 +29,10 @@ from bbo.record import Outcome, Record, Trace
 
 #: Points of a trace that a host takes; a method that sends more is not told.
 MOST_POINTS = 4 * TRACE_POINTS
+#: The package of our own methods, which carry nothing from one task to another.
+OURS = "bbo"
+#: Arrays that one cell may store for others.
+MOST_SHARED = 100
 
 
 @dataclass
@@ -74,6 +79,7 @@ class Host:
 
     def _try(self, cell: PlannedCell) -> tuple[Record, Outcome | None, Trace | None] | None:
         answer, known, shelf = Answer(), _privileged(cell), SharedArrays(self.out)
+        promised: dict[str, str] = {}  # keys under which this cell is to store an array, by the keys that it asked with
 
         def on_message(message: wire.Progress | wire.Ask | wire.Fetch | wire.Keep) -> Any:
             match message:
@@ -83,10 +89,19 @@ class Host:
                         answer.privileged.append(name)
                     return value
                 case wire.Fetch(key):
-                    return shelf.fetch(key) if self.share else "make"
+                    whole = _shared_key(cell, key, {name: known[name] for name in answer.privileged})
+                    found = shelf.fetch(whole) if self.share else "make"
+                    if isinstance(found, str) and found == "make":
+                        if len(promised) == MOST_SHARED:
+                            raise ValueError(f"a cell shares at most {MOST_SHARED} arrays")
+                        promised[key] = whole
+                    return found
                 case wire.Keep(key, array):
-                    if self.share:
-                        shelf.keep(key, array)
+                    whole = promised.pop(key)
+                    # What was made after a request for privileged knowledge may hold it.
+                    told = _shared_key(cell, key, {name: known[name] for name in answer.privileged}) != whole
+                    if self.share and not told:
+                        shelf.keep(whole, array)
                 case wire.Progress(step, total, designs):
                     if designs is not None and self.options.trace and len(answer.points) < MOST_POINTS:
                         answer.points.append((step, designs))
@@ -140,6 +155,8 @@ class Host:
             self._hidden_tasks |= {file}
             self.close()
         owner = _owner(cell)
+        if self._process and owner != OURS and self._process.data_hash not in ("", cell.task.data_hash):
+            self.close()  # what one task shows may be hidden in another
         if self._process is None or not self._process.alive or self._process.owner != owner:
             self.close()
             hidden = list_hidden(self.out, self._hidden_tasks)
@@ -172,6 +189,17 @@ def _owner(cell: PlannedCell) -> str:
     """Whose method it is: its file, or its package. A process runs the methods of one owner, so that none can disturb another's."""
     method = cell.method
     return local.file_of(method.reference.partition("+")[0]) if method.local else method.package
+
+
+def _shared_key(cell: PlannedCell, key: str, told: dict[str, float]) -> str:
+    """Under which key a cell's process finds and stores an array that it calls `key`; the process itself decides only that part.
+
+    Arrays are shared within an installed package, or one version of a class in a user's file; within one table; and, where the cell was
+    told privileged knowledge, only with cells that were told the same.
+    """
+    method = cell.method
+    owner = [local.whole(method.reference), method.version] if method.local else [method.package]
+    return json.dumps([owner, cell.task.data_hash, sorted(told.items()), key])
 
 
 def _privileged(cell: PlannedCell) -> dict[str, float]:

@@ -259,6 +259,49 @@ def test_the_host_confines_the_methods_it_runs(lab):
     assert free.notes["task"] > 0
 
 
+def test_undoing_the_guard_opens_nothing(lab):
+    """A method that empties what the guard refuses, within reach of Python, is no violation any more; the kernel refuses all the same."""
+    body = f"""
+    from bbo.harness.sandbox import guard
+    sys.meta_path[:] = [f for f in sys.meta_path if type(f).__module__ != guard.__name__]
+    for found in gc.get_objects():
+        if type(found) is guard.Hidden:
+            object.__setattr__(found, "paths", ())
+            object.__setattr__(found, "modules", ())
+    told = []
+    for attempt in (
+        lambda: open({str(lab.folder / "task.py")!r}).read(),
+        lambda: os.listdir({str(lab.out)!r}),
+        lambda: __import__("bbo.tasks.tfbind8"),
+        lambda: subprocess.run(["cat", {str(lab.folder / "task.py")!r}], check=True, capture_output=True),
+    ):
+        try:
+            attempt()
+            told.append("")
+        except BaseException as error:
+            told.append(type(error).__name__)
+    problem.note(told=told)
+    return problem.x[:problem.budget]
+    """
+    (found,) = lab.run(lab.plan(lab.body("Undoes", body)))
+    assert found.done, found.error
+    assert "" not in found.notes["told"]
+
+
+def test_the_process_inherits_nothing_of_the_host(lab, monkeypatch):
+    """Its descriptors are the three standard ones, its pipe and its lifeline; no variable names the results or the data."""
+    monkeypatch.setenv("BBO_DATA_DIR", str(lab.folder))
+    body = """
+    links = [os.readlink(f"/proc/self/fd/{n}") for n in os.listdir("/proc/self/fd") if os.path.lexists(f"/proc/self/fd/{n}")]
+    problem.note(links=sorted(link.partition(":")[0] for link in links), work=os.getcwd(), variables=dict(os.environ))
+    return problem.x[:problem.budget]
+    """
+    notes = lab.run(lab.plan(lab.body("Lists", body)))[0].notes
+    output = str(Path(notes["work"]).with_name("output"))
+    assert notes["links"] == sorted(["/dev/null", output, output, "pipe", "socket"])
+    assert not [name for name, value in notes["variables"].items() if str(lab.folder) in value]
+
+
 def test_required_refuses_where_there_is_none(lab, monkeypatch):
     monkeypatch.setattr(landlock, "abi", lambda: 0)
     with pytest.raises(BBOError, match="--sandbox required"):

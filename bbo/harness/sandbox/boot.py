@@ -7,6 +7,7 @@ libraries do not survive a fork, this process becomes the method process itself.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
@@ -15,6 +16,7 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -79,7 +81,7 @@ def main(descriptor: int) -> None:
             request = requests.recv()
             _, descriptors, _, _ = socket.recv_fds(control, 1, 3)
         except (EOFError, OSError):
-            break
+            break  # the host has ended, perhaps killed
         current = os.fork() if FORKS else 0
         if current == 0:
             signal.set_wakeup_fd(-1)
@@ -93,6 +95,24 @@ def main(descriptor: int) -> None:
         for each in descriptors:
             os.close(each)
         _say(control, {"pid": current})
+    _end_all()
+
+
+def _end_all() -> None:
+    """Kill all that was started here, sessions of their own included, until nothing is left: their orphans become our children."""
+    import psutil
+
+    for _ in range(200):
+        found = psutil.Process().children(recursive=True)
+        for process in found:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        if not found:
+            return
+        time.sleep(0.01)
 
 
 def _reap(current: int, control: socket.socket) -> int:

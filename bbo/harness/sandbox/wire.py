@@ -156,8 +156,10 @@ def decode(data: bytes) -> tuple[str, Message]:
         raise
     except Exception as error:  # the parsers raise many kinds
         raise Garbage(f"not a message ({type(error).__name__})") from None
-    if isinstance(message, Keep) and message.array is None:
-        raise Garbage("a message Keep has an array")
+    if isinstance(message, Keep):
+        array = message.array
+        if array is None or array.nbytes > SHARED or array.ndim > 8 or array.dtype.kind not in "biuf":
+            raise Garbage("a message Keep has an array of numbers, of 100 MB at most")
     if isinstance(message, Answer) and (message.array is None) == (message.error is None):
         raise Garbage("an answer has either designs or an error")
     return ticket, message
