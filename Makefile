@@ -1,5 +1,5 @@
 # make bench: from a fresh clone to a leaderboard.  make test: the tests.  make check: tests and the quality gate.
-# make drill: the slow tests of the harness.  make numerics: the numerical tests as on another CPU.
+# make drill: the harness under faults.  make numerics: the numerical tests as on another CPU.
 # make docs: the documentation, as build/docs/html/index.html.
 # make lowest: the core tests and one small run with the lowest versions that pyproject.toml allows.
 PYTHON ?= python3
@@ -8,7 +8,7 @@ OUT ?= runs/quick
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: bench gpu test docs numerics drill lowest lint check env clean
+.PHONY: bench gpu test docs numerics drill slow lowest lint check env clean
 
 bench: env
 	$(BIN)/bbo run --suite quick --jobs $(JOBS) --out $(OUT)
@@ -28,9 +28,14 @@ numerics: env
 	$(BIN)/python -c 'import torch; found = torch.backends.cpu.get_cpu_capability(); assert found == "DEFAULT", found'
 	$(BIN)/python -m pytest -m "numerics and not slow" -n $(JOBS) --dist loadgroup
 
-# Two hundred cells with workers killed and the disk filled; and every method bit for bit under several threads. Takes minutes.
+# Every fault that we know beside an honest method; changed bytes in messages, plans and cells; 500 cells under kills and a full disk.
+# Prints what it counted; takes some minutes.
 drill: env
-	$(BIN)/python -m pytest -m slow tests/harness -n $(JOBS) --dist loadgroup
+	$(BIN)/python -m pytest -m drill tests/harness -n $(JOBS)
+
+# The other slow tests of the harness, such as every method bit for bit under several threads. Takes longer.
+slow: env
+	$(BIN)/python -m pytest -m "slow and not drill" tests/harness -n $(JOBS) --dist loadgroup
 
 # Warnings are errors. With BBO_DATA_DIR, tasks that need data files get their histograms too.
 docs: env

@@ -101,6 +101,8 @@ def parse(text: str, name: str) -> dict[str, Any]:
     for key, value in plan.items():
         try:
             found["overrides" if key == "set" else key] = READERS[key](value)
+        except BBOError as error:
+            raise BBOError(f"{key} in {name}: {error}") from None
         except (TypeError, ValueError) as error:
             raise BBOError(f"{key} in {name} {error}; got {line(repr(value))}") from None
     return found

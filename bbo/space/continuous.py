@@ -82,10 +82,13 @@ class Continuous(Space):
         x = checked_shape(x, self.shape)
         if x.dtype.kind not in "fiu":
             raise DesignError(f"designs must be numbers; got {x.dtype}")
-        x = x.astype(np.float32)
+        given = x
+        with np.errstate(over="ignore"):  # told below
+            x = x.astype(np.float32)
         if not np.isfinite(x).all():
             row, col = np.argwhere(~np.isfinite(x))[0]
-            raise DesignError(f"designs must be finite; got {x[row, col]} at design {row}, coordinate {col}")
+            beyond = ", which is beyond float32" if np.isfinite(given[row, col]) else ""
+            raise DesignError(f"designs must be finite; got {given[row, col]} at design {row}, coordinate {col}{beyond}")
         low, high = np.asarray(self.low, np.float32), np.asarray(self.high, np.float32)
         outside = (x < low) | (x > high)
         if outside.any():

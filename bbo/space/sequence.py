@@ -103,18 +103,16 @@ class Sequence(Space):
             DesignError: wrong shape, not whole numbers, or letters out of range.
         """
         x = checked_shape(x, self.shape)
-        if x.dtype.kind == "f" and np.isfinite(x).all() and (x == np.round(x)).all():
-            x = x.astype(np.int64)
-        if x.dtype.kind not in "iu":
+        whole = x.dtype.kind in "iu" or (x.dtype.kind == "f" and np.isfinite(x).all() and (x == np.round(x)).all())
+        if not whole:
             raise DesignError(f"sequence designs must be whole numbers (letter indices); got {x.dtype} with other values")
-        x = x.astype(np.int64)
         outside = (x < 0) | (x >= np.asarray(self.letters))
         if outside.any():
             row, col = np.argwhere(outside)[0]
             raise DesignError(
-                f"letters out of range: design {row}, position {col} is {x[row, col]}, allowed 0 to {self.letters[col] - 1}"
+                f"letters out of range: design {row}, position {col} is {x[row, col]:.0f}, allowed 0 to {self.letters[col] - 1}"
             )
-        return x
+        return x.astype(np.int64)  # after the check: larger numbers would become other ones
 
     def from_unit(self, u: np.ndarray) -> np.ndarray:
         """Map (n, L) numbers in [0, 1) onto designs; uniform numbers give uniform designs."""

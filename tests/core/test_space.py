@@ -144,3 +144,16 @@ def test_names_are_for_display_only():
 def test_names_must_fit(names):
     with pytest.raises(ValueError, match="do not fit"):
         Sequence((2, 3), **names)
+
+
+def test_messages_name_the_value_that_was_given():
+    """Not what it becomes when it is cast: infinity, or a negative letter."""
+    with pytest.raises(DesignError, match=r"got 1e\+300 at design 0, coordinate 1, which is beyond float32"):
+        Continuous.box(2, -1.0, 1.0).check(np.array([[0.0, 1e300]]))
+    letters = np.zeros((1, 3), np.uint64)
+    letters[0, 2] = 2**63
+    with pytest.raises(DesignError, match="position 2 is 9223372036854775808, allowed 0 to 3"):
+        Sequence((4, 4, 4)).check(letters)
+    with pytest.raises(DesignError, match=r"position 0 is 1\d{20}, allowed"):
+        Sequence((4,)).check(np.array([[1e20]]))
+    assert Sequence((4,)).check(np.array([[3.0]])).dtype == np.int64

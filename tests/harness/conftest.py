@@ -94,6 +94,16 @@ class Lab:
         return record.read_outcome(record.cell_folder(out or self.out, spec.hash)).designs
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Print what the parts of the drill counted."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, ())]
+    told = [text for report in reports for name, text in getattr(report, "user_properties", ()) if name == "drill"]
+    if told:
+        terminalreporter.section("the drill")
+        for text in told:
+            terminalreporter.write_line(text)
+
+
 @pytest.fixture
 def lab(tmp_path):
     return Lab(tmp_path)

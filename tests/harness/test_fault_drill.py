@@ -1,4 +1,4 @@
-"""The fault drill: 200 cells, workers killed at random 20 times, the disk full once, two runners in one folder.
+"""The drill, third part: 500 cells, runners and method processes killed at random 30 times, the disk full once, two runners on one folder.
 
 Afterwards every cell is there exactly once and equal to an undisturbed run.
 """
@@ -18,15 +18,15 @@ from bbo.harness.folder import prepare
 from bbo.harness.options import EngineOptions, RunOptions
 from bbo.harness.run import run_cells
 
-KILLS = 20
+KILLS, CELLS = 30, 500
 
 STEADY = """
 import time, torch
 
 class Steady:
-    "Takes a tenth of a second."
+    "Takes a twentieth of a second."
     def propose(self, problem):
-        time.sleep(0.1)
+        time.sleep(0.05)
         return torch.rand(problem.budget, 3, generator=problem.generator)
 """
 
@@ -36,7 +36,7 @@ def disk(tmp_path):
     """A small file system where there is the right to mount one; else a folder, and the disk is not filled."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder], capture_output=True, check=False)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", folder], capture_output=True, check=False)
     yield folder, mounted.returncode == 0
     if mounted.returncode == 0:
         subprocess.run(["umount", folder], check=True)
@@ -49,15 +49,28 @@ def method_processes(runner):
     return []
 
 
+@pytest.mark.drill
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
-def test_drill(lab, disk):
+@pytest.mark.timeout(1500)
+def test_drill(lab, disk, record_property):
     folder, can_fill = disk
     out = folder / "out"
     dice = random.Random(0)
     reference = lab.method("Steady", STEADY)
-    made = lab.plan(reference, seeds=tuple(range(200)))
-    words = ["run", "-t", f"{lab.folder}/task.py:Slope", "-b", reference, "--seeds", "0-199", "--budget", "16", "--out", str(out)]
+    made = lab.plan(reference, seeds=tuple(range(CELLS)))
+    words = [
+        "run",
+        "-t",
+        f"{lab.folder}/task.py:Slope",
+        "-b",
+        reference,
+        "--seeds",
+        f"0-{CELLS - 1}",
+        "--budget",
+        "16",
+        "--out",
+        str(out),
+    ]
     command = [sys.executable, "-m", "bbo.cli", *words, "--retry", "failed", "--jobs", "2", "--threads", "1"]
     runners: list[psutil.Popen | None] = [None, None]
     kills = filled = 0
@@ -86,9 +99,9 @@ def test_drill(lab, disk):
                 tend()
             time.sleep(dice.uniform(0.2, 0.6))
             # The cells are spread over the kills, so that no kill comes when all is done.
-            if stored() < min(seen, 190):
+            if stored() < min(seen, CELLS - 20):
                 continue
-            seen = stored() + 3
+            seen = stored() + CELLS // (KILLS + 10)
             if can_fill and kills == KILLS // 2 and filled < 2:
                 if not filled:
                     with contextlib.suppress(OSError), open(ballast, "wb", buffering=0) as file:
@@ -126,9 +139,12 @@ def test_drill(lab, disk):
     prepare(undisturbed)
     run_cells(made, undisturbed, RunOptions("cpu", 1), engine_options=EngineOptions(jobs=2))
     results = record.read_all(out)
-    assert len(results) == len({r.spec.hash for r in results}) == 200
+    assert len(results) == len({r.spec.hash for r in results}) == CELLS
     assert all(r.done for r in results)
     assert sorted(os.listdir(undisturbed / "cells")) == sorted(n for n in os.listdir(out / "cells") if not n.startswith("."))
     for cell in made:
         assert (lab.designs(cell.spec, out) == lab.designs(cell.spec, undisturbed)).all()
-    print(f"{kills} kills, disk filled {filled // 2} times")
+    record_property(
+        "drill",
+        f"kills: {len(results)} cells, each once, equal to an undisturbed run, none lost; {kills} kills, disk filled {filled // 2} times",
+    )

@@ -361,6 +361,8 @@ def _plain(found: Any, longest: int) -> np.ndarray:
     if designs.dtype.hasobject or designs.dtype.names is not None:
         what = "Objects" if designs.dtype.hasobject else "records"
         raise InvalidDesigns(f"the method returned a {type(found).__name__} of {what}; designs are an array of numbers")
+    if np.ma.is_masked(found):
+        raise InvalidDesigns("the method returned a masked array; designs have no missing values")
     if designs.nbytes > longest:
         raise InvalidDesigns(
             f"the method returned an array of shape {designs.shape} and type {designs.dtype}, far more than the budget"
