@@ -13,7 +13,7 @@ def spelled(context: click.Context) -> str:
     for parameter in context.command.params:
         value = context.params.get(parameter.name or "")
         if isinstance(parameter, click.Argument):
-            words += [str(v) for v in (value if isinstance(value, tuple) else (value,))]
+            words += [str(v) for v in (value if isinstance(value, tuple) else (value,)) if v is not None]
         elif isinstance(parameter, click.Option) and parameter.multiple:
             words += [word for v in value or () for word in (parameter.opts[0], str(v))]
         elif isinstance(parameter, click.Option) and value not in (None, False) and value != parameter.default:

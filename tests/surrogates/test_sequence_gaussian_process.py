@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from bbo.errors import NumericalError
 from bbo.space import Sequence
 from bbo.surrogates import sequence_gaussian_process as sequences
 from bbo.surrogates.sequence_gaussian_process import Letters, SequencePosterior
@@ -42,6 +43,33 @@ def everything():
 
 def test_the_table_of_a_small_space_is_the_exact_posterior(visible):
     assert_close(sequences.table(SPACE, *visible, KERNEL), dense(*visible, everything()), rtol=0, atol=2e-4)
+
+
+@pytest.mark.parametrize("noise", [0.3, 0.003])
+def test_both_ways_to_solve_for_a_table_agree(monkeypatch, noise):
+    space = Sequence((4,) * 7)
+    generator = torch.Generator().manual_seed(1)
+    scores = torch.randn(space.size, generator=generator) + sequences.design(space, torch.arange(space.size)).float().sum(1)
+    rows = scores.argsort()[: space.size // 2]  # the worse half, as a task shows it; then some of them twice
+    rows = torch.cat([rows, rows[::5]])
+    designs = sequences.design(space, rows)
+    kernel = TwoScales(5.0, 1.0, 0.8, noise)
+    y = (scores[rows] - scores[rows].mean()) / scores[rows].std()
+    expected = sequences.table(space, designs, y, kernel)
+    monkeypatch.setattr(sequences, "MANY", 0)
+    found = sequences.table(space, designs, y, kernel)
+    # The first way leaves 1e-4 of the target at the visible designs.
+    assert_close(found[rows], expected[rows], rtol=0, atol=1e-2)
+    assert (found - expected).norm() < 1e-3 * expected.norm()
+    assert not torch.equal(found, expected)
+
+
+def test_a_table_of_many_designs_that_does_not_converge_is_an_error(visible, monkeypatch):
+    monkeypatch.setattr(sequences, "MANY", 0)
+    monkeypatch.setattr(sequences, "MOST_ITERATIONS", sequences.LOOK)
+    monkeypatch.setattr(sequences, "BASIS_TOLERANCE", 1e-30)
+    with pytest.raises(NumericalError, match="did not converge"):
+        sequences.table(SPACE, *visible, KERNEL)
 
 
 def test_numbers_and_designs_are_inverse():
