@@ -189,6 +189,11 @@ class Driven:
                 return
         raise AssertionError("the charts were not drawn within two seconds of waiting")
 
+    def media(self, media: str = "", **features: str) -> None:
+        """What the page is shown on: `media` such as print, and features such as prefers_color_scheme="dark"."""
+        values = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
+        self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": values})
+
     def js(self, script: str, *arguments: object) -> Any:
         return self.browser.execute_script(script, *arguments)
 

@@ -253,7 +253,7 @@ def test_heads_and_words_are_explained(page) -> None:
     for head in ("mean rank", "group", "above chance", "novel", "nearest offline", "beats random", "interquartile mean"):
         if f'data-label="{head}"' in text:
             assert re.search(rf'data-label="{head}"><button type="button" data-tip="[^"]{{20,}}"', text), head
-    assert 'data-label="t1"><button type="button">' in text
+    assert 'data-label="t1"><button type="button" data-tip="A made-up task">' in text
     assert all(f"<dt>{word}</dt>" in text for word in glossary.WORDS)
 
 
@@ -476,12 +476,8 @@ def test_addresses_open_what_they_name(driven) -> None:
 def test_phone_dark_and_print(driven) -> None:
     phone = {"width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": True}
 
-    def media(**features: str) -> None:
-        values = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items() if name != "media"]
-        driven.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": features.get("media", ""), "features": values})
-
     driven.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
-    media(prefers_color_scheme="dark")
+    driven.media(prefers_color_scheme="dark")
     for view in (
         "overview",
         "pair?a=coms&b=root",
@@ -513,7 +509,7 @@ def test_phone_dark_and_print(driven) -> None:
     assert worst >= 4.5
     axis = driven.js("return getComputedStyle(document.querySelector('#figure-standing .role-axis-label text')).fill")
     assert contrast(hexed(axis), "#15181c") >= 4.5
-    media(media="print")
+    driven.media(media="print")
     assert driven.js("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not driven.one("#filter-method").is_displayed()
     assert driven.one("#map").is_displayed()

@@ -7,11 +7,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from bbo.cli import main
 from bbo.record import write
+from bbo.reporting.documents import explorer, glossary, leaderboard
+from bbo.reporting.formats import page
 
 FAMILY = {
     "tfbind8": "sequences",
@@ -22,6 +25,7 @@ FAMILY = {
 }
 LEVEL = {"random": 0.5, "offline-best": 0.4, "root": 0.9, "coms": 0.7, "coms+ignite": 0.75, "late": 0.6}
 VIEWS = ("pair?a=coms&b=late", "cell?m=root&t=tfbind8", "method-root", "task-tfbind8", "tables")
+PAPER = {"width": 970, "height": 700}
 EMPTY = ("·", "\N{EN DASH}", "")
 
 
@@ -38,7 +42,7 @@ def made(make, tmp_path_factory) -> Path:
                 top = level + 0.013 * ((7 * t + 5 * m + 3 * seed) % 11 - 5)
                 record, outcome = make(
                     task, method, seed, top, facts={"family": family}, error=error,
-                    method_facts={"kind": "floor" if m < 2 else "surrogate", "year": 2019 + m},
+                    method_facts={"kind": "floor" if m < 2 else "surrogate", "year": 2019 + m, "privileged": ["y_max"] * (method == "root")},
                     cost={"wall_seconds": 0.3 * 7**m + seed + t, "peak_memory_mb": 90.0 * (m + 1) + seed},
                     designs={"diversity": 0.1 * m, "duplicates": 0.2, "nearest_offline": 0.3, "novel_share": 1.0 - 0.1 * m},
                 )  # fmt: skip
@@ -101,3 +105,120 @@ def test_every_head_of_every_table_sorts(drive, made, view) -> None:
             assert {first, second} == {"ascending", "descending"}
             assert in_order(texts(driven, table, i), second == "descending"), (table, button.text, texts(driven, table, i))
             assert [bool(other.get_attribute("aria-sort")) for other in heads] == [j == i for j in range(len(heads))]
+
+
+def known() -> set[str]:
+    return {text.replace("`", "") for text in (*glossary.WORDS.values(), *glossary.MARKS.values())}
+
+
+@pytest.mark.chromium
+@pytest.mark.parametrize("view", ["overview", *VIEWS])
+def test_every_head_and_mark_has_a_tooltip_from_the_glossary(drive, made, view) -> None:
+    """Heads of tables say what the glossary says, or the title of the task they name; notes say their text. By keyboard too."""
+    driven = drive(made)
+    driven.open(view)
+    heads = driven.js(
+        """return [...document.querySelectorAll(".view.current thead th")].map((head) => {
+          const tip = head.querySelector("[data-tip]") || head;
+          return [head.textContent.trim(), tip.dataset.tip || "", tip.tabIndex];
+        })"""
+    )
+    assert heads
+    for text, tip, place in heads:
+        assert tip in known() or tip.startswith("A made-up task"), (text, tip)
+        assert place == 0, text
+    marks = driven.js(
+        """return [...document.querySelectorAll(".view.current sup a, .view.current .legend [data-tip]")]
+          .map((mark) => [mark.textContent, mark.dataset.tip || "", mark.tabIndex])"""
+    )
+    notes = dict(
+        driven.js(
+            """return [...document.querySelectorAll(".notes li")]
+              .map((note) => [note.querySelector("sup").textContent, note.innerText])"""
+        )
+    )
+    for text, tip, place in marks:
+        assert tip in known() or (text in notes and tip in notes[text]), (text, tip)
+        assert tip
+        assert place == 0, text
+    if view in ("overview", "tables"):
+        assert len(marks) >= 3
+    driven.js("document.querySelector('.view.current thead button').focus()")
+    assert driven.one("#tip").is_displayed()
+    assert driven.one("#tip").text in known()
+
+
+@pytest.mark.chromium
+def test_every_word_and_mark_is_in_the_list_of_words(drive, made) -> None:
+    driven = drive(made)
+    driven.open("overview")
+    used = set(
+        driven.js("return [...document.querySelectorAll('#map td.heat a')].map((a) => a.textContent.replace(/[-.0-9]/g, ''))")
+    )
+    used |= set(driven.js("return [...document.querySelectorAll('#map .flag')].map((flag) => flag.textContent)"))
+    assert {"\N{MULTIPLICATION SIGN}", "P"} <= used - {""} <= set(glossary.MARKS)
+    driven.open("words")
+    listed = driven.js("return [...document.querySelectorAll('#words dt')].map((term) => term.textContent)")
+    assert set(listed) == {*glossary.WORDS, *glossary.MARKS}
+
+
+#: Of the view as it is printed: its width, what sticks out of the page, its smallest letters in pixels, the colours of its texts.
+LOOKED_AT = """
+const own = (selector) => [...document.querySelectorAll(`.view.current ${selector}`)].filter((e) => e.getClientRects().length);
+const outside = own("*").filter((e) => !e.closest("svg, .hidden") && e.getBoundingClientRect().right > innerWidth + 1);
+const inks = own(":is(td, th, p, dd, .chart text)").filter((e) => !e.closest(".heat"));
+return [
+  document.documentElement.scrollWidth,
+  outside.map((e) => e.outerHTML.slice(0, 80)),
+  Math.min(...own(":is(th, td)").map((e) => parseFloat(getComputedStyle(e).fontSize) * e.currentCSSZoom)),
+  inks.map((e) => (e.closest("svg") ? getComputedStyle(e).fill : getComputedStyle(e).color)),
+]"""
+
+
+@pytest.mark.chromium
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_view_fits_on_paper(drive, make_up, made, tmp_path, scheme) -> None:
+    """As wide as A4 or letter lying: nothing sticks out, also of 35 x 35 methods and tasks; letters of 5.5 points or more, in dark on white."""
+    large = tmp_path / "large.html"
+    drawn, results = make_up(35, 35, 8)
+    document = leaderboard.document(drawn, 100, "bbo report", np.random.default_rng(0))
+    large.write_text(page.render(drawn, results, document, 100, explorer.Background()))
+    for path, views in ((made, ("overview", *VIEWS, "download", "words")), (large, ("overview", "tables"))):
+        driven = drive(path)
+        driven.media(prefers_color_scheme=scheme)
+        for view in views:
+            driven.open(view)
+            driven.js("dispatchEvent(new Event('beforeprint'))")
+            driven.media(media="print", prefers_color_scheme=scheme)
+            driven.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {**PAPER, "deviceScaleFactor": 1, "mobile": False})
+            found = driven.js(LOOKED_AT)
+            width, outside, smallest, inks = found
+            assert (width <= PAPER["width"], outside) == (True, []), (path.name, view)
+            assert smallest is None or smallest * 72 / 96 >= 5.5, (path.name, view)
+            assert {*inks} <= {"rgb(0, 0, 0)", "rgb(68, 68, 68)"}, (path.name, view)
+            driven.media(media="", prefers_color_scheme=scheme)
+            driven.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+            driven.js("dispatchEvent(new Event('afterprint'))")
+
+
+@pytest.mark.chromium
+def test_with_few_seeds_the_page_says_that_nothing_can_be_told_apart(drive, make_up, tmp_path) -> None:
+    drawn, results = make_up(9, 6, 3)
+    document = leaderboard.document(drawn, None, "bbo report", np.random.default_rng(0))
+    out = tmp_path / "few.html"
+    out.write_text(page.render(drawn, results, document, 100, explorer.Background()))
+    driven = drive(out)
+    driven.open()
+    assert driven.one("#few").text == "Fewer than 4 seeds: nothing can be told apart here. Differences may be noise."
+    assert driven.js("return document.querySelectorAll('#map td.value').length") > 40
+    assert "\N{ALMOST EQUAL TO}" not in driven.one("#map").text
+    driven.open("task-task-02")
+    assert "with fewer than 4 seeds nothing can be told apart" in driven.one("#task-body dl").text
+    assert "better than random" not in driven.one("#task-body dl").text
+    driven.open("pair?a=coms&b=root")
+    assert "nothing can be told apart" in driven.one("#pair-summary").text
+    assert set(
+        driven.js("return [...document.querySelectorAll('#pair-table td:nth-child(7)')].map((cell) => cell.textContent)")
+    ) == {"too few seeds"}
+    driven.open("tables")
+    assert driven.js("return document.querySelectorAll('#tables td.chance').length") == 0

@@ -66,6 +66,23 @@ WORDS = {
     "wins": "Share of the other methods on a task that a method beats by its mean score, ties counted half; mean over tasks.",
     "wins of B": "Tasks on which B is better than A beyond noise: the 95% interval of the difference lies above 0, with enough seeds. "
     "Losses of B are the opposite.",
+    "year": "When the method was published.",
+}
+
+#: Signs and styles of tables and of the page's map.
+MARKS = {
+    "\N{ALMOST EQUAL TO}": f"Not significantly different from `{CHANCE}` on this task at 95%, by Welch's t test over seeds.",
+    "\N{EN DASH}": "Not applicable: the method does not fit the task. A note says why.",
+    "·": "Not run, or there is no such number.",
+    "\N{MULTIPLICATION SIGN}": "Every seed failed.",
+    "P": "The method used privileged knowledge: something that the visible data do not hold.",
+    "bold": "The best of its column among those that are printed alike; none at the 100th percentile of a saturated task.",
+    "underlined": "The second of its column.",
+    "grey italics": f"Not significantly different from `{CHANCE}` at 95%; in a table of LaTeX grey alone.",
+    "red": "Some or all seeds failed; `failed 1/4` says how many of how many.",
+    "a, b, .. or 1, 2, ..": "A note below the tables.",
+    "(2/3)": "The value is over two of the three tasks of the column, as the method was not run on the others.",
+    "\N{BLACK UP-POINTING TRIANGLE} \N{BLACK DOWN-POINTING TRIANGLE}": "The column by which the rows are sorted: smallest or largest first.",
 }
 
 
@@ -77,4 +94,6 @@ def explain(head: str) -> str:
 def markdown() -> str:
     """docs/glossary.md."""
     lines = [f"- **{word}**: {text}" for word, text in WORDS.items()]
-    return "# Glossary\n\nThe terms of tables, figures and pages.\n\n" + "\n".join(lines) + "\n"
+    signs = [f"- {mark}: {text}" for mark, text in MARKS.items()]
+    parts = ("# Glossary", "The terms of tables, figures and pages.", "\n".join(lines), "## Marks", "\n".join(signs))
+    return "\n\n".join(parts) + "\n"

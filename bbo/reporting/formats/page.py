@@ -13,6 +13,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from bbo.reporting.board.families import families
 from bbo.reporting.board.scores import Board, Column, Row
 from bbo.reporting.documents import explorer, footer, glossary
 from bbo.reporting.documents.document import LEGEND, Document, cleaned
@@ -40,6 +41,10 @@ def render(
     )
     ordered = board.ordered(percentile)
     words = {word: text.replace("`", "") for word, text in glossary.WORDS.items()}
+    marks = {mark: text.replace("`", "") for mark, text in glossary.MARKS.items()}
+    # Heads that are names: of families, and of tasks with their titles.
+    names = dict.fromkeys(("all", *families(ordered)), words["family"])
+    names |= {column.label: str(column.facts.get("title") or words["task"]) for column in ordered.columns}
     first = {row.label for row in colours.highlighted(ordered)}
     styles = colours.every_style(ordered).items()
     looks = {label: explorer.Look(style.colour, style.marker, label in first) for label, style in styles}
@@ -51,7 +56,9 @@ def render(
         title=title,
         subtitle=footer.subtitle(board),
         links={of.label: explorer.anchor(of) for of in pages},
-        explain=glossary.explain,
+        explain=lambda head: glossary.explain(head) or names.get(head, ""),
+        notes=dict(document.notes) | dict(published.notes if published else ()),
+        marks=marks,
         legend=LEGEND,
         words=words,
         used={style for table in document.tables for row in table.rows for item in row for style in item.styles},

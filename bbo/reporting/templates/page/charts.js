@@ -61,12 +61,14 @@ const logTicks = (low, high) => {
   };
   const decades = made([1]);
   if (decades.length >= 3) return decades.filter((_, i) => i % Math.ceil(decades.length / 7) === 0);
-  const finer = [made([1, 2, 5]), made([1, 2, 3, 4, 5, 6, 7, 8, 9])].find((ticks) => ticks.length >= 3);
+  // Ticks that leave most of the axis bare say little.
+  const spread = (ticks) => ticks.length >= 3 && Math.log(ticks[ticks.length - 1] / ticks[0]) >= Math.log(high / low) / 2;
+  const finer = [made([1, 2, 5]), made([1, 2, 3, 4, 5, 6, 7, 8, 9])].find(spread);
   return finer || [low, Math.sqrt(low * high), high].map((value) => Number(value.toPrecision(3)));
 };
 
 // Mean above chance of every shown method, with its interval.
-const standingSpec = (rows) => {
+const standingSpec = (rows, width) => {
   const values = rows.filter((row) => row.value !== null).map((row) => ({
     method: row.method.label, value: row.value, low: row.low ?? row.value, high: row.high ?? row.value,
     colour: row.method.colour, shape: SHAPES[row.method.marker], tasks: `${row.run} of ${row.total}`, rank: row.rank }));
@@ -75,7 +77,7 @@ const standingSpec = (rows) => {
   const tooltip = tips(["method", "method"], ["value", "above chance", ".3f"], ["low", "from", ".3f"], ["high", "to", ".3f"], ["rank", "mean rank", ".2f"], ["tasks", "tasks"]);
   return { height: 18 * values.length, data: { values }, layer: [
     { data: { values: [{ at: 0 }] }, mark: { type: "rule", strokeDash: [3, 3] }, encoding: { x: field("at") } },
-    { mark: { type: "rule", strokeWidth: 2 }, encoding: { y, x: field("low", "quantitative", { title: "above chance (0 = random, 1 = best possible)" }), x2: { field: "high" }, color: exact("colour"), tooltip } },
+    { mark: { type: "rule", strokeWidth: 2 }, encoding: { y, x: field("low", "quantitative", { title: width < 420 ? "above chance" : "above chance (0 = random, 1 = best possible)" }), x2: { field: "high" }, color: exact("colour"), tooltip } },
     { mark: { type: "point", filled: true, size: 70, opacity: 1 }, encoding: { y, x: field("value"), color: exact("colour"), shape: exact("shape"), tooltip } },
   ] };
 };

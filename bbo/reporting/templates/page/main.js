@@ -190,6 +190,23 @@ byId("theme").addEventListener("click", () => {
 byId("save-csv").addEventListener("click", () => save("scores.csv", csvText(), "text/csv"));
 byId("save-json").addEventListener("click", () => save("board.json", byId("data").textContent, "application/json"));
 byId("print").addEventListener("click", () => window.print());
+// Paper is light. Tables are printed smaller, and those that would not fit as small as the paper asks: pixels across A4 or letter,
+// lying, without margins. Charts cannot be drawn again before printing begins; the style sheet sees to their texts.
+const PAPER = 970;
+let theme0 = null;
+window.addEventListener("beforeprint", () => {
+  theme0 = root.dataset.theme || "";
+  root.dataset.theme = "light";
+  if (here.view === "overview") drawMap();
+  for (const table of document.querySelectorAll(".view.current table")) {
+    table.style.setProperty("--fit", Math.min(table.id === "map" ? 0.9 : 0.72, PAPER / table.offsetWidth).toFixed(3));
+  }
+});
+window.addEventListener("afterprint", () => {
+  if (theme0) root.dataset.theme = theme0;
+  else delete root.dataset.theme;
+  if (here.view === "overview") drawMap();
+});
 byId("figures").append(...Object.values(overviewFigures));
 byId("pair-figure").append(pairFigure);
 for (const table of byId("tables").querySelectorAll("table")) wireSort(table);

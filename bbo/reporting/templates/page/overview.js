@@ -76,7 +76,7 @@ const drawOverview = () => {
 const drawFigures = () => {
   const { rows, tasks, pins } = current;
   const byValue = [...rows].sort((a, b) => (b.value ?? -9) - (a.value ?? -9));
-  overviewFigures.standing.draw(() => standingSpec(byValue));
+  overviewFigures.standing.draw((width) => standingSpec(byValue, width));
   overviewFigures.cost.draw((width) => costSpec(rows, tasks, pins, width));
   overviewFigures.profile.draw(() => profileSpec(rows.map((row) => row.method), tasks, pins));
 };
@@ -89,7 +89,7 @@ const drawMap = () => {
     h("button", { type: "button", "data-tip": words, onclick: () => { state.down = state.sort === name ? !state.down : name !== "name" && name !== "rank"; state.sort = name; remember(); drawOverview(); focusHead(label); } }, label));
   const head = h("thead", {},
     h("tr", { class: "families" }, h("td", { class: "corner" }), h("td", { colspan: "3" }),
-      families.map(([name, own]) => h("th", { scope: "colgroup", colspan: String(own.length), class: "edge", "data-tip": WORDS.family }, name))),
+      families.map(([name, own]) => h("th", { scope: "colgroup", colspan: String(own.length), class: "edge", "data-tip": WORDS.family, tabindex: "0" }, name))),
     h("tr", {}, sortHead("name", "method", WORDS.method, { class: "corner" }), sortHead("mean", "above chance", WORDS["above chance"], { class: "tall" }),
       sortHead("rank", "mean rank", WORDS["mean rank"], { class: "tall" }), sortHead("tasks", "tasks", WORDS.tasks, { class: "tall" }),
       families.flatMap(([, own]) => own.map((task, i) => sortHead(`task ${task.label}`, task.label,

@@ -135,9 +135,10 @@ const drawTask = (task) => {
   const done = rows.filter(({ cell }) => hasScores(cell));
   const names = (verdict) => done.filter(({ method, cell }) => versusRandom(method, cell) === verdict).map(({ method }) => method.label).join(", ");
   const floors = done.filter(({ method }) => method.floor).map(({ method, cell }) => `${method.label} ${number(mean(cell.p[state.percentile]))}`).join(", ");
+  const told = done.some(({ method, cell }) => method !== CHANCE && against(cell) !== "too few seeds");
   byId("task-body").replaceChildren(...[
     h("p", {}, task.title),
-    facts([["floor", floors], ["better than random", names("better") || "none"], ["worse than random", names("worse")], ["not significantly different from random", names("not different")], ["too few seeds", names("too few seeds")]]),
+    facts(!told ? [["floor", floors], ["against random", `with fewer than ${DATA.fewest} seeds nothing can be told apart`]] : [["floor", floors], ["better than random", names("better") || "none"], ["worse than random", names("worse")], ["not significantly different from random", names("not different")], ["too few seeds", names("too few seeds")]]),
     seedsFigure,
     makeTable("task-scores", `Methods on ${task.label}`, ["method", ...SCORE_HEADS], rows.map(({ method, cell }) => [{ text: method.label, href: cellLink(method, task) }, ...scoreItems(method, cell)])),
     makeTable("task-cost", "The designs and their cost", ["method", ...COST_HEADS], done.map(({ method, cell }) => [{ text: method.label, href: cellLink(method, task) }, ...costItems(cell)])),
