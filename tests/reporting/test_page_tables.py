@@ -162,6 +162,16 @@ def test_every_word_and_mark_is_in_the_list_of_words(drive, made) -> None:
     assert set(listed) == {*glossary.WORDS, *glossary.MARKS}
 
 
+@pytest.fixture(scope="module")
+def large(make_up, tmp_path_factory) -> Path:
+    """A page of 35 methods on 35 tasks."""
+    drawn, results = make_up(35, 35, 2)
+    document = leaderboard.document(drawn, 100, "bbo report", np.random.default_rng(0))
+    out = tmp_path_factory.mktemp("large") / "page.html"
+    out.write_text(page.render(drawn, results, document, 100, explorer.Background()))
+    return out
+
+
 #: Of the view as it is printed: its width, what sticks out of the page, its smallest letters in pixels, the colours of its texts.
 LOOKED_AT = """
 const own = (selector) => [...document.querySelectorAll(`.view.current ${selector}`)].filter((e) => e.getClientRects().length);
@@ -177,27 +187,22 @@ return [
 
 @pytest.mark.chromium
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_view_fits_on_paper(drive, make_up, made, tmp_path, scheme) -> None:
+def test_every_view_fits_on_paper(drive, made, large, scheme) -> None:
     """As wide as A4 or letter lying: nothing sticks out, also of 35 x 35 methods and tasks; letters of 5.5 points or more, in dark on white."""
-    large = tmp_path / "large.html"
-    drawn, results = make_up(35, 35, 8)
-    document = leaderboard.document(drawn, 100, "bbo report", np.random.default_rng(0))
-    large.write_text(page.render(drawn, results, document, 100, explorer.Background()))
     for path, views in ((made, ("overview", *VIEWS, "download", "words")), (large, ("overview", "tables"))):
         driven = drive(path)
+        driven.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {**PAPER, "deviceScaleFactor": 1, "mobile": False})
         driven.media(prefers_color_scheme=scheme)
         for view in views:
             driven.open(view)
             driven.js("dispatchEvent(new Event('beforeprint'))")
             driven.media(media="print", prefers_color_scheme=scheme)
-            driven.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {**PAPER, "deviceScaleFactor": 1, "mobile": False})
             found = driven.js(LOOKED_AT)
             width, outside, smallest, inks = found
             assert (width <= PAPER["width"], outside) == (True, []), (path.name, view)
             assert smallest is None or smallest * 72 / 96 >= 5.5, (path.name, view)
             assert {*inks} <= {"rgb(0, 0, 0)", "rgb(68, 68, 68)"}, (path.name, view)
             driven.media(media="", prefers_color_scheme=scheme)
-            driven.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
             driven.js("dispatchEvent(new Event('afterprint'))")
 
 

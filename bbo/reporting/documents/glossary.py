@@ -16,7 +16,7 @@ WORDS = {
     "budget": "The number of designs a method must return, 128 by default. They are all scored, once, at the end.",
     "cell": "One run of one method on one task with one seed. Results are stored, resumed and counted by cells.",
     "design": "What a method proposes: a sequence of letters, a set of choices, or a vector of numbers.",
-    "difference": "B - A of the mean normalised score, with its 95% interval.",
+    "difference": "B - A, or ours - published, of the mean normalised score.",
     "diversity": "Mean distance between two of the designs, from 0 (all the same) to 1: the share of positions that differ, or in a box "
     "the root mean square of the coordinate differences as shares of their ranges.",
     "duplicates": "Share of the designs that repeat another of the same run.",
@@ -42,6 +42,7 @@ WORDS = {
     "neither a failure nor a gap, and not counted in ranks and means.",
     "novel": "Share of the designs that are not in the visible table.",
     "oracle": "What computes true scores: a complete table of measurements or a formula (exact), or a model fitted to data (learned).",
+    "ours": "Mean and standard deviation over our seeds, and in brackets how many there are.",
     "peak memory (MB)": "Most memory the method's process held, in megabytes.",
     "percentile": "Of the 128 scores of a run, the 100th percentile is the best, the 50th the median, the 80th in between.",
     "preset": "A named set of a method's settings: `paper` (as published), `fast`, `smoke`. Settings changed from it are shown in the row's "
@@ -63,6 +64,7 @@ WORDS = {
     "contains 0; identical: every seed has the same score.",
     "visible": "The table of designs and scores that a method is given; it sees nothing else.",
     "wall time (s)": "Seconds from a method's start to its designs.",
+    "why": "What keeps a published score and ours from being compared: another oracle, subset, budget or settings, or too few seeds.",
     "wins": "Share of the other methods on a task that a method beats by its mean score, ties counted half; mean over tasks.",
     "wins of B": "Tasks on which B is better than A beyond noise: the 95% interval of the difference lies above 0, with enough seeds. "
     "Losses of B are the opposite.",
