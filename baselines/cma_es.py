@@ -21,7 +21,8 @@ class CMAES(GaussianEnsemble, Method):
 
     As in Design-Bench's baselines (arXiv 2202.08450; brandontrabucco/design-baselines @785dbcf, `cma_es`): one independent run for
     every design of the batch, from the best visible ones, with sigma 0.5 and the default population on z-scored designs (logits
-    for sequences); the best point each run has seen is returned. No bounds: what leaves the box is clipped on decoding.
+    for sequences); the best point each run has seen is returned. No bounds: what leaves the box is clipped on decoding. Mixed spaces
+    are ours: numbers scaled, options and letters one-hot; decoding takes the nearest allowed number and the largest option.
 
     The authors call pycma and the networks once for each candidate; here all runs go in lock-step (`bbo.search.cma`, the formulas of
     pycma), so a generation is one call for all candidates of all runs. The runs stay independent.
@@ -38,6 +39,7 @@ class CMAES(GaussianEnsemble, Method):
         paper="arXiv 2202.08450",
         code="brandontrabucco/design-baselines @785dbcf",
         year=2022,
+        spaces=("continuous", "sequence", "mixed"),
         composable=True,
     )
     presets: ClassVar[dict[str, dict[str, Any]]] = {

@@ -3,8 +3,8 @@
     python tools/golden_digests.py [METHOD ...] [--same-version | --check]
 
 Refuses to change the digests of a method whose version has not changed, since published results would no longer be those of that version:
-raise the version first. `--same-version` allows it, for a new stack of pinned packages. `--check` writes nothing, and prints as JSON what is
-wrong with each method (empty: nothing). Computed in the numerics mode `compatible`, whose bits are the same on the CPUs of all makers.
+raise the version first. A kind of space that a method did not take before has no results, and needs no new version. `--same-version` allows
+the rest, for a new stack of pinned packages. `--check` writes nothing, and prints as JSON what is wrong with each method (empty: nothing). Computed in the numerics mode `compatible`, whose bits are the same on the CPUs of all makers.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ def update(names: list[str], same_version: bool) -> None:
             continue
         method = catalogue.load_method(name)
         new, old = golden.entry(method, golden.runs(method)), entries.get(name)
-        if old != new and old is not None and old["version"] == new["version"] and not same_version:
+        changed = old is not None and any(new.get(key) != value for key, value in old.items())
+        if old is not None and changed and old["version"] == new["version"] and not same_version:
             raise BBOError(golden.moved(method, old, new))
         print(f"{name}: {'as it was' if old == new else 'written'}")
         entries[name] = new

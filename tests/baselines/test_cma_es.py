@@ -25,3 +25,13 @@ def test_every_run_ends_above_its_start(monkeypatch):
     torch.testing.assert_close(seen["objective"](found), value)
     assert (value > seen["objective"](seen["start"])).all()
     assert seen["objective"].func is mean_of
+
+
+def test_on_a_mixed_table_it_climbs_to_designs_of_the_space():
+    problem = make_problem(SPACES["mixed"], 8)
+    designs = CMAES(**{**CMAES.presets["smoke"], "generations": 20}).propose(problem)
+    assert (problem.space.check(designs.numpy()) == designs.numpy()).all()
+    fitted = CMAES(**CMAES.presets["smoke"]).train(make_problem(SPACES["mixed"], 8))
+    encode = problem.encoded().encode
+    starts = problem.x[problem.starts()]
+    assert mean_of(fitted.ensemble, encode(designs)).mean() > mean_of(fitted.ensemble, encode(starts)).mean()

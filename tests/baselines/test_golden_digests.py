@@ -89,6 +89,17 @@ def test_a_method_that_moves_without_a_version_fails_and_the_script_refuses_to_w
     assert golden.read(script.FILE) != before
 
 
+def test_a_space_that_is_new_to_a_method_needs_no_version(tmp_path, monkeypatch):
+    import tools.golden_digests as script
+
+    monkeypatch.setattr(script, "FILE", tmp_path / "methods.json")
+    script.update(["random"], same_version=False)
+    full = golden.read(script.FILE)
+    golden.write(script.FILE, {"random": {key: value for key, value in full["random"].items() if key != "mixed"}})
+    script.update(["random"], same_version=False)
+    assert golden.read(script.FILE) == full
+
+
 def test_a_cpu_without_avx2_is_said():
     code = "from bbo import numerics; print(numerics.missing())"
     other = numerics.variables() | {"ATEN_CPU_CAPABILITY": "default"}
