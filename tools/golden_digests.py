@@ -4,7 +4,8 @@
 
 Refuses to change the digests of a method whose version has not changed, since published results would no longer be those of that version:
 raise the version first. A kind of space that a method did not take before has no results, and needs no new version. `--same-version` allows
-the rest, for a new stack of pinned packages. `--check` writes nothing, and prints as JSON what is wrong with each method (empty: nothing). Computed in the numerics mode `compatible`, whose bits are the same on the CPUs of all makers.
+the rest, for a new stack of pinned packages. `--check` writes nothing, and prints as JSON what is wrong with each method
+(empty: nothing). Computed in the numerics mode `compatible`, whose bits are the same on the CPUs of all makers.
 """
 
 from __future__ import annotations
