@@ -20,8 +20,9 @@ def dead() -> int:
     return child.pid
 
 
-@pytest.mark.parametrize("pid", [0, -1, dead(), 2**22 + 5])
-def test_no_such_process(pid):
+@pytest.mark.parametrize("number", [lambda: 0, lambda: -1, dead, lambda: 2**22 + 5], ids=["zero", "negative", "dead", "beyond"])
+def test_no_such_process(number):
+    pid = number()
     assert processes.descendants(pid) == []
     processes.suspend(pid)
     processes.kill_group(pid)
