@@ -1,51 +1,108 @@
-"""What confining a method's process costs, in milliseconds of CPU time: the list of what it may open, and the kernel's calls.
+"""What confining a method's process costs, beside one that is not confined: milliseconds of CPU and of wall time, medians.
 
-    python benchmarks/sandbox.py [--repeats 20]
+    python benchmarks/sandbox.py [--repeats 200]
 
-Goal: under 50 ms a process, both together. A cell costs nothing, since a confined process runs many.
+Per process: the host's list of what it may open, and the kernel's calls in the process (Landlock, then the filter of system calls). Per
+cell: what a method does all day (an import, a file, a multiplication, a thread), in the same process again and again.
+
+Goals: under 50 ms a process, nothing a cell.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import tempfile
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
 
 from bbo.harness.sandbox import landlock
 from bbo.harness.sandbox.hidden import list_hidden
 from bbo.harness.sandbox.reach import list_allowed
 
+#: Pairs of CPU and wall time in milliseconds.
+Times = list[tuple[float, float]]
 
-def confining(allowed: landlock.Allowed) -> float:
-    """Milliseconds that a forked process takes to confine itself."""
+
+def timed(call: Callable[[], object], repeats: int) -> Times:
+    """CPU and wall time of each call, milliseconds; the first one is not counted."""
+    found = []
+    for _ in range(repeats + 1):
+        cpu, wall = time.process_time(), time.perf_counter()
+        call()
+        found.append((1e3 * (time.process_time() - cpu), 1e3 * (time.perf_counter() - wall)))
+    return found[1:]
+
+
+def in_child(make: Callable[[], Times]) -> Times:
+    """What `make` measures in a forked process."""
     read, write = os.pipe()
     if os.fork() == 0:
-        start = time.process_time()
-        landlock.confine(allowed)
-        os.write(write, repr(1e3 * (time.process_time() - start)).encode())
+        os.write(write, json.dumps(make()).encode())
         os._exit(0)
-    os.wait()
     os.close(write)
     with open(read, "rb") as pipe:
-        return float(pipe.read())
+        found = json.loads(pipe.read())
+    os.wait()
+    return [(cpu, wall) for cpu, wall in found]
+
+
+def once(call: Callable[[], object]) -> Times:
+    """CPU and wall time of one call."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    call()
+    return [(1e3 * (time.process_time() - cpu), 1e3 * (time.perf_counter() - wall))]
+
+
+def cell(folder: Path) -> None:
+    """What a method does all day, some milliseconds of it."""
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        np.linalg.qr(rng.random((60, 60)))
+        np.save(folder / "a.npy", np.zeros(1000))
+        np.load(folder / "a.npy")
+        os.stat(folder)
+    thread = threading.Thread(target=rng.random)
+    thread.start()
+    thread.join()
+
+
+def row(name: str, times: Times) -> None:
+    """Print one line of the table."""
+    cpu, wall = (statistics.median(column) for column in zip(*times, strict=True))
+    print(f"{name:<44}{cpu:>9.2f}{wall:>9.2f}")
 
 
 def main() -> None:
     """Print the medians."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--repeats", type=int, default=200)
     repeats = parser.parse_args().repeats
-    listing, calls = [], []
-    with tempfile.TemporaryDirectory() as folder:
-        for _ in range(repeats + 1):
-            start = time.process_time()
-            allowed = list_allowed(list_hidden(Path(folder) / "out").paths, "", (Path(folder),))
-            listing.append(1e3 * (time.process_time() - start))
-            calls.append(confining(allowed))
-    print(f"{landlock.name()}: list {statistics.median(listing[1:]):.1f} ms, calls {statistics.median(calls):.1f} ms")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+
+        def listing() -> landlock.Allowed:
+            return list_allowed(list_hidden(folder / "out").paths, "", (folder,))
+
+        allowed = listing()
+
+        def confined() -> Times:
+            landlock.confine(allowed)
+            return timed(lambda: cell(folder), repeats)
+
+        print(f"{landlock.name()}, medians of {repeats}{'':<10}{'CPU ms':>10}{'wall ms':>9}")
+        row("process: list of what it may open", timed(listing, repeats))
+        calls = [in_child(lambda: once(lambda: landlock.confine(allowed)))[0] for _ in range(repeats)]
+        row("process: the kernel's calls", calls)
+        row("process: neither", [in_child(lambda: once(lambda: None))[0] for _ in range(repeats)])
+        row("cell in a confined process", in_child(confined))
+        row("cell in an unconfined process", in_child(lambda: timed(lambda: cell(folder), repeats)))
 
 
 if __name__ == "__main__":

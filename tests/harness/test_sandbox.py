@@ -239,7 +239,7 @@ def test_a_process_with_threads_is_not_confined_by_halves():
 
 def test_records_say_how_methods_were_confined_and_none_leaves_a_footnote(lab):
     confined, free = lab.run(lab.plan("Good")) + lab.run(lab.plan("Good", seeds=(1,)), sandbox="none")
-    assert confined.provenance["sandbox"] == landlock.name() != "none"
+    assert confined.provenance["sandbox"].removesuffix("+mounts") == landlock.name() != "none"
     assert free.provenance["sandbox"] == "none"
     assert marks.unconfined([confined]) == []
     (text,) = marks.unconfined([confined, free])
@@ -300,6 +300,36 @@ def test_the_process_inherits_nothing_of_the_host(lab, monkeypatch):
     output = str(Path(notes["work"]).with_name("output"))
     assert notes["links"] == sorted(["/dev/null", output, output, "pipe", "socket"])
     assert not [name for name, value in notes["variables"].items() if str(lab.folder) in value]
+
+
+def test_what_a_method_leaves_in_shared_memory_is_gone_and_services_are_hidden(lab):
+    """Where the system lets a process have mounts of its own."""
+    body = """
+    import socket
+    left = sorted(os.listdir("/dev/shm"))
+    open("/dev/shm/bbo-test-left", "w").write("what it was told")
+    try:
+        socket.socket(socket.AF_UNIX).connect(NAME)
+        reached = True
+    except OSError:
+        reached = False
+    problem.note(left=left, reached=reached, pid=os.getpid(), mounts=open("/proc/self/mounts").read())
+    problem.privileged("y_max")  # so that the next cell has a process of its own
+    return problem.x[:problem.budget]
+    """
+    with socket.socket(socket.AF_UNIX) as service:
+        service.bind(str(lab.folder / "socket"))
+        service.listen()
+        name = lab.body("Leaves", body.replace("NAME", repr(str(lab.folder / "socket"))))
+        first, second = lab.run(lab.plan(name, seeds=(0, 1)))
+        assert first.done, first.error
+        if not first.provenance["sandbox"].endswith("+mounts"):
+            Path("/dev/shm/bbo-test-left").unlink()
+            pytest.skip("processes may not have mounts of their own here")
+    assert not Path("/dev/shm/bbo-test-left").exists()
+    assert first.notes["left"] == second.notes["left"] == []
+    assert first.notes["pid"] != second.notes["pid"]
+    assert not first.notes["reached"] and "tmpfs /run tmpfs" in first.notes["mounts"]
 
 
 def test_required_refuses_where_there_is_none(lab, monkeypatch):

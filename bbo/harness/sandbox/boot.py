@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from bbo.harness.sandbox import child
+from bbo.harness.sandbox import child, mounts
 from bbo.harness.sandbox.guard import Hidden
 from bbo.harness.sandbox.landlock import Allowed
 
@@ -61,6 +61,7 @@ def main(descriptor: int) -> None:
     from bbo import catalogue
 
     catalogue.method_ids()
+    separate = mounts.allowed()
     torch.use_deterministic_algorithms(True)  # imports torch's compiler, for a second; so do its optimizers
     gc.collect()
     gc.freeze()  # the collector of a forked process then leaves these pages shared
@@ -91,10 +92,10 @@ def main(descriptor: int) -> None:
                 for end in (woken, wake):
                     os.close(end)
                 control.close()
-            _become(request, *descriptors)
+            _become(request, separate, *descriptors)
         for each in descriptors:
             os.close(each)
-        _say(control, {"pid": current})
+        _say(control, {"pid": current, "separate": int(separate and request.allowed is not None)})
     _end_all()
 
 
@@ -133,7 +134,7 @@ def _say(control: socket.socket, facts: dict[str, int]) -> None:
     control.sendall(json.dumps(facts).encode() + b"\n")
 
 
-def _become(request: Start, pipe: int, lifeline: int, output: int) -> Any:
+def _become(request: Start, separate: bool, pipe: int, lifeline: int, output: int) -> Any:
     """Turn this process into a method process; does not return."""
     try:
         with open(os.devnull) as nothing:
@@ -141,6 +142,8 @@ def _become(request: Start, pipe: int, lifeline: int, output: int) -> Any:
         for standard in (1, 2):
             os.dup2(output, standard)
         os.close(output)
+        if separate and request.allowed is not None:
+            mounts.separate((*request.allowed.read, *request.allowed.write))
         os.environ.clear()
         os.environ.update(request.environment)
         os.chdir(request.folder)

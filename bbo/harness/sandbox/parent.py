@@ -123,6 +123,8 @@ class MethodProcess:
             if stop.is_set():
                 self._abandon()
                 raise Stopped
+        if self._starter.separate and confinement != NONE:
+            self.confinement = f"{confinement}+mounts"
         if not self._starter.pid:
             with open(self._output, "a") as output:
                 output.write(self._starter.said())

@@ -54,6 +54,8 @@ class Starter:
     def __init__(self, environment: dict[str, str]) -> None:
         self.key = _key(environment)
         self.pid = 0
+        #: Whether the method process has mounts of its own.
+        self.separate = False
         self._code: int | None = None
         self._buffer = b""
         self._reading = threading.Lock()
@@ -151,6 +153,7 @@ class Starter:
                 facts = json.loads(line)
                 self.pid = facts.get("pid", self.pid)
                 self._code = facts.get("code", self._code)
+                self.separate = bool(facts.get("separate", self.separate))
 
 
 def take(environment: dict[str, str]) -> Starter:
