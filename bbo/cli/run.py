@@ -137,6 +137,8 @@ def command(
     """
     if device == "cuda" and engine == "local":
         console.need_cuda()
+    if engine == "local":
+        Host(out, RunOptions(sandbox=sandbox)).confinement  # noqa: B018  # refuses before a user's file is looked at
     sbatch = dict(_option(text) for text in slurm)
     if hashes:
         wanted = _named(out, hashes)

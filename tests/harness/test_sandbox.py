@@ -9,13 +9,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import bbo.tasks
 from bbo import data
+from bbo.cli import main
 from bbo.errors import BBOError
 from bbo.harness.host import Host
 from bbo.harness.options import RunOptions
-from bbo.harness.sandbox import landlock, seccomp
+from bbo.harness.sandbox import examine, landlock, seccomp
 from bbo.harness.sandbox.hidden import list_hidden
 from bbo.harness.sandbox.reach import list_allowed
 from bbo.reporting.documents import marks
@@ -139,7 +141,7 @@ TRY = """
 import ctypes, json, multiprocessing, os, platform, resource, socket, stat, subprocess, sys, tempfile
 from pathlib import Path
 import numpy as np
-from bbo.harness.sandbox import landlock, seccomp
+from bbo.harness.sandbox import examine, landlock, seccomp
 allowed, attempts, names = json.loads(sys.argv[1])
 globals().update(names)
 class IoVec(ctypes.Structure):
@@ -259,6 +261,16 @@ def test_the_host_confines_the_methods_it_runs(lab):
     assert free.notes["task"] > 0
 
 
+def test_tasks_of_another_checkout_on_the_search_path_are_left_out(tmp_path, monkeypatch):
+    for name in ("bbo/__init__.py", "bbo/task.py", "bbo/other.py", "tasks/__init__.py", "tasks/tfbind8.py", "tools/__init__.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    read = list_allowed((), "", ()).read
+    of_it = {path for path in read if path.startswith(str(tmp_path))}
+    assert of_it == {str(tmp_path / "bbo"), str(tmp_path / "tools")}
+
+
 def test_undoing_the_guard_opens_nothing(lab):
     """A method that empties what the guard refuses, within reach of Python, is no violation any more; the kernel refuses all the same."""
     body = f"""
@@ -300,6 +312,35 @@ def test_the_process_inherits_nothing_of_the_host(lab, monkeypatch):
     output = str(Path(notes["work"]).with_name("output"))
     assert notes["links"] == sorted(["/dev/null", output, output, "pipe", "socket"])
     assert not [name for name, value in notes["variables"].items() if str(lab.folder) in value]
+
+
+def test_required_refuses_before_a_file_is_looked_at(lab, monkeypatch):
+    monkeypatch.setattr(landlock, "abi", lambda: 0)
+    monkeypatch.setattr(examine, "describe", lambda reference: pytest.fail("it was looked at"))
+    words = ["run", "-t", f"{lab.folder}/task.py:Slope", "-b", f"{lab.folder}/good.py:Good", "--out", str(lab.out)]
+    done = CliRunner().invoke(main, [*words, "--sandbox", "required"])
+    assert done.exit_code == 2 and "--sandbox required" in done.output
+
+
+def test_a_run_without_a_sandbox_says_so_once_and_its_table_has_a_footnote(lab):
+    words = [
+        "run",
+        "-t",
+        f"{lab.folder}/task.py:Slope",
+        "-b",
+        f"{lab.folder}/good.py:Good",
+        "--out",
+        str(lab.out),
+        "--budget",
+        "16",
+    ]
+    done = CliRunner().invoke(main, [*words, "--seeds", "0-1", "--sandbox", "none"])
+    assert done.exit_code == 0 and done.output.count("methods run unconfined") == 1
+    assert "not confined" in CliRunner().invoke(main, ["report", str(lab.out)]).output
+    confined = [*words, "--seeds", "0-1", "--out", str(lab.out) + "-confined"]
+    done = CliRunner().invoke(main, confined)
+    assert done.exit_code == 0 and "unconfined" not in done.output
+    assert "not confined" not in CliRunner().invoke(main, ["report", str(lab.out) + "-confined"]).output
 
 
 def test_what_a_method_leaves_in_shared_memory_is_gone_and_services_are_hidden(lab):

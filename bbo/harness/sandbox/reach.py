@@ -92,11 +92,14 @@ def _packages() -> Iterator[str]:
 
 
 def _other_tasks() -> Iterator[str]:
-    """Tasks of other installations of this package that an allowed folder may hold."""
-    for prefix in _prefixes():
-        yield from map(
-            os.path.realpath, glob.glob(os.path.join(prefix, "lib", "python3*", "*-packages", *catalogue.TASKS.split(".")))
-        )
+    """Tasks of other installations and checkouts of this package that an allowed folder may hold."""
+    name = os.path.join(*catalogue.TASKS.split("."))
+    installed = (folder for prefix in _prefixes() for folder in glob.glob(os.path.join(prefix, "lib", "python3*", "*-packages")))
+    for folder in (*installed, *map(os.path.abspath, sys.path)):
+        places = [os.path.join(folder, name)]
+        if os.path.isfile(os.path.join(folder, "bbo", "task.py")):  # a checkout keeps them beside the package
+            places.append(os.path.join(folder, "tasks"))
+        yield from map(os.path.realpath, filter(os.path.isdir, places))
 
 
 def _topmost(paths: Iterable[str]) -> list[str]:
