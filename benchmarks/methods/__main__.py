@@ -1,8 +1,9 @@
-"""Print the ratio of every method that has one: `python -m benchmarks.methods [NAME ...]`. Run it on a quiet machine."""
+"""Print the ratio of every method that has one: `python -m benchmarks.methods [NAME ...] [--json]`. Run it on a quiet machine."""
 
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,12 @@ def seconds(measured: Any) -> tuple[float, float, str]:
 def main(chosen: list[str]) -> None:
     """Measure and print a Markdown table."""
     torch.set_num_threads(1)
+    as_json = "--json" in chosen
+    chosen = [word for word in chosen if word != "--json"]
+    if as_json:
+        found = [(name, *seconds(importlib.import_module(f"benchmarks.methods.{name}").measure())) for name in chosen or names()]
+        print(json.dumps([dict(zip(("method", "theirs", "ours", "what"), row, strict=True)) for row in found]))
+        return
     print("| method | ratio | authors' order, s | ours, s | what |\n| --- | --: | --: | --: | --- |")
     for name in chosen or names():
         theirs, ours, what = seconds(importlib.import_module(f"benchmarks.methods.{name}").measure())

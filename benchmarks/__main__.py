@@ -1,0 +1,257 @@
+"""Run every benchmark program and write all ratios into one table, benchmarks/README.md: `make benchmarks`.
+
+    python -m benchmarks [NAME ...] [--quick] [--folder build/benchmarks] [--again]
+
+Each program's results are kept as FOLDER/NAME.json, so a stopped run goes on where it stopped; `--again` measures anew. `--quick` takes
+small sizes, in a folder and a page of its own (build/benchmarks-quick): it shows that the programs run, and its numbers say nothing. All
+programs run one after another, each in a process of its own, on one thread and in the portable numerics mode, as cells do. Run it on a
+quiet machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from bbo import files, numerics
+from bbo.errors import BBOError
+from bbo.harness import provenance
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "benchmarks" / "README.md"
+#: Input columns of the networks in `benchmarks.surrogates`, its batch and the members of its ensemble.
+DIM, BATCH, MEMBERS = 24, 128, 5
+SGEMM = """
+import json, time, torch
+torch.set_num_threads(1)
+a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
+best = float("inf")
+for _ in range(20):
+    began = time.perf_counter(); a @ b; best = min(best, time.perf_counter() - began)
+print(json.dumps({"gflops": 2 * 1024**3 / best / 1e9}))
+"""
+
+
+class Row(NamedTuple):
+    """One line of the table; `ratio` is theirs / ours where there are two sides, else empty."""
+
+    what: str
+    ratio: str
+    goal: str
+    detail: str
+    share: str = ""
+
+
+class Program(NamedTuple):
+    """A program: its module, the arguments of a whole and of a quick run, and what makes rows of its output and the rate of sgemm."""
+
+    module: str
+    whole: tuple[str, ...]
+    quick: tuple[str, ...]
+    rows: Callable[[str, float], list[Row]]
+
+
+def root(output: str, sgemm: float) -> list[Row]:
+    """ROOT's parts."""
+    found = []
+    for r in json.loads(output):
+        share = f"{r['ascent_share_of_sgemm']:.0%} of sgemm on its shapes" if "ascent_share_of_sgemm" in r else ""
+        extrapolated = f", authors' {r['theirs']}" if "theirs" in r else ""
+        detail = f"{r['ours_seconds']:.3g} s against {r['theirs_seconds']:.3g} s{extrapolated}"
+        found.append(Row(f"ROOT {r['name']}", f"{r['ratio']:.2f}", "3" if r["name"] == "training" else "", detail, share))
+    return found
+
+
+def surrogates(output: str, sgemm: float) -> list[Row]:
+    """Ensembles and regularisers."""
+    found = []
+    for r in json.loads(output)["ratios"]:
+        above, below = r["milliseconds per batch"]
+        share = ""
+        if "ensemble" in r["ratio"]:
+            # Three products a layer: forward, and backward to the weights and to the inputs.
+            work = 3 * 2 * MEMBERS * BATCH * (DIM * r["hidden"] + r["hidden"] ** 2 + 2 * r["hidden"])
+            share = f"{work / (below * 1e6) / sgemm:.0%} of sgemm"
+        found.append(
+            Row(
+                f"width {r['hidden']}: {r['ratio']}", f"{r['value']:.2f}", r["goal"], f"{above:.2f} / {below:.2f} ms a batch", share
+            )
+        )
+    return found
+
+
+def harness(output: str, sgemm: float) -> list[Row]:
+    """Planning, resuming, and the overhead of a cell."""
+    found = []
+    for r in map(json.loads, output.splitlines()):
+        if "median_ms" in r:
+            detail = f"median {r['median_ms']} ms a cell, process start {r['process_start_ms']} ms"
+            found.append(Row(f"{r['phase']}, {r['cells']} cells", "", "50 ms", detail))
+        elif r["phase"] != "fill":
+            goal = "20 s, 1 GB" if r["cells"] == 100_000 else ""
+            found.append(Row(f"{r['phase']}, {r['cells']} cells", "", goal, f"{r['seconds']} s, {r['peak_memory_mb']} MB"))
+    return found
+
+
+def sandbox(output: str, sgemm: float) -> list[Row]:
+    """Confining a process."""
+    return [Row("confining a method's process", "", "50 ms", output.strip())]
+
+
+def methods(output: str, sgemm: float) -> list[Row]:
+    """A method beside its authors' order of work."""
+    return [
+        Row(f"{r['method']}", f"{r['theirs'] / r['ours']:.1f}", "", f"{r['ours']:.3g} s against {r['theirs']:.3g} s: {r['what']}")
+        for r in json.loads(output)
+    ]
+
+
+def page(output: str, sgemm: float) -> list[Row]:
+    """The leaderboard's page."""
+    return [
+        Row(
+            f"page of {r['table']}, {r['cells']} cells",
+            "",
+            "",
+            f"{r['html_seconds']:.1f} s of CPU time, {r['html_megabytes']:.2f} MB",
+        )
+        for r in json.loads(output)
+    ]
+
+
+PROGRAMS = {
+    "root": Program("benchmarks.root", ("--json",), ("--json", "--only", "function-2048"), root),
+    "surrogates": Program(
+        "benchmarks.surrogates",
+        ("--json", "--threads", "1"),
+        ("--json", "--threads", "1", "--hidden", "128", "--updates", "3", "--repeats", "1"),
+        surrogates,
+    ),
+    **{
+        f"methods-{path.stem}": Program("benchmarks.methods", (path.stem, "--json"), (path.stem, "--json"), methods)
+        for path in sorted((Path(__file__).parent / "methods").glob("*.py"))
+        if not path.stem.startswith("_")
+    },
+    "harness": Program("benchmarks.harness", (), ("--cells", "10", "--run", "10"), harness),
+    "sandbox": Program("benchmarks.sandbox", (), ("--repeats", "3"), sandbox),
+    "page": Program("benchmarks.page", ("--json",), ("--json", "results/quick.csv"), page),
+}
+#: Methods whose fixed size takes a second or two; the others are left out of a quick run.
+QUICK_METHODS = ("methods-rgd",)
+
+
+def environment() -> dict[str, str]:
+    """One thread, in the portable numerics mode."""
+    return numerics.environment("portable", dict(os.environ)) | {
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+
+
+def run(name: str, quick: bool, folder: Path, sgemm: float) -> None:
+    """Measure one program and keep what it printed.
+
+    Raises:
+        BBOError: it fails.
+    """
+    program = PROGRAMS[name]
+    arguments = program.quick if quick else program.whole
+    began = time.perf_counter()
+    command = [sys.executable, "-m", program.module, *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BBOError(f"benchmark {name} failed: {' '.join(command)}\n{done.stderr[-2000:]}")
+    program.rows(done.stdout, sgemm)  # what cannot be read is not kept
+    kept = {
+        "command": f"python -m {' '.join([program.module, *arguments])}",
+        "output": done.stdout,
+        "sgemm_gflops": sgemm,
+        "seconds": round(time.perf_counter() - began, 1),
+        "machine": provenance.host(),
+        "load": round(os.getloadavg()[0], 1),
+    }
+    files.write(folder / f"{name}.json", json.dumps(kept, indent=1) + "\n")
+
+
+def rate() -> float:
+    """GFLOP/s of a float32 product of 1024 x 1024 matrices on one thread, as the programs run."""
+    done = subprocess.run([sys.executable, "-c", SGEMM], env=environment(), capture_output=True, text=True, check=True)
+    return float(json.loads(done.stdout)["gflops"])
+
+
+def written(folder: Path, quick: bool) -> str:
+    """The page of all results in the folder.
+
+    Raises:
+        BBOError: there are none.
+    """
+    kept = {name: json.loads((folder / f"{name}.json").read_text()) for name in PROGRAMS if (folder / f"{name}.json").is_file()}
+    if not kept:
+        raise BBOError(f"{folder} holds no results; run: python -m benchmarks")
+    machines = sorted(
+        {
+            f"{k['machine']['cpu']}, {k['machine']['cores']} cores, commit {k['machine'].get('commit', '')[:9]}"
+            for k in kept.values()
+        }
+    )
+    rates, loads = ([k[name] for k in kept.values()] for name in ("sgemm_gflops", "load"))
+    lines = [
+        "# Benchmarks" + (" (quick sizes: these numbers say nothing)" if quick else ""),
+        "",
+        "Made by `make benchmarks`. A ratio is the time of the other side (the authors' order of work, written by us, or the loop that a batch",
+        "replaces) by ours, on the same data in one run; where it is written a / b, the ratio is that of a's time to b's.",
+        "",
+        f"Machine: {'; '.join(machines)}; one thread, portable numerics; sgemm {min(rates):.0f} to",
+        f"{max(rates):.0f} GFLOP/s (1024 x 1024 x 1024); load of the machine when a program ended: at most {max(loads)}. Above about 1.5 the",
+        "times are not to be quoted.",
+        "",
+    ]
+    for name, k in kept.items():
+        rows = PROGRAMS[name].rows(k["output"], k["sgemm_gflops"])
+        lines += table(f"{name}: `{k['command']}`, {k['seconds']} s", rows)
+    if left := [name for name in PROGRAMS if name not in kept]:
+        lines += [f"Not measured: {', '.join(left)}.", ""]
+    return "\n".join(lines[:-1]) + "\n"
+
+
+def table(title: str, rows: Iterable[Row]) -> list[str]:
+    head = "| what | ratio | goal | measured | share reached |\n|---|--:|--:|---|---|"
+    return [f"## {title}", "", head, *(f"| {' | '.join(row)} |" for row in rows), ""]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"programs; default: all ({', '.join(PROGRAMS)})")
+    parser.add_argument("--quick", action="store_true", help="small sizes, whose numbers say nothing")
+    parser.add_argument("--again", action="store_true", help="measure also what is there")
+    parser.add_argument("--folder", type=Path, help="where results are kept")
+    arguments = parser.parse_args()
+    if unknown := [name for name in arguments.names if name not in PROGRAMS]:
+        parser.error(f"no program {', '.join(unknown)}; there are {', '.join(PROGRAMS)}")
+    folder = arguments.folder or ROOT / "build" / ("benchmarks-quick" if arguments.quick else "benchmarks")
+    folder.mkdir(parents=True, exist_ok=True)
+    names = arguments.names or [name for name in PROGRAMS if not arguments.quick or name in QUICK_METHODS or "methods-" not in name]
+    try:
+        for name in names:
+            if arguments.again or not (folder / f"{name}.json").is_file():
+                run(name, arguments.quick, folder, rate())
+                print(f"{name}: done", flush=True)
+        out = folder / "README.md" if arguments.quick else PAGE
+        files.write(out, written(folder, arguments.quick))
+        print(f"wrote {out}")
+    except BBOError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()
