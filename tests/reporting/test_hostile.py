@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -19,7 +20,9 @@ from bbo.reporting.storage import cell_table, sources
 
 #: A formula, mathtext, unknown mathtext, NUL and escape codes, a lone surrogate, Markdown, HTML, LaTeX, and a very long text.
 NAMES = ["=1+1", "-2+3", "@SUM(A1)", "a$x^2$b", r"$\undefined{$", "nul\x00esc\x1b[31m", "lone\udcffhalf", "[a](http://b) |c| `d` *e* <b>",
-         r"\input{x} 100% & #_^~", "'quoted", "x" * 300]  # fmt: skip
+         r"\input{x} 100% & #_^~", "'quoted", "x" * 300, "\t=1+1", "\r=1+1", "\uff1d1+1",
+         "</script><script>alert(1)</script>", "<img src=x onerror=alert(1)>",
+         "javascript:alert(1)", '"><svg/onload=alert(1)>']  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +53,30 @@ def test_every_form_can_be_written(results, tmp_path, form) -> None:
     assert not re.search("[\x00-\x08\x0b-\x1f\ud800-\udfff]", text)
 
 
+def test_the_page_runs_no_script_of_theirs(results, tmp_path) -> None:
+    """The page's own scripts are all there is: names stand in it escaped, as text or as JSON."""
+    page, other = tmp_path / "page.html", tmp_path / "other.html"
+    assert bbo("report", results, "--format", "html", "--out", page).exit_code == 0
+    text = page.read_text(encoding="utf-8")
+    assert "alert(1)" in text  # the names are there
+    for hostile in ("<script>alert", "<img src=x", "<svg/onload", 'href="javascript:'):
+        assert hostile not in text.lower()
+    from bbo.record import write
+
+    harmless = tmp_path / "harmless"
+    for found in sources.load([results]).records[:1]:
+        outcome = sources.load([results]).outcome(found)
+        write(
+            harmless,
+            replace(found, task={}, method={}, notes={}, spec=replace(found.spec, task="t", method="m", config={})),
+            outcome,
+        )
+    assert bbo("report", harmless, "--format", "html", "--out", other).exit_code == 0
+    # As many scripts as in a page of harmless names: none was added.
+    count = [len(re.findall(r"<script\b", one.read_text(encoding="utf-8"), re.IGNORECASE)) for one in (page, other)]
+    assert count[0] == count[1] > 0
+
+
 def test_figures_are_drawn_and_dollars_are_no_formulas(results, tmp_path) -> None:
     answer = bbo("report", results, "--figures", tmp_path, "--percentile", 100)
     assert answer.exit_code == 0, answer.output
@@ -61,10 +88,10 @@ def test_spreadsheets_get_no_formulas(results, tmp_path) -> None:
     table = tmp_path / "all.csv"
     assert bbo("collect", results, "--to", table).exit_code == 0
     summary = bbo("report", results, "--format", "csv").stdout
-    for text in (table.read_text(), summary):
-        for line in csv.DictReader(io.StringIO(text)):
+    for text in (table.read_bytes().decode(), summary):
+        for line in csv.DictReader(io.StringIO(text, newline="")):
             for cell in line.values():
-                assert cell[:1] not in ("=", "@", "+", "\t") or float(cell) is not None
+                assert cell[:1] not in ("=", "@", "+", "\t", "\r", "\n", "\uff1d") or float(cell) is not None
                 assert cell[:1] != "-" or float(cell) < 0
     back = sources.load([table])
     assert {r.spec.hash for r in back.records} == {r.spec.hash for r in sources.load([results]).records}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +10,7 @@ from bbo.reporting.board.metrics import DESIGNS_AND_COST, METRICS, above_chance
 from bbo.reporting.board.scores import Board, Column, Row
 from bbo.reporting.documents.document import printable
 from bbo.reporting.documents.leaderboard import against_chance
+from bbo.reporting.storage import cell_table
 from bbo.reporting.storage.cell_table import NOT_APPLICABLE, inert
 
 
@@ -71,11 +70,7 @@ def _mean(values: np.ndarray) -> float | None:
 
 def csv_text(rows: Sequence[dict[str, object]]) -> str:
     """The rows as CSV; lists are joined by blanks, None is empty, texts are such that a spreadsheet runs none of them."""
-    file = io.StringIO()
-    writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
-    return file.getvalue()
+    return cell_table.csv_text(list(rows[0]), ({key: _cell(value) for key, value in row.items()} for row in rows))
 
 
 def _cell(value: object) -> object:

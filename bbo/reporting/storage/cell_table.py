@@ -216,11 +216,17 @@ def _object(row: Mapping[str, Any], name: str) -> Any:
 
 def to_csv(records: Iterable[Record], unsuitable: Iterable[Unsuitable] = ()) -> str:
     """The table of `rows`; floats with all their digits, so that reading gives them back exactly."""
-    file = io.StringIO()
-    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: inert(value) for name, value in one.items()} for one in rows(records, unsuitable))
-    return file.getvalue()
+    return csv_text(COLUMNS, ({name: inert(value) for name, value in one.items()} for one in rows(records, unsuitable)))
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """Rows as CSV with line feeds at their ends; a carriage return within a cell is quoted, which `csv` omits with such ends."""
+    lines = []
+    for row in ({name: name for name in columns}, *rows):
+        file = io.StringIO()
+        csv.DictWriter(file, columns, lineterminator="\r\n").writerow(row)
+        lines.append(file.getvalue().removesuffix("\r\n") + "\n")
+    return "".join(lines)
 
 
 def inert(value: Any) -> Any:
