@@ -28,16 +28,12 @@ numerics: env
 	$(BIN)/python -c 'import torch; found = torch.backends.cpu.get_cpu_capability(); assert found == "DEFAULT", found'
 	$(BIN)/python -m pytest -m "numerics and not slow" -n $(JOBS) --dist loadgroup
 
-<<<<<<< HEAD
-# Every fault that we know beside an honest method; changed bytes in messages, plans and cells; 500 cells under kills and a full disk.
-# Prints what it counted; takes some minutes.
-=======
 # Every ratio of speed, into benchmarks/README.md; resumable, for a quiet machine, not part of the CI. QUICK=--quick tries small sizes.
 benchmarks: env
 	$(BIN)/python -m benchmarks $(QUICK)
 
-# Two hundred cells with workers killed and the disk filled; and every method bit for bit under several threads. Takes minutes.
->>>>>>> 99bfa9a (make benchmarks: every benchmark program in one table, resumable, with the machine's sgemm rate and the share reached; a benchmark of the page)
+# Every fault that we know beside an honest method; changed bytes in messages, plans and cells; 500 cells under kills and a full disk.
+# Prints what it counted; takes some minutes.
 drill: env
 	$(BIN)/python -m pytest -m drill tests/harness -n $(JOBS)
 
