@@ -21,6 +21,7 @@ from bbo import data
 from bbo.simulation import SimulatedTask
 from bbo.space import Continuous
 from bbo.task import Dataset, TaskSpec
+from bbo.tasks.parts.engine import mujoco
 
 FILE = "hopper_small.npz"
 OBSERVATIONS, ACTIONS, HIDDEN = 11, 3, 16
@@ -71,11 +72,9 @@ class Robot:
     """A hopper in its world. Its state is what `reset` and `step` made it, nothing else."""
 
     def __init__(self) -> None:
-        import mujoco
-
-        self._mujoco: Any = mujoco
-        self._model: Any = mujoco.MjModel.from_xml_string(MODEL)
-        self.data: Any = mujoco.MjData(self._model)
+        self._mujoco = mujoco()
+        self._model: Any = self._mujoco.MjModel.from_xml_string(MODEL)
+        self.data: Any = self._mujoco.MjData(self._model)
         self._dt = SUBSTEPS * self._model.opt.timestep
 
     def reset(self, noise: np.ndarray | None = None) -> np.ndarray:

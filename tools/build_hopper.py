@@ -1,11 +1,14 @@
 """Train hopper policies and build the pool of hopper-small and the visible table that the package ships.
 
-    python tools/build_hopper.py FOLDER [--seeds 0-5] [--updates 100]
+    python tools/build_hopper.py FOLDER [--seeds 0-5] [--updates 100] [--hidden 16]
 
 Plain PPO (Schulman et al. 2017): 2048 steps an update, 10 epochs, minibatches of 128, learning rate 3e-4, discount 0.99, lambda 0.95,
 clipping 0.2, no scaling of observations; a 64-64 network for the value. A snapshot of the policy is kept four times an update.
 FOLDER keeps one file a seed, so an interrupted command goes on where it stopped. Then all snapshots are rounded to float16 and
 scored; the lowest 60 % go to tasks/data/hopper_small.npz, and the facts that are frozen in tasks/hopper.py are printed.
+
+With `--hidden 64` the policies are those of Design-Bench's HopperController (64-64, 5126 numbers); the visible rows then go to
+FOLDER/hopper.npz.
 
 Other processors and versions of torch train other policies: the shipped file is the task, this script says where it came from.
 """
@@ -22,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from bbo import data
-from bbo.tasks.hopper import ACTIONS, BOUND, FILE, HIDDEN, OBSERVATIONS, STEPS, HopperSmall, Robot, layers, torques
+from bbo.tasks.hopper import ACTIONS, BOUND, FILE, HIDDEN, OBSERVATIONS, STEPS, Robot, episode, layers, torques
 
 OUT = Path(__file__).parents[1] / "tasks" / "data"
 BATCH, EPOCHS, MINIBATCH, RATE = 2048, 10, 128, 3e-4
@@ -44,15 +47,15 @@ def network(sizes: tuple[int, ...], last: float, generator: torch.Generator) -> 
 
 
 def vector(policy: nn.Sequential, log_std: Tensor) -> np.ndarray:
-    """The design (518,) of a policy."""
+    """The design (d,) of a policy."""
     return torch.cat([*(p.detach().flatten() for p in policy.parameters()), log_std.detach()]).numpy()
 
 
 class Sampler:
     """The robot with its exploration: goes on across updates in the middle of an episode."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
-        self.robot, self.rng = Robot(), rng
+    def __init__(self, rng: np.random.Generator, hidden: int) -> None:
+        self.robot, self.rng, self.hidden = Robot(), rng, hidden
         self._begin()
 
     def _begin(self) -> None:
@@ -61,7 +64,7 @@ class Sampler:
 
     def collect(self, design: np.ndarray) -> tuple[np.ndarray, ...]:
         """Observations (B, 11), actions (B, 3), rewards, falls, ends (B,) and what followed each step (B, 11)."""
-        policy, std = layers(design), np.exp(design[-ACTIONS:])
+        policy, std = layers(design, self.hidden), np.exp(design[-ACTIONS:])
         seen, done, rewards, falls, ends, after = [], [], [], [], [], []
         for noise in self.rng.standard_normal((BATCH, ACTIONS)):
             action = torques(policy, self.observation) + std * noise
@@ -87,14 +90,14 @@ def advantages(rewards: np.ndarray, falls: np.ndarray, ends: np.ndarray, values:
     return found
 
 
-def train(seed: int, updates: int) -> np.ndarray:
-    """Snapshots (4 * updates, 518), float16, of one run."""
+def train(seed: int, updates: int, hidden: int) -> np.ndarray:
+    """Snapshots (4 * updates, d), float16, of one run of policies with two layers of `hidden` units."""
     generator, rng = torch.Generator().manual_seed(seed), np.random.Generator(np.random.PCG64(seed))
-    policy = network((OBSERVATIONS, HIDDEN, HIDDEN, ACTIONS), 0.01, generator)
+    policy = network((OBSERVATIONS, hidden, hidden, ACTIONS), 0.01, generator)
     value = network((OBSERVATIONS, 64, 64, 1), 1.0, generator)
     log_std = nn.Parameter(torch.full((ACTIONS,), FIRST_LOG_STD))
     optimizer = torch.optim.Adam([*policy.parameters(), log_std, *value.parameters()], RATE, eps=1e-5, foreach=True)
-    sampler, kept = Sampler(rng), []
+    sampler, kept = Sampler(rng, hidden), []
     for update in range(updates):
         seen, actions, rewards, falls, ends, after = sampler.collect(vector(policy, log_std))
         with torch.no_grad():
@@ -124,20 +127,26 @@ def train(seed: int, updates: int) -> np.ndarray:
     return np.array(kept, np.float16)
 
 
+def score(design: np.ndarray, hidden: int) -> float:
+    """Return of one episode."""
+    return sum(reward for _, reward in episode(design, hidden))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", default="0-5", help="first and last")
     parser.add_argument("--updates", type=int, default=100)
+    parser.add_argument("--hidden", type=int, default=HIDDEN, help="units of each of the two layers")
     options = parser.parse_args()
     first, last = map(int, options.seeds.split("-"))
     torch.set_num_threads(1)
-    task, xs, ys = HopperSmall(), [], []
+    small, xs, ys = options.hidden == HIDDEN, [], []
     for seed in range(first, last + 1):
-        name = f"seed-{seed}.npz"
+        name = f"seed-{seed}.npz" if small else f"hidden-{options.hidden}-seed-{seed}.npz"
         if not (options.folder / name).is_file():
-            start, x = time.process_time(), train(seed, options.updates)
-            y = task.oracle(x.astype(np.float32)).astype(np.float32)
+            start, x = time.process_time(), train(seed, options.updates, options.hidden)
+            y = np.array([score(design, options.hidden) for design in x.astype(np.float32)], np.float32)
             print(
                 f"seed {seed}: {time.process_time() - start:.0f} s, quartiles {np.percentile(y, [0, 25, 50, 75, 100])}", flush=True
             )
@@ -146,14 +155,14 @@ def main() -> None:
         xs.append(arrays["x"])
         ys.append(arrays["y"])
     x, y = np.concatenate(xs), np.concatenate(ys)
-    assert np.abs(x).max() <= BOUND, f"a weight is {np.abs(x).max()}"
+    assert not small or np.abs(x).max() <= BOUND, f"a weight is {np.abs(x).max()}"
     visible = y <= np.percentile(y, VISIBLE)
     low, best, high = (repr(float(v)) for v in (y.min(), y[visible].max(), y.max()))
     print(
         f"pool {len(y)}, largest weight {np.abs(x).max()}; visible {visible.sum()}, best visible {best}, y_min {low}, y_max {high}"
     )
     data.store("pool.npz", {"x": x, "y": y}, options.folder)  # for tools/task_quality.py
-    written = data.store(FILE, {"x": x[visible], "y": y[visible]}, OUT)
+    written = data.store(FILE if small else "hopper.npz", {"x": x[visible], "y": y[visible]}, OUT if small else options.folder)
     print(written, written.stat().st_size, "bytes")
 
 

@@ -18,7 +18,10 @@ class Counterpart(NamedTuple):
 
 
 _OWN_ORACLE = "the same visible rows and normalisers; the oracle is our own, since the original is no longer available"
-_SIMULATOR = "its simulator needs MuJoCo of 2020"
+_OTHER_ROBOT = (
+    "the same numbers of the legs, scaled to [-1, 1]; physics, controller, score, rows and normalisers are our own, so scores do not "
+    "compare with those of {}"
+)
 
 DESIGN_BENCH = {
     "TFBind8-Exact-v0": Counterpart("tfbind8", "the same rows, normalisers and oracle"),
@@ -30,8 +33,8 @@ DESIGN_BENCH = {
     "GFP-Transformer-v0": Counterpart(
         "gfp", "the same normalisers; its table cannot be rebuilt, so the visible rows and the oracle are our own"
     ),
-    "AntMorphology-Exact-v0": Counterpart("", _SIMULATOR),
-    "DKittyMorphology-Exact-v0": Counterpart("", _SIMULATOR),
+    "AntMorphology-Exact-v0": Counterpart("ant", _OTHER_ROBOT.format("AntMorphology")),
+    "DKittyMorphology-Exact-v0": Counterpart("", "its simulator needs MuJoCo of 2020"),
     "HopperController-Exact-v0": Counterpart("", "its oracle has a known error (issue 8 of design-bench)"),
     "CIFARNAS-Exact-v0": Counterpart("", "its oracle trains networks; nas-bench-201-cifar10 is a table of another search space"),
     "ChEMBL_MCHC_CHEMBL3885882_MorganFingerprint-RandomForest-v0": Counterpart(

@@ -9,7 +9,7 @@ import bbo
 from bbo.catalogue import expand_tasks, is_task, load_task, task_ids
 from bbo.cli import main
 from bbo.compat import design_bench
-from bbo.compat.names import DESIGN_BENCH
+from bbo.compat.names import DESIGN_BENCH, elsewhere
 from bbo.errors import BBOError, UnknownName
 
 #: Name, visible rows, shape of a design, y_min, y_max, best visible score normalised, as ROOT (`BaseRunner.py` 508-510) and
@@ -139,6 +139,15 @@ def test_the_command_line_knows_the_names_and_says_ours(tmp_path):
     np.save(tmp_path / "d.npy", np.zeros((3, 8), int))
     done = CliRunner().invoke(main, ["score", "TFBind8-Exact-v0", str(tmp_path / "d.npy")])
     assert done.exit_code == 0 and "is 'tfbind8' here" in done.stderr
+
+
+def test_the_ant_is_ours_and_says_that_scores_do_not_compare():
+    name, numbers = "AntMorphology-Exact-v0", 60
+    task = design_bench.make(name)
+    assert task.x.shape[1] == numbers and not task.is_discrete
+    assert (np.abs(task.predict(task.x[:2]) - task.y[:2]) < 1e-5).all()
+    assert f"scores do not compare with those of {name.removesuffix('-Exact-v0')}" in elsewhere(name)
+    assert load_task(name).spec.id == "ant"
 
 
 def test_other_rows_are_refused():

@@ -1,0 +1,194 @@
+"""Ant and D'Kitty: shape the legs of two four-legged robots so that they walk as far as they can.
+
+The designs are those of Design-Bench's AntMorphology and DKittyMorphology (morphing-agents 1.5.1): for each of four legs its place and
+its turn on the torso, centre and range of three joints, and the lengths of its bones; all scaled to [-1, 1]. D'Kitty has 52 numbers
+here and not 56, since the bounds of four of them (z) are equal there; and the range of its thigh is used, which there is not.
+
+The robots are simulated here with physics and a controller of our own (tasks/parts/walking.py): the trained policies of the originals
+are lost, and their simulators need a MuJoCo of 2020. A score is metres forward in 1.5 seconds, upright, mean over four trots that are
+planned for each body. It does not compare with any score of Design-Bench's tasks, and neither do normalised scores.
+
+The pool is what restarts of CMA-ES saw (tools/build_walkers.py), as in Design-Bench. Visible are its lowest 40 %. y_max is the best of
+the pool, not the optimum. Scores depend on the version of MuJoCo, so it is pinned. How smooth and how learnable the scores are says
+results/task_quality.md (`python tools/task_quality.py ant POOL.npz`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from bbo import data
+from bbo.simulation import SimulatedTask
+from bbo.space import Continuous
+from bbo.task import Dataset, TaskSpec
+from bbo.tasks.parts import drawing, walking
+from bbo.tasks.parts.walking import Species
+
+PI = np.pi
+
+
+def _ant_leg(i: int, n: dict[str, float]) -> str:
+    def bone(size: float) -> str:
+        return f'<geom type="capsule" fromto="0 0 0 {size} {size} 0" size="0.08"/>'
+
+    hip, thigh, ankle = (n[f"{name}_size"] for name in ("hip", "thigh", "ankle"))
+    return f"""
+      <body pos="{n["x"]} {n["y"]} {n["z"]}" euler="{n["a"]} {n["b"]} {n["c"]}">{bone(hip)}
+        <body pos="{hip} {hip} 0">
+          <joint name="a{i}" axis="-1 1 0" range="{_range(n, "hip")}"/>
+          <joint name="b{i}" axis="0 0 1" range="{_range(n, "thigh")}"/>{bone(thigh)}
+          <body pos="{thigh} {thigh} 0">
+            <joint name="c{i}" axis="-1 1 0" range="{_range(n, "ankle")}"/>{bone(ankle)}
+            <site name="f{i}" pos="{ankle} {ankle} 0"/>
+          </body>
+        </body>
+      </body>"""
+
+
+def _kitty_leg(i: int, n: dict[str, float]) -> str:
+    thigh, ankle = n["thigh_size"], n["ankle_size"]
+    return f"""
+      <body pos="{n["x"]} {n["y"]} 0" euler="{n["a"]} {n["b"]} {n["c"]}">
+        <joint name="a{i}" axis="0 1 0" range="{_range(n, "hip")}"/>
+        <geom type="box" size="0.02 0.02 0.02" mass="0.08"/>
+        <body>
+          <joint name="b{i}" axis="1 0 0" range="{_range(n, "thigh")}"/>
+          <geom type="capsule" fromto="0 0 0 0 0 {thigh}" size="0.015" mass="0.12"/>
+          <body pos="0 0 {thigh}">
+            <joint name="c{i}" axis="1 0 0" range="{_range(n, "ankle")}"/>
+            <geom type="capsule" fromto="0 0 0 0 0 {ankle}" size="0.012" mass="0.06"/>
+            <site name="f{i}" pos="0 0 {ankle}"/>
+          </body>
+        </body>
+      </body>"""
+
+
+def _range(numbers: dict[str, float], joint: str) -> str:
+    centre, reach = numbers[f"{joint}_centre"], numbers[f"{joint}_range"]
+    return f"{centre - reach} {centre + reach}"
+
+
+def _options(step: float, density: float, armature: float, damping: float, contact: str) -> str:
+    return f"""
+      <option timestep="{step}" integrator="implicitfast"/>
+      <default>
+        <joint type="hinge" armature="{armature}" damping="{damping}"/>
+        <geom contype="0" conaffinity="1" condim="3" friction="1 0.005 0.0001" density="{density}" solref="{contact}"/>
+      </default>"""
+
+
+_PLACE = ("x", "y", "z", "a", "b", "c")
+_TURNS = ("hip_centre", "hip_range", "thigh_centre", "thigh_range", "ankle_centre", "ankle_range")
+_SHARP, _WIDE = PI / 36, PI / 4
+ANT = Species(
+    numbers=(*_PLACE, *_TURNS, "hip_size", "thigh_size", "ankle_size"),
+    low=(*[-0.1] * 3, *[-PI] * 3, *[-PI, _SHARP] * 3, 0.1, 0.1, 0.2),
+    high=(*[0.1] * 3, *[PI] * 3, *[PI, _WIDE] * 3, 0.4, 0.4, 0.8),
+    default=tuple(
+        (0.0, 0.0, 0.0, 0.0, 0.0, c, 0.0, _SHARP, 0.0, PI / 6, PI * 50 / 180, PI / 9, 0.2, 0.2, 0.4)
+        for c in (0, PI / 2, PI, -PI / 2)
+    ),
+    leg=_ant_leg,
+    torso='<geom type="sphere" size="0.25"/>',
+    options=_options(0.01, 20, 0.1, 1, "0.06 1"),
+    servo=(60, 10),
+    forward=(1.0, 0.0),
+    stroke=0.4,
+    lift=0.3,
+    damping=0.1,
+)
+DKITTY = Species(
+    numbers=("x", "y", "a", "b", "c", *_TURNS, "thigh_size", "ankle_size"),
+    low=(-0.09, -0.122, -PI, -PI, -PI, *[-PI, PI / 35] * 3, 0.0965, 0.0945),
+    high=(0.09, 0.122, PI, PI, PI, PI, PI / 4, PI, PI / 4, PI, PI / 2, 0.1365, 0.1345),
+    default=tuple(
+        (0.09 * side, 0.122 * end, 0.0, -PI * side, 0.0, -0.1105 * side, 0.3895, PI / 4, PI / 4, -1.0, 1.0, 0.0965, 0.0945)
+        for side, end in ((1, 1), (-1, 1), (-1, -1), (1, -1))
+    ),
+    leg=_kitty_leg,
+    torso='<geom type="box" size="0.06 0.13 0.03" mass="0.7"/>',
+    options=_options(0.005, 1000, 0.01, 0.05, "0.06 1.5"),
+    servo=(10, 1),
+    forward=(0.0, 1.0),
+    stroke=0.06,
+    lift=0.04,
+    damping=0.03,
+    pace=1.6,
+)
+
+
+def walker_spec(id: str, title: str, numbers: int, visible_rows: int, scores: tuple[float, float, float], note: str) -> TaskSpec:
+    """The facts of one robot; `scores` are the lowest and the highest of the pool, and the best visible one between them."""
+    return TaskSpec(
+        id=id,
+        version="1",
+        title=title,
+        space=Continuous.box(numbers, -1.0, 1.0),
+        visible_rows=visible_rows,
+        best_visible=scores[1],
+        y_min=scores[0],
+        y_max=scores[2],
+        oracle="exact",
+        hidden="the upper 60 % of a pool of 5000 designs from 25 runs of CMA-ES",
+        source="designs of morphing-agents 1.5.1, bodies and gaits of our own on MuJoCo 4.0.0; pool from tools/build_walkers.py",
+        licence="MIT (morphing-agents; this project), Apache-2.0 (MuJoCo)",
+        requires=("mujoco",),
+        extra="robots",
+        engines=("mujoco-core==4.0.0",),
+        seconds=4.0,
+        saturated=True,
+        note=f"y_max is the best of the pool, not the optimum: more than 1 can be reached; {note}",
+        family="robots",
+    )
+
+
+class Walker(SimulatedTask):
+    """Metres that a body walks; base of the two robots."""
+
+    #: Stored scores are rounded to float32; the last digits of a simulation depend on the processor.
+    tolerance = 1e-6
+    species: ClassVar[Species]
+    file: ClassVar[str]
+
+    @classmethod
+    def sources(cls) -> tuple[data.Source, ...]:
+        return (data.Source((cls.file,), "MIT (this project)", "tools/build_walkers.py"),)
+
+    def dataset(self) -> Dataset:
+        arrays = data.load(self.file)
+        return Dataset(arrays["x"].copy(), arrays["y"].copy())
+
+    def simulate(self, design: np.ndarray) -> float:
+        return walking.score(self.species, design)
+
+    def draw(self, design: np.ndarray, figure: Any) -> None:
+        body = walking.Body(self.species, design)
+        above, beside = figure.subplots(1, 2)
+        # The robot walks to the right in both views.
+        forward = np.array([*self.species.forward, 0.0])
+        left = np.array([-forward[1], forward[0], 0.0])
+        for axes, upward, title in ((above, left, "from above"), (beside, np.array([0.0, 0.0, 1.0]), "from its right")):
+            drawing.solids(axes, body.solids(), forward, upward)
+            axes.set(aspect="equal", title=title, xlabel="metres forward")
+        above.set_ylabel("metres to the left")
+        beside.set_ylabel("height (m)")
+        beside.axhline(0.0, color="k")
+
+
+class Ant(Walker):
+    """The ant: round torso, four long legs with a hip bone."""
+
+    species = ANT
+    file = "ant.npz"
+    spec = walker_spec(
+        "ant",
+        "legs of an ant, 60 numbers (MuJoCo)",
+        60,
+        2000,
+        (-0.5461466908454895, 0.34278735518455505, 0.9671193361282349),
+        "128 uniformly random designs reach 0.96 on average; not comparable with Design-Bench's AntMorphology; a step of 1e-4 moves the "
+        "score by 1.15 % of its spread, and a random forest trained on the lower scores does not rank the higher ones "
+        "(results/task_quality.md): a stress test",
+    )
