@@ -98,3 +98,9 @@ def test_first_lines_of_docstrings() -> None:
 )
 def test_phrases_are_found(text) -> None:
     assert stumbles(text)
+
+
+def test_no_file_holds_the_marks_of_a_merge() -> None:
+    names = ["Makefile", "pyproject.toml", ".ci/run", "constraints.txt", "constraints-lowest.txt"]
+    texts = {str(path.relative_to(ROOT)): path.read_text() for path in [*(ROOT / name for name in names), *PAGES, *MODULES]}
+    assert [name for name, text in texts.items() if re.search(r"^(<<<<<<< |>>>>>>> )", text, re.MULTILINE)] == []
