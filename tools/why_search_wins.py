@@ -264,7 +264,7 @@ def figure(rows: Sequence[Row]) -> Figure:
 
 
 def page(text: str, rows: Sequence[Row]) -> str:
-    """The page with its tables made anew: each follows a comment with its name, up to the next empty line."""
+    """The page with its tables made again: each follows a comment with its name, up to the next empty line."""
     for name, table in {"same-process": same_process(rows), "regret": regrets(rows)}.items():
         body = "\n".join(table)
         text = re.sub(rf"(<!-- {name} -->\n\n)(?:\|[^\n]*\n)*", lambda m, body=body: f"{m[1]}{body}\n", text)
