@@ -13,6 +13,10 @@ CUT = "... cut"
 #: Characters that may change a terminal, reorder a line or cannot be written as UTF-8. Line feeds and tabs are kept.
 _UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _DEEPEST = 20
+#: First characters that make a spreadsheet read a text as a formula; the last four are full-width signs.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+#: A text that is a number, which a spreadsheet reads as that number.
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def clean(text: str, longest: int = LONGEST) -> str:
@@ -45,6 +49,20 @@ def bounded_list(texts: Iterable[str], longest: int = LONGEST) -> list[str]:
 def clean_json(value: Any, longest: int = LONGEST) -> Any:
     """Plain data as JSON can hold it, of about `longest` bytes at most; a number that is not finite becomes None."""
     return _clean_json(value, [longest], 0)
+
+
+def inert(value: Any) -> Any:
+    """A value that is safe in a spreadsheet: a text that it would run as a formula gets an apostrophe in front; numbers stay as they are.
+
+    A text that begins with an apostrophe gets another, so that `active` gives every text back.
+    """
+    runs = isinstance(value, str) and value.startswith((*FORMULA, "'")) and not _NUMBER.fullmatch(value)
+    return f"'{value}" if runs else value
+
+
+def active(text: str) -> str:
+    """The text that `inert` has made this of; a text with an apostrophe in front of another character stays as it is."""
+    return text[1:] if text.startswith("'") and text[1:].startswith((*FORMULA, "'")) else text
 
 
 def _clean_json(value: Any, room: list[int], depth: int) -> Any:

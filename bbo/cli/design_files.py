@@ -15,6 +15,7 @@ from bbo.bounded import Missing, Unreadable
 from bbo.cli import mixed_designs
 from bbo.errors import BBOError, DesignError
 from bbo.space import Continuous, Mixed, Sequence, Space
+from bbo.text import active
 
 #: Bytes of the largest file, and of its designs in memory.
 LARGEST = 2**30
@@ -104,7 +105,7 @@ def _table(text: str, file: Path) -> list[Row]:
     found = []
     try:
         for cells in rows:
-            cells = [cell.strip() for cell in cells]
+            cells = [active(cell.strip()) for cell in cells]  # as `bbo propose` wrote them
             if any(cells) and not cells[0].startswith("#"):
                 # Without a separator a row is split at blanks.
                 cells = cells[0].split() if len(cells) == 1 else cells

@@ -131,7 +131,7 @@ def _propose(
         writing.write(made.frame, out)
         click.echo(f"{len(made.frame)} proposals of {made.method} written to {out}", err=True)
     else:
-        click.echo(made.frame.to_csv(index=False), nl=False)
+        click.echo(writing.csv_text(made.frame), nl=False)
     if report:
         from bbo.proposals.report import page
 

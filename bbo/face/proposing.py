@@ -38,7 +38,7 @@ def propose(
         method: a method's id, "auto" for the one that does best in a backtest on this table, or empty for the default.
         preset: of the method.
         seed: the same seed gives the same proposals.
-        minimise: smaller scores are better.
+        minimise: smaller scores are better; True also where `space` says otherwise.
         space: a file written by `bbo propose --write-space`, which settles what the columns mean; otherwise it is guessed.
         fix: values at which columns are held, by column name.
         ignore: columns to leave out.
@@ -59,7 +59,7 @@ def propose(
     from bbo.proposals import backtest, batch, constraints, experiments, layout, reading
 
     cells = reading.from_frame(frame)
-    found = layout.read(Path(space), cells, target, minimise) if space else layout.guess(cells, target, minimise, ignore)
+    found = layout.read(Path(space), cells, target, minimise or None) if space else layout.guess(cells, target, minimise, ignore)
     found = layout.as_categories(layout.leave_out(found, ignore), cells, categories)
     found = layout.fix(replace(found, require=(*found.require, *require), forbid=(*found.forbid, *forbid)), fix or {})
     rules = constraints.rules(found, allowed)

@@ -17,6 +17,7 @@ from bbo import bounded
 from bbo.bounded import Missing
 from bbo.catalogue import missing_packages
 from bbo.errors import BBOError, Unavailable, unknown
+from bbo.text import active
 
 #: Cells that hold nothing. "None" and "none" are not among them: they name an option in many tables.
 MISSING = frozenset({"", "NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null"})
@@ -109,6 +110,7 @@ def _read_text(path: Path) -> pd.DataFrame:
     if twice := {name for name in names if names.count(name) > 1}:
         raise BBOError(f"{path} has more than one column '{sorted(twice)[0]}'; give each column a name of its own")
     frame = pd.read_csv(io.StringIO(words), sep=separator, dtype=str, keep_default_na=False, skip_blank_lines=False)
+    frame = frame.rename(columns=active).map(active)  # as `bbo.proposals.writing` wrote it
     for name in frame.columns:
         cells = [cell.strip() for cell in frame[name] if cell.strip() not in MISSING]
         if any("," in cell for cell in cells) and all(COMMA.fullmatch(cell) for cell in cells):

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from bbo.proposals.backtest import Backtest, table_of
 from bbo.proposals.batch import Batch
 from bbo.space import Category, Letters, Number
+from bbo.text import inert
 
 #: Colours of the table's rows (a map), of proposals, and of grey lines.
 SCORES, PROPOSED, GREY = "viridis", "#c8102e", "#b8bcc4"
@@ -91,15 +92,16 @@ def page(batch: Batch, tested: Backtest | None = None) -> str:
         parallel=_svg(12, 4.6, lambda figure: _parallel(figure.add_subplot(), batch)),
         left_out=f" Not drawn, as sequences: {', '.join(skipped)}." if skipped else "",
         listed=min(LISTED, len(batch.frame)),
-        columns=list(batch.frame.columns),
+        columns=list(map(inert, batch.frame.columns)),
         table=[[_cell(value) for value in row] for row in batch.frame.head(LISTED).itertuples(index=False)],
         tested=table_of(tested) if tested else None,
-        layout=batch.layout.described(),
+        layout=[(inert(name), inert(words)) for name, words in batch.layout.described()],
     )
 
 
 def _cell(value: object) -> dict[str, object]:
-    return {"text": f"{value:.5g}" if isinstance(value, float) else str(value), "word": isinstance(value, str)}
+    """A cell of the table of proposals, which users copy into spreadsheets."""
+    return {"text": f"{value:.5g}" if isinstance(value, float) else str(inert(value)), "word": isinstance(value, str)}
 
 
 def _svg(width: float, height: float, draw: Callable[[Figure], None]) -> Markup:

@@ -1,9 +1,10 @@
-"""Writes proposals in the format that the name of a file asks for, whole or not at all."""
+"""Writes proposals in the format that the name of a file asks for, whole or not at all, and such that spreadsheets run no formulas."""
 
 from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -11,6 +12,7 @@ from bbo import files
 from bbo.catalogue import missing_packages
 from bbo.errors import BBOError, Unavailable
 from bbo.proposals.reading import ENGINES, TEXT
+from bbo.text import inert
 
 
 def check(path: Path) -> None:
@@ -35,14 +37,29 @@ def write(frame: pd.DataFrame, path: Path) -> None:
     """
     check(path)
     if path.suffix in TEXT:
-        files.write(path, frame.to_csv(index=False, sep="\t" if path.suffix == ".tsv" else ","))
+        files.write(path, csv_text(frame, "\t" if path.suffix == ".tsv" else ","))
         return
     held = io.BytesIO()
     if path.suffix == ".parquet":
         frame.to_parquet(held, index=False)
     else:
-        frame.to_excel(held, index=False)
+        _excel(frame, held)
     files.write(path, held.getvalue())
+
+
+def csv_text(frame: pd.DataFrame, separator: str = ",") -> str:
+    """The table as CSV: texts that a spreadsheet would run get an apostrophe in front, which `bbo.proposals.reading` takes off."""
+    return frame.map(inert).rename(columns=inert).to_csv(index=False, sep=separator)
+
+
+def _excel(frame: pd.DataFrame, held: io.BytesIO) -> None:
+    """The table as .xlsx; a text that looks like a formula is a cell of text there, and stays one when it is edited."""
+    with pd.ExcelWriter(held, engine="openpyxl") as writer:
+        frame.to_excel(writer, index=False, sheet_name="Sheet1")
+        rows: Any = writer.sheets["Sheet1"].iter_rows()
+        for cell in (cell for row in rows for cell in row):
+            if isinstance(cell.value, str) and inert(cell.value) != cell.value:
+                cell.data_type, cell.quotePrefix = "s", True
 
 
 def write_text(text: str, path: Path) -> None:

@@ -1,5 +1,7 @@
 """`bbo propose` finds what a table points to, obeys constraints, and says what it did."""
 
+import csv
+import html
 import re
 
 import numpy as np
@@ -45,9 +47,9 @@ def test_one_command_reaches_the_optimum(laboratory, tmp_path):
     assert found["predicted_yield"].is_monotonic_decreasing
     nearest = table.loc[found["nearest_row"] - 2, "yield"].to_numpy()
     assert np.allclose(found["nearest_yield"], nearest, atol=1e-4), "rows are counted as in the file, the header being row 1"
-    html = page.read_text()
-    assert html.count("<svg") == 3 and "64 proposed experiments for yield" in html
-    assert not re.search(r'(src|href)="(?!#|data:)', html), "the page needs nothing else"
+    text = page.read_text()
+    assert text.count("<svg") == 3 and "64 proposed experiments for yield" in text
+    assert not re.search(r'(src|href)="(?!#|data:)', text), "the page needs nothing else"
 
 
 @pytest.mark.slow
@@ -269,6 +271,63 @@ def test_mistakes_are_one_line(tmp_path, words, message):
     done = run("propose", table, *words)
     assert done.exit_code == 2
     assert message in done.output and "Traceback" not in done.output
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".xlsx", ".html"])
+def test_spreadsheets_run_no_formulas_and_numbers_stay_numbers(tmp_path, ending):
+    """Names, options and gapped sequences that begin with =, + or -; what is written is read back as it was."""
+    rng = np.random.default_rng(0)
+    texts = ["=1+1", "+base", "-", "@home", "'quoted", "plain"]
+    table = pd.DataFrame(
+        {
+            "-log10 dose": rng.uniform(-8, -1, 60),
+            "=shift": rng.choice([-3.2, -1.5, 2.0], 60),
+            "gapped": ["".join(rng.choice(list("-ACG"), 6)) for _ in range(60)],
+            "note": rng.choice(texts, 60),
+        }
+    )
+    table["+yield"] = rng.normal(size=60) - 5
+    table.loc[table["note"] == "=1+1", "+yield"] += 3
+    path, out, page = tmp_path / "t.csv", tmp_path / f"next{ending}", tmp_path / "report.html"
+    table.to_csv(path, index=False)
+    words = ["propose", path, "--target", "+yield", "--budget", 12, "--category", "=shift", "--method", "random"]
+    words += ["--report", out] if ending == ".html" else ["--out", out, "--report", page]
+    done = run(*words)
+    assert done.exit_code == 0, done.output
+    if ending == ".html":
+        cells = [html.unescape(cell) for cell in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", out.read_text())]
+        assert "'=1+1" in cells and "'-log10 dose" in cells
+        assert all(cell[:1] not in tuple("=+-@") or float(cell) < 0 for cell in cells)
+        return
+    if ending == ".xlsx":
+        openpyxl = pytest.importorskip("openpyxl")
+        cells = [cell for row in openpyxl.load_workbook(out).active.iter_rows() for cell in row]
+        assert {cell.data_type for cell in cells} <= {"s", "inlineStr", "n"}, "no cell is a formula"
+        assert all(cell.quotePrefix for cell in cells if str(cell.value) in ("=1+1", "-log10 dose"))
+        assert any(cell.data_type == "n" and cell.value < 0 for cell in cells)
+    else:
+        rows = list(csv.reader(out.read_text().splitlines(), delimiter="\t" if ending == ".tsv" else ","))
+        assert all(cell[:1] not in tuple("=+-@") or float(cell) < 0 for row in rows for cell in row)
+        assert rows[0][:4] == ["'-log10 dose", "'=shift", "gapped", "note"]
+        assert {row[1] for row in rows[1:]} <= {"-3.2", "-1.5", "2.0"}, "options that are numbers stay numbers"
+        assert all(float(row[0]) < 0 for row in rows[1:])
+    again = reading.read(out)
+    assert list(again.columns)[:4] == list(table.columns)[:4] and "predicted_+yield" in again.columns
+    assert set(again.columns["note"]) <= set(texts) and any(note in texts[:5] for note in again.columns["note"])
+    assert all(len(word) == 6 for word in again.columns["gapped"])
+    pending = run("propose", path, "--target", "+yield", "--budget", 2, "--method", "random", "--pending", out)
+    assert pending.exit_code == 0, pending.output
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_space_file_says_minimise_from_python_too(tmp_path, small):
+    table, space = tmp_path / "t.csv", tmp_path / "space.toml"
+    small.to_csv(table, index=False)
+    assert run("propose", table, "--target", "yield", "--minimise", "--write-space", space).exit_code == 0
+    by_file = propose(small, "yield", 4, method="random", space=space)
+    assert by_file["predicted_yield"].is_monotonic_increasing
+    assert by_file.equals(propose(small, "yield", 4, method="random", minimise=True))
 
 
 @pytest.mark.usefixtures("quick")

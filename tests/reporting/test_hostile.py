@@ -12,11 +12,14 @@ from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import example, given
+from hypothesis import strategies as st
 from rich.console import Console
 
 from bbo.cli import main
 from bbo.reporting.formats import latex, markdown, terminal
 from bbo.reporting.storage import cell_table, sources
+from bbo.text import FORMULA, active, inert
 
 #: A formula, mathtext, unknown mathtext, NUL and escape codes, a lone surrogate, Markdown, HTML, LaTeX, and a very long text.
 NAMES = ["=1+1", "-2+3", "@SUM(A1)", "a$x^2$b", r"$\undefined{$", "nul\x00esc\x1b[31m", "lone\udcffhalf", "[a](http://b) |c| `d` *e* <b>",
@@ -101,6 +104,20 @@ def test_apostrophes_of_ours_are_taken_off_and_others_stay(make) -> None:
     records = [make("t1", name, 0)[0] for name in ("=a", "'a", "''=a", "a'")]
     back, *_ = cell_table.from_csv(cell_table.to_csv(records))
     assert [r.spec.method for r in back] == ["=a", "'a", "''=a", "a'"]
+
+
+@given(st.text(st.sampled_from("=+-@'\t\r\n\uff1d0123456789.eE ab"), max_size=12) | st.text(max_size=12))
+@example("-3.2")
+@example("+1e-5")
+@example("-1+1")
+@example("-inf")
+def test_inert_texts_are_numbers_or_no_formulas_and_come_back(text) -> None:
+    safe = inert(text)
+    assert active(safe) == text
+    assert safe == text or not safe.startswith(FORMULA)
+    if safe.startswith(FORMULA):
+        float(safe.replace("\uff1d", "x"))  # a number, which Python and spreadsheets read alike
+    assert inert(-3.2) == -3.2 and inert("-3.2") == "-3.2"
 
 
 def test_latex_has_no_command_of_theirs() -> None:

@@ -11,7 +11,8 @@ from bbo.reporting.board.scores import Board, Column, Row
 from bbo.reporting.documents.document import printable
 from bbo.reporting.documents.leaderboard import against_chance
 from bbo.reporting.storage import cell_table
-from bbo.reporting.storage.cell_table import NOT_APPLICABLE, inert
+from bbo.reporting.storage.cell_table import NOT_APPLICABLE
+from bbo.text import inert
 
 
 def rows(board: Board, percentiles: Sequence[int]) -> list[dict[str, object]]:

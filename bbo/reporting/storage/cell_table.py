@@ -42,7 +42,7 @@ from bbo.errors import BBOError
 from bbo.protocol import PERCENTILES
 from bbo.record import NAMES, CellSpec, Record
 from bbo.reporting.storage.unsuitable import Unsuitable
-from bbo.text import clean, line
+from bbo.text import clean, inert, line
 
 SCHEMA = 3
 SPEC = ("task", "task_version", "data_hash", "method", "method_version", "config", "seed", "budget", "protocol")
@@ -75,8 +75,6 @@ PROVENANCE = (
     "packages", "commit", "python", "command", "device", "device_name", "os", "cpu", "threads", "blas", "numerics", "fingerprint",
     "finished", "sandbox",
 )  # fmt: skip
-#: First characters that make a spreadsheet read a text as a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 #: Characters of the longest cell of a CSV: warnings at their longest, escaped as JSON.
 LONGEST_CELL = 2**22
 
@@ -227,11 +225,6 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
         csv.DictWriter(file, columns, lineterminator="\r\n").writerow(row)
         lines.append(file.getvalue().removesuffix("\r\n") + "\n")
     return "".join(lines)
-
-
-def inert(value: Any) -> Any:
-    """A value that is safe in a spreadsheet: texts that it would run as formulas get an apostrophe, numbers stay numbers."""
-    return f"'{value}" if isinstance(value, str) and value.startswith((*FORMULA, "'")) else value
 
 
 def from_csv(text: str) -> Contents:

@@ -163,10 +163,12 @@ const setUpTips = () => {
 };
 
 // ---- downloads ----------------------------------------------------------------------------------------------------------------------
-const inert = (text) => (/^[=+\-@\t\r\n']/.test(text) ? `'${text}` : text);
+// As bbo.text.inert: spreadsheets run no text of the table as a formula, and numbers stay numbers.
+const NUMBER = /^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?$/i;
+const inert = (text) => (/^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20']/.test(text) && !NUMBER.test(text) ? `'${text}` : text);
 const quoted = (value) => {
   const text = typeof value === "number" ? String(value) : value === null || value === undefined ? "" : inert(String(value));
-  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
 const csvText = () => {
   const lines = [["task", "family", "method", "seed", ...DATA.percentiles.map((p) => `score_${p}`), "wall_seconds", "peak_memory_mb"]];
