@@ -395,8 +395,11 @@ def load_here(reference: str) -> LoadedMethod:
     Raises:
         UnknownName, Unavailable, BBOError: as `load_method`.
     """
-    if not local.is_local(reference):
+    method, regulariser = _parts(reference)
+    if not local.is_local(method):
         return load_method(reference)
+    if regulariser:
+        return _composed(load_here(method), regulariser)
     return _of_file(reference, describe(local.load(reference), reference))
 
 

@@ -40,7 +40,7 @@ FIELDS = (
 )  # fmt: skip
 HEADER = """# How far a last digit moves a score
 
-Made by `python tools/sensitivity.py runs/sensitivity --report` from [sensitivity.csv](sensitivity.csv). Each cell was run twice by the same
+Made by `python tools/sensitivity.py runs/sensitivity --report` from `sensitivity.csv`. Each cell was run twice by the same
 random numbers: on the task, and on the task with every visible score one float32 step higher (about one part in ten million). Both runs
 are exact and repeatable; their difference is what another CPU, library or order of a sum may do to the score where bits cannot agree.
 

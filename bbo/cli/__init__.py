@@ -21,7 +21,7 @@ COMMANDS = {
     "rerun": ("rerun", "Run some finished cells of DIR again and compare the designs bit for bit."),
     "rescore": ("rescore", "Score the stored designs of DIR again and compare the scores with the stored ones."),
     "prune": ("prune", "Remove the cells of older versions from DIR."),
-    "report": ("report", "The leaderboard of one or more results folders, or of tables made by bbo collect."),
+    "report": ("report", "The leaderboard of results folders, of tables made by bbo collect, or of the shipped 'reference'."),
     "compare": ("compare", "Show what changed from A to B, by how much, and whether it is more than noise."),
     "collect": ("collect", "Write all cells into one table, one row per cell."),
     "propose": ("propose", "Propose the next experiments, given a table of those that were done."),

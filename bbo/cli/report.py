@@ -87,7 +87,7 @@ def command(
     title: str,
     out: Path | None,
 ) -> None:
-    """The leaderboard of one or more results folders, of tables made by bbo collect, or of 'reference', which comes with the package."""
+    """The leaderboard of results folders, of tables made by bbo collect, or of the shipped 'reference'."""
     check_percentile(percentile)
     if form in ("csv", "json") and metric != "score":
         raise BBOError(f"--metric chooses what a table shows; {form} holds every metric, leave it out")

@@ -1,6 +1,9 @@
 """Every method of the catalogue keeps the promises of `bbo.testing.methods`."""
 
+import pytest
+
 from bbo import catalogue
+from bbo.errors import BBOError
 from bbo.testing import verdicts
 from bbo.testing.methods import checks
 
@@ -32,14 +35,21 @@ class Bad:
 """
 
 
-def test_the_checks_can_fail(tmp_path):
+def test_a_class_with_invalid_declarations_is_refused(tmp_path):
     path = tmp_path / "bad.py"
     path.write_text(BAD)
-    method = catalogue.load_method(f"{path}:Bad")
-    failed = {v.check for v in verdicts(checks(method)) if v.failure}
-    assert {"has a docstring", "has settings that can be written down", "has presets that resolve"} <= failed
-    path.write_text(BAD.replace('{"missing": 1}', "{}"))
-    failed = {v.check for v in verdicts(checks(catalogue.load_method(f"{path}:Bad"))) if v.failure}
+    with pytest.raises(BBOError, match=r"Bad\.option is tuple"):
+        catalogue.load_here(f"{path}:Bad")
+    path.write_text(BAD.replace("tuple = (1,)", "int = 1"))
+    with pytest.raises(BBOError, match="unknown setting in preset smoke of Bad 'missing': known: option"):
+        catalogue.load_here(f"{path}:Bad")
+
+
+def test_the_checks_can_fail(tmp_path):
+    path = tmp_path / "bad.py"
+    path.write_text(BAD.replace("tuple = (1,)", "int = 1").replace('{"missing": 1}', "{}"))
+    failed = {v.check for v in verdicts(checks(catalogue.load_here(f"{path}:Bad"))) if v.failure}
+    assert {"has a docstring", "has settings that can be written down"} <= failed
     for name in ("box", "sequence"):
         assert f"{name}: returns 8 valid designs for a budget of 8" in failed
         assert f"{name}: the same seed gives the same designs, bit for bit" in failed

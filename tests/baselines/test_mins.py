@@ -38,9 +38,12 @@ def test_the_temperature_falls_from_start_to_final():
 
 @pytest.mark.parametrize("space", ["box", "sequence"])
 def test_designs_asked_for_the_best_score_beat_those_asked_for_a_poor_one(space):
-    """With a high temperature, so that poor rows count in training too."""
+    """With a high temperature, so that poor rows count in training too.
+
+    Over six seeds the difference is 0.6 to 1.5 after 1600 updates; after 800 it can be 0.1.
+    """
     method = dataclasses.replace(
-        SMALL, hidden=32, max_updates=800, epochs=1000, batch_size=64, learning_rate=3e-3, weight_temperature=10.0
+        SMALL, hidden=32, max_updates=1600, epochs=2000, batch_size=64, learning_rate=3e-3, weight_temperature=10.0
     )
     problem = make_problem(SPACES[space], 256)
     data = problem.encoded()

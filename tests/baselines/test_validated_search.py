@@ -85,5 +85,5 @@ def test_parts_can_be_left_out():
 
 
 def test_a_model_that_does_not_fit_the_space_is_an_error():
-    with pytest.raises(UnknownName, match="plain"):
+    with pytest.raises(UnknownName, match="unknown model 'trend'"):
         dataclasses.replace(ValidatedSearch(), model="trend").propose(make_problem(SPACES["sequence"], 8))

@@ -24,6 +24,8 @@ END = r"""% ---- to here ----
 SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
+    # A row may begin with these: after the \\ of the row before they would be its optional argument and its star.
+    "[": "{[}", "*": "{*}",
     "±": r"$\pm$", "\N{EN DASH}": "--", "\N{MULTIPLICATION SIGN}": r"$\times$", "·": r"$\cdot$",
 }  # fmt: skip
 
