@@ -19,7 +19,7 @@ class Counterpart(NamedTuple):
 
 _OWN_ORACLE = "the same visible rows and normalisers; the oracle is our own, since the original is no longer available"
 _OTHER_ROBOT = (
-    "the same numbers of the legs, scaled to [-1, 1]; physics, controller, score, rows and normalisers are our own, so scores do not "
+    "the same numbers of the legs, scaled to [-1, 1]{}; physics, controller, score, rows and normalisers are our own, so scores do not "
     "compare with those of {}"
 )
 
@@ -33,8 +33,10 @@ DESIGN_BENCH = {
     "GFP-Transformer-v0": Counterpart(
         "gfp", "the same normalisers; its table cannot be rebuilt, so the visible rows and the oracle are our own"
     ),
-    "AntMorphology-Exact-v0": Counterpart("ant", _OTHER_ROBOT.format("AntMorphology")),
-    "DKittyMorphology-Exact-v0": Counterpart("", "its simulator needs MuJoCo of 2020"),
+    "AntMorphology-Exact-v0": Counterpart("ant", _OTHER_ROBOT.format("", "AntMorphology")),
+    "DKittyMorphology-Exact-v0": Counterpart(
+        "dkitty", _OTHER_ROBOT.format(", without four that have no effect there", "DKittyMorphology")
+    ),
     "HopperController-Exact-v0": Counterpart("", "its oracle has a known error (issue 8 of design-bench)"),
     "CIFARNAS-Exact-v0": Counterpart("", "its oracle trains networks; nas-bench-201-cifar10 is a table of another search space"),
     "ChEMBL_MCHC_CHEMBL3885882_MorganFingerprint-RandomForest-v0": Counterpart(

@@ -10,7 +10,7 @@ def call(*words):
     return CliRunner().invoke(main, list(map(str, words)))
 
 
-@pytest.mark.parametrize("name", ["thin-film", "cassini2", "rna-ab-50", "molecule-mpo", "ant"])
+@pytest.mark.parametrize("name", ["thin-film", "cassini2", "rna-ab-50", "molecule-mpo", "ant", "dkitty"])
 def test_pictures_differ_from_design_to_design(name, tmp_path):
     files = [tmp_path / "best.png", tmp_path / "first.png"]
     assert call("show", name, "--render", files[0]).exit_code == 0

@@ -141,13 +141,13 @@ def test_the_command_line_knows_the_names_and_says_ours(tmp_path):
     assert done.exit_code == 0 and "is 'tfbind8' here" in done.stderr
 
 
-def test_the_ant_is_ours_and_says_that_scores_do_not_compare():
-    name, numbers = "AntMorphology-Exact-v0", 60
+@pytest.mark.parametrize(("name", "numbers"), [("AntMorphology-Exact-v0", 60), ("DKittyMorphology-Exact-v0", 52)])
+def test_the_walking_robots_are_ours_and_say_that_scores_do_not_compare(name, numbers):
     task = design_bench.make(name)
     assert task.x.shape[1] == numbers and not task.is_discrete
     assert (np.abs(task.predict(task.x[:2]) - task.y[:2]) < 1e-5).all()
     assert f"scores do not compare with those of {name.removesuffix('-Exact-v0')}" in elsewhere(name)
-    assert load_task(name).spec.id == "ant"
+    assert load_task(name).spec.id == DESIGN_BENCH[name].task
 
 
 def test_other_rows_are_refused():

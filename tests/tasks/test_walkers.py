@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bbo.tasks.parts import drawing, walking
-from bbo.tasks.walkers import ANT, DKITTY, Ant
+from bbo.tasks.walkers import ANT, DKITTY, Ant, DKitty
 
 SPECIES = pytest.mark.parametrize("species", [ANT, DKITTY], ids=["ant", "dkitty"])
 
@@ -24,8 +24,8 @@ def test_the_numbers_are_those_of_design_bench():
     """60, and 52 of 56: D'Kitty's four z have equal bounds there."""
     assert (ANT.size, DKITTY.size) == (60, 52)
     assert set(ANT.numbers) - set(DKITTY.numbers) == {"z", "hip_size"}
-    assert Ant.spec.space.shape == (ANT.size,)
-    for species in (ANT, DKITTY):
+    for species, task in ((ANT, Ant), (DKITTY, DKitty)):
+        assert task.spec.space.shape == (species.size,)
         assert np.abs(species.design(np.array(species.default))).max() <= 1 + 1e-12
 
 
