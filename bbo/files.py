@@ -46,3 +46,32 @@ def write(path: Path, content: str | bytes) -> None:
             file.write(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise BBOError(f"cannot write {path}: {error.strerror or error}; choose another place") from None
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder and all in it, as far as that is possible; it may hold what its writer meant to be hard to remove.
+
+    Folders nested deeper than paths or Python's stack allow are pulled up first, and those without permissions get them. What is in
+    the folder must not change meanwhile.
+    """
+    with contextlib.suppress(OSError):
+        _open_up(folder)
+        while entries := list(os.scandir(folder)):
+            for entry in entries:
+                if not entry.is_dir(follow_symlinks=False):
+                    os.unlink(entry.path)
+                    continue
+                _open_up(entry.path)
+                for inner in list(os.scandir(entry.path)):
+                    if inner.is_dir(follow_symlinks=False):
+                        _open_up(inner.path)
+                        os.rename(inner.path, folder / uuid.uuid4().hex)
+                    else:
+                        os.unlink(inner.path)
+                os.rmdir(entry.path)
+        os.rmdir(folder)
+
+
+def _open_up(folder: str | Path) -> None:
+    if os.stat(folder).st_mode & 0o700 != 0o700:
+        os.chmod(folder, 0o700)

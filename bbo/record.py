@@ -87,8 +87,8 @@ class Record:
             visible_quantiles (17, normalised), optimum, saturated, note, family, local.
         method: facts of the method: summary, title, kind, paper, year, preset, privileged (list of names used), local.
         notes: facts about this run that the method recorded.
-        error: for failed cells: reason (error, invalid designs, timeout, memory, crash, violation, oracle), type, message,
-            traceback.
+        error: for failed cells: reason (error, invalid designs, timeout, memory, disk, crash, violation, oracle), type,
+            message, traceback.
         provenance: packages, commit, machine, threads, BLAS, device, time.
         cost: wall_seconds, cpu_seconds, peak_memory_mb of the method, peak_gpu_memory_mb on a GPU.
         designs: how the designs are spread: diversity, duplicates, nearest_offline, novel_share (`bbo.designs`); empty when failed.

@@ -73,6 +73,13 @@ def _shard(context: click.Context, option: click.Parameter, text: str | None) ->
     "--memory", type=click.FloatRange(0), default=0.0, help="Gigabytes a cell may use (torch alone: 0.5), 0 for no limit."
 )
 @click.option(
+    "--disk",
+    type=click.FloatRange(0),
+    default=20.0,
+    show_default=True,
+    help="Gigabytes of temporary files a cell may hold, 0 for no limit.",
+)
+@click.option(
     "--cells-per-process",
     type=click.IntRange(1),
     default=100,
@@ -116,6 +123,7 @@ def command(
     threads: int | None,
     timeout: float,
     memory: float,
+    disk: float,
     cells_per_process: int,
     sandbox: str,
     mode: str | None,
@@ -161,7 +169,7 @@ def command(
         return
     mode = _numerics(mode, threads)
     threads = threads or (max(1, _cores() // jobs) if engine == "local" and mode == "native" else 1)
-    how = RunOptions(device, threads, timeout, memory, trace, cells_per_process, tf32, mode, sandbox)
+    how = RunOptions(device, threads, timeout, memory, trace, cells_per_process, tf32, mode, sandbox, disk)
     where = EngineOptions(jobs, scheduler, sbatch)
     if engine == "local" and cells and Host(out, how).confinement == NONE:
         click.echo("note: methods run unconfined and could read the oracle; their records and tables say so", err=True)

@@ -108,7 +108,7 @@ class Host:
                     self.on_progress(cell, step, total)
             return None
 
-        bounds = Bounds(self.options.timeout, self.options.memory)
+        bounds = Bounds(self.options.timeout, self.options.memory, self.options.disk)
         try:
             process = self._ready(cell)
             said = process.ask(self._job(cell, process.data_hash), bounds, self.stop, on_message)

@@ -23,6 +23,7 @@ class RunOptions:
         tf32: whether a GPU may round float32 products to TF32, faster and less exact.
         numerics: which kernels the CPU's libraries use, "portable", "compatible" or "native" (`bbo.numerics`).
         sandbox: "auto" confines methods where the kernel can, "required" refuses to run where it cannot, "none" never confines.
+        disk: gigabytes (10^9 bytes) that a cell may hold on disk in its private folder, 0 for no limit.
     """
 
     device: str = "auto"
@@ -34,6 +35,7 @@ class RunOptions:
     tf32: bool = False
     numerics: str = "portable"
     sandbox: str = "auto"
+    disk: float = 20.0
 
 
 @dataclass(frozen=True)

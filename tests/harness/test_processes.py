@@ -57,6 +57,17 @@ def test_children_count_as_cpu_time():
     assert cost["cpu_seconds"] >= 0.4, "CPU clocks of ended children count in hundredths of a second"
 
 
+def test_children_that_still_run_count_as_cpu_time():
+    """A method could leave its work to a child that does not end before the answer."""
+    meter = processes.Meter(os.getpid(), time.monotonic())
+    used = "import time\nwhile time.process_time() < 0.5: pass\nprint(1, flush=True)\ninput()"
+    with subprocess.Popen([sys.executable, "-c", used], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        child.stdout.readline()
+        cost = meter.read(time.monotonic())
+        child.kill()
+    assert cost["cpu_seconds"] >= 0.4
+
+
 def test_a_method_process_killed_just_before_its_cell_costs_that_cell_alone(lab, monkeypatch):
     """The process dies between its start and the host's first look at its memory."""
     asked = MethodProcess.ask

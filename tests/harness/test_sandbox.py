@@ -17,7 +17,7 @@ from bbo.cli import main
 from bbo.errors import BBOError
 from bbo.harness.host import Host
 from bbo.harness.options import RunOptions
-from bbo.harness.sandbox import examine, landlock, seccomp
+from bbo.harness.sandbox import environment, examine, landlock, parent, reach, seccomp
 from bbo.harness.sandbox.hidden import list_hidden
 from bbo.harness.sandbox.reach import list_allowed
 from bbo.reporting.documents import marks
@@ -312,6 +312,37 @@ def test_the_process_inherits_nothing_of_the_host(lab, monkeypatch):
     output = str(Path(notes["work"]).with_name("output"))
     assert notes["links"] == sorted(["/dev/null", output, output, "pipe", "socket"])
     assert not [name for name, value in notes["variables"].items() if str(lab.folder) in value]
+
+
+def test_only_listed_variables_reach_a_method(lab, monkeypatch):
+    """No secrets, no jobs' and no git's variables, whatever they hold; those of numerical libraries do."""
+    hidden = (
+        "AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "SLURM_JOB_ID", "GIT_DIR", "GIT_AUTHOR_NAME", "SSH_AUTH_SOCK", "XDG_RUNTIME_DIR",
+        "NVIDIA_API_KEY", "PYTHON_KEYRING_BACKEND", "MY_OWN", "BBO_DATA_DIR", "OLDPWD", "DBUS_SESSION_BUS_ADDRESS",
+    )  # fmt: skip
+    passed = ("LC_TIME", "CUDA_VISIBLE_DEVICES", "MALLOC_ARENA_MAX", "PATH", "TORCH_LOGS")
+    for name in (*hidden, *passed[:-2]):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("TORCH_LOGS", "-dynamo")
+    shows = lab.body("Shows", "problem.note(variables=dict(os.environ))\nreturn problem.x[:problem.budget]")
+    (found,) = lab.run(lab.plan(shows), device="cpu")
+    variables = found.notes["variables"]
+    assert not set(hidden) & set(variables)
+    assert set(passed) <= set(variables)
+    assert variables["HOME"] == variables["TMPDIR"] == variables["PWD"] != os.environ["HOME"]
+    assert all(environment.passes(name) or name in ("HOME", "TMPDIR", "PWD", parent.MARK) for name in variables)
+
+
+def test_of_folders_of_libraries_only_libraries_are_readable(tmp_path, monkeypatch):
+    for name in ("liba.so", "libb.so.12.1", "score.json", "notes.so.txt"):
+        (tmp_path / name).write_text("")
+    monkeypatch.setenv("LD_LIBRARY_PATH", f"{tmp_path}:.:")
+    wanted = set(reach._wanted())
+    assert {path for path in wanted if path.startswith(str(tmp_path))} == {
+        str(tmp_path / "liba.so"),
+        str(tmp_path / "libb.so.12.1"),
+    }
+    assert not wanted & {"/", "/share", "/targets", "/ssl", "", "."}
 
 
 def test_required_refuses_before_a_file_is_looked_at(lab, monkeypatch):

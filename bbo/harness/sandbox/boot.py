@@ -11,6 +11,7 @@ import contextlib
 import gc
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -39,6 +40,7 @@ class Start:
         hidden: what the guard refuses.
         allowed: what it may open; None to leave it unconfined.
         host: number of the process that asks.
+        largest: bytes of the largest file that it may write; 0 for no limit.
     """
 
     environment: dict[str, str]
@@ -46,6 +48,7 @@ class Start:
     hidden: Hidden
     allowed: Allowed | None
     host: int
+    largest: int = 0
 
 
 def main(descriptor: int) -> None:
@@ -144,6 +147,8 @@ def _become(request: Start, separate: bool, pipe: int, lifeline: int, output: in
         os.close(output)
         if separate and request.allowed is not None:
             mounts.separate((*request.allowed.read, *request.allowed.write))
+        if request.largest:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (request.largest, request.largest))
         os.environ.clear()
         os.environ.update(request.environment)
         os.chdir(request.folder)

@@ -10,9 +10,6 @@ from pathlib import Path
 from bbo import catalogue, data
 from bbo.harness.sandbox.guard import Hidden
 
-#: Environment variables that lead to data or results; removed from the method's environment.
-VARIABLES = ("BBO_DATA_DIR",)
-
 
 def list_hidden(out: Path | None, local_tasks: frozenset[str] = frozenset()) -> Hidden:
     """Modules and paths that a method may not touch.

@@ -6,7 +6,6 @@ import contextlib
 import multiprocessing
 import os
 import queue
-import shutil
 import signal
 import tempfile
 import threading
@@ -17,13 +16,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bbo import numerics
+from bbo.files import remove_tree
 from bbo.harness.options import RunOptions
-from bbo.harness.sandbox import boot, processes, starter, wire
+from bbo.harness.sandbox import boot, environment, processes, starter, wire
 from bbo.harness.sandbox.boot import Start
 from bbo.harness.sandbox.child import Job, Question, Settle
+from bbo.harness.sandbox.disk import Disk
 from bbo.harness.sandbox.guard import Hidden
-from bbo.harness.sandbox.hidden import VARIABLES
 from bbo.harness.sandbox.landlock import NONE
 from bbo.harness.sandbox.reach import list_allowed
 from bbo.text import clean
@@ -50,14 +49,15 @@ OnMessage = Callable[[wire.Progress | wire.Ask | wire.Fetch | wire.Keep], Any]
 
 @dataclass(frozen=True)
 class Bounds:
-    """What one cell may use: seconds of wall time and gigabytes (10^9 bytes) of memory, children included; 0 for no limit."""
+    """What one cell may use: seconds of wall time, gigabytes (10^9 bytes) of memory and of disk, children included; 0 for no limit."""
 
     seconds: float = 0.0
     gigabytes: float = 0.0
+    disk: float = 0.0
 
 
 class Lost(Exception):
-    """The method gave no answer: `reason` is "timeout", "memory", "crash" or "violation"."""
+    """The method gave no answer: `reason` is "timeout", "memory", "disk", "crash" or "violation"."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -108,15 +108,14 @@ class MethodProcess:
         work.mkdir()
         self._pipe, theirs = multiprocessing.Pipe()
         lifeline, self._lifeline = os.pipe()
-        environment = _environment(options.threads, work, options.numerics) | {MARK: self._mark}
+        variables = environment.of_method(os.environ, options.threads, work, options.numerics) | {MARK: self._mark}
         file = owner if os.path.isabs(owner) else ""
         allowed = list_allowed(hidden.paths, file, (work, self._output)) if confinement != NONE else None
-        self._starter = starter.take(environment)
+        self._starter = starter.take(variables)
         # Opened for appending, so that it can be emptied.
         with open(self._output, "ab") as output, contextlib.suppress(OSError):  # it died; `started` notices
-            self._starter.begin(
-                Start(environment, str(work), hidden, allowed, os.getpid()), (theirs.fileno(), lifeline, output.fileno())
-            )
+            start = Start(variables, str(work), hidden, allowed, os.getpid(), int(options.disk * 1e9))
+            self._starter.begin(start, (theirs.fileno(), lifeline, output.fileno()))
         theirs.close()
         os.close(lifeline)
         while not self._starter.started(TICK):
@@ -197,6 +196,7 @@ class MethodProcess:
         # The method's clock starts when it begins: starting a process and importing torch are not its time.
         started, limit, meter = time.monotonic(), START, None
         watch = processes.Memory(self._starter.pid, bounds.gigabytes)
+        disk = Disk(str(self._folder), self._starter.pid, bounds.disk)
         expected: type[Any] = wire.Begin
         try:
             while True:
@@ -226,6 +226,9 @@ class MethodProcess:
                     raise Lost("timeout", f"took longer than {limit:g} s")
                 if used := watch.over():
                     raise Lost("memory", f"used {used:.2f} GB, more than the {bounds.gigabytes:g} GB allowed")
+                if used := disk.over():
+                    what = f"wrote {used:.2f} GB to disk, more than the {bounds.disk:g} GB allowed"
+                    raise Lost("disk", what if used < float("inf") else "made folders nested too deeply to be measured")
                 self._bound_output()
         except Lost as error:
             error.seconds = time.monotonic() - started
@@ -315,14 +318,14 @@ class MethodProcess:
         self._starter.release()
         self._pipe.close()
         os.close(self._lifeline)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        remove_tree(self._folder)
 
     def _abandon(self) -> None:
         """Give up a process that has not started."""
         self._starter.close()
         self._pipe.close()
         os.close(self._lifeline)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        remove_tree(self._folder)
 
     def _send(self, message: Any) -> None:
         try:
@@ -391,13 +394,3 @@ class _Limit:
 
     def __lt__(self, length: int) -> bool:
         return self._process._longest < length
-
-
-def _environment(threads: int, work: Path, mode: str) -> dict[str, str]:
-    """The host's environment without the variables that lead to data, and with all settings that libraries read when they load."""
-    env = {name: value for name, value in os.environ.items() if name not in VARIABLES}
-    # BLAS reads its thread count when it is loaded, cuBLAS its workspace when CUDA starts; DYNAMIC lets a busy machine
-    # change the number of threads, and the hash seed the order of sets: both can change the last bits of a result.
-    counts = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
-    fixed = {"MKL_DYNAMIC": "FALSE", "OMP_DYNAMIC": "FALSE", "PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
-    return {**numerics.environment(mode, env), **counts, **fixed, "TMPDIR": str(work), "HOME": str(work), "PWD": str(work)}

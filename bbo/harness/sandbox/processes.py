@@ -77,7 +77,8 @@ class Meter:
         cost = {"wall_seconds": end - self._start}
         cpu, peak = _cpu_seconds(self._pid), _peak_memory_mb(self._pid)
         if cpu is not None and self._cpu is not None:
-            cost["cpu_seconds"] = max(0.0, cpu - self._cpu)
+            running = sum(_cpu_seconds(child.pid) or 0.0 for child in descendants(self._pid))  # not yet counted for their parent
+            cost["cpu_seconds"] = max(0.0, cpu - self._cpu) + running
         if peak is not None:
             cost["peak_memory_mb"] = peak
         return cost

@@ -9,6 +9,7 @@ from __future__ import annotations
 import glob
 import importlib.util
 import os
+import re
 import site
 import sys
 from collections.abc import Iterable, Iterator
@@ -32,6 +33,8 @@ SYSTEM = (
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/dri", "/dev/kfd", "/dev/nvidia*")
 #: Semaphores and shared arrays of Python's and torch's worker processes.
 SHARED_MEMORY = "/dev/shm"
+#: The end of a shared library's name.
+LIBRARY = re.compile(r"\.so(\.\d+)*$")
 
 
 def list_allowed(hidden: Iterable[str], file: str, write: Iterable[Path]) -> Allowed:
@@ -62,16 +65,20 @@ def _installed(path: tuple[str, ...], folder: str) -> tuple[list[str], list[str]
 
 def _wanted() -> Iterator[str]:
     """Everything that a method may need, before what is hidden is taken out of it."""
+    yield from (os.path.join("/", part) for part in PARTS if part.startswith(("bin", "sbin", "lib")))  # /share is often users' data
     for prefix in _prefixes():
         yield from (os.path.join(prefix, part) for part in PARTS)
     yield from glob.glob("/usr/local/cuda*")
     yield from SYSTEM
     yield from _packages()
-    yield from filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep))
+    for folder in filter(
+        os.path.isabs, os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
+    ):  # libraries alone: it may be a home
+        yield from (path for path in glob.glob(os.path.join(glob.escape(folder), "*.so*")) if LIBRARY.search(path))
 
 
 def _prefixes() -> list[str]:
-    return list(dict.fromkeys(("/", "/usr", "/usr/local", sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix)))
+    return list(dict.fromkeys(("/usr", "/usr/local", sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix)))
 
 
 def _packages() -> Iterator[str]:
@@ -79,11 +86,11 @@ def _packages() -> Iterator[str]:
 
     The working folder is left out: it is on the path only because Python was started there.
     """
-    installed = {*site.getsitepackages(), site.getusersitepackages()}
+    installed, python = {*site.getsitepackages(), site.getusersitepackages()}, tuple(one + os.sep for one in _prefixes()[2:])
     for folder in map(os.path.abspath, sys.path):
         if folder in installed:
             yield folder
-        elif folder != os.getcwd() and os.path.isdir(folder) and not folder.startswith(tuple(_prefixes()[3:])):
+        elif folder != os.getcwd() and os.path.isdir(folder) and not (folder + os.sep).startswith(python):
             yield from (str(path) for path in Path(folder).iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file())
     # Packages that are not on the path themselves: ours from a checkout, and those of other packages' methods.
     for name in ("bbo", catalogue.METHODS, *(module.partition(".")[0] for module in catalogue.method_modules())):

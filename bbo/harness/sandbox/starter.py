@@ -14,6 +14,7 @@ import time
 from multiprocessing.connection import Connection, wait
 
 from bbo.harness.sandbox.boot import FORKS, Start
+from bbo.harness.sandbox.environment import LIBRARIES
 
 BOOT = """\
 import json, sys
@@ -22,24 +23,6 @@ sys.path[:] = path
 from bbo.harness.sandbox import boot
 boot.main(control)
 """
-#: Environment variables that libraries read when they are loaded.
-LIBRARIES = (
-    "OMP_",
-    "MKL_",
-    "OPENBLAS_",
-    "ATEN_",
-    "ONEDNN_",
-    "DNNL_",
-    "TORCH_",
-    "PYTORCH_",
-    "CUDA",
-    "CUBLAS_",
-    "KMP_",
-    "LD_",
-    "PYTHON",
-    "NPY_",
-)
-
 _lock = threading.Lock()
 _idle: list[Starter] = []
 
