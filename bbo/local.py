@@ -2,16 +2,20 @@
 
 A task's file is imported where its oracle runs. A method's file is imported in confined processes only; the harness reads its text.
 The version of such a class is a hash of the code it needs: its own definition and everything in its file that this refers to,
-without comments and docstrings. A second class or a comment in the file changes nothing.
+without comments and docstrings. A second class or a comment in the file changes nothing. Where the file looks names up at run time, by
+`globals` or `eval` for instance, what a class needs cannot be told from the text: the version is then a hash of the whole file. Modules
+beside the file are refused, since they would count for no version.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import importlib.util
 import sys
 from collections.abc import Iterator
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +24,30 @@ from bbo.errors import BBOError, UnknownName, unknown
 
 #: Bytes of the largest file that is read.
 LARGEST = 2**24
+#: By these, code reaches others by a text, or reads its own file, so what it needs cannot be told from its text: names, attributes, methods.
+LOOKUP_NAMES = frozenset(
+    [
+        "globals",
+        "locals",
+        "vars",
+        "eval",
+        "exec",
+        "compile",
+        "builtins",
+        "importlib",
+        "inspect",
+        "pickle",
+        "runpy",
+        "__import__",
+        "__builtins__",
+        "__file__",
+        "__doc__",
+    ]
+)
+LOOKUP_ATTRIBUTES = frozenset(
+    ["import_module", "__dict__", "__globals__", "f_globals", "_getframe", "__subclasses__", "__doc__", "__builtins__"]
+)
+LOOKUP_METHODS = frozenset({"__init_subclass__", "__set_name__"})
 #: Modules whose classes are bases of tasks.
 _OF_TASKS = ("bbo.task", "bbo.tasks", "bbo.simulation")
 
@@ -96,21 +124,36 @@ def is_task(reference: str) -> bool:
 
 
 def source(reference: str) -> str:
-    """All that the class of `FILE.py:Class` needs of its file, without comments and docstrings.
+    """All that the class of `FILE.py:Class` needs of its file, without comments and docstrings; the whole file where that cannot be told.
 
     Raises:
-        BBOError: the file is no Python, or too large or too deeply nested to be read.
+        BBOError: the file is no Python, too large or too deeply nested to be read, or imports a module beside it.
     """
     path, name = _split(reference)
+    tree = _parsed(path)
     try:
-        return "\n".join(_needed(_parsed(path), name))
+        if beside := next(_beside(path, tree), ""):
+            raise BBOError(
+                f"{path} imports {beside}, a module beside it, which its version would not cover: put its code into {path.name}, or "
+                "install it as a package"
+            )
+        if _looks_up(tree):
+            return ast.unparse(tree)
+        return "\n".join(_needed(tree, name))
     except RecursionError:
         raise BBOError(f"{path} is too deeply nested to be read") from None
 
 
 def version(reference: str) -> str:
-    """Hash of `source`, 16 hex digits."""
-    return hashlib.sha256(source(reference).encode(errors="surrogatepass")).hexdigest()[:16]
+    """Hash of `source`, 16 hex digits; of the whole file where the file looks names up, perhaps in its comments.
+
+    Raises:
+        BBOError: as `source`.
+    """
+    text, path = source(reference), _split(reference)[0]
+    if _looks_up(_parsed(path)):
+        return digest(reference)
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
 
 
 def digest(reference: str) -> str:
@@ -161,9 +204,58 @@ def _classes(text: bytes) -> list[str]:
         return []
 
 
+def _looks_up(tree: ast.Module) -> bool:
+    """Whether a file reaches its parts by names that its text does not show."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name) if name in LOOKUP_NAMES:
+                return True
+            case ast.Attribute(value=ast.Name(id="sys"), attr="modules") | ast.keyword(arg="metaclass"):
+                return True
+            case ast.Attribute(attr=name) if name in LOOKUP_ATTRIBUTES:
+                return True
+            case ast.FunctionDef(name=name) if name in LOOKUP_METHODS:
+                return True
+            case ast.alias(name=name) if name.partition(".")[0] in LOOKUP_NAMES or name in LOOKUP_ATTRIBUTES | {"modules"}:
+                return True
+    return False
+
+
+def _beside(path: Path, tree: ast.Module) -> Iterator[str]:
+    """Modules in the folder of a file that it would import, if the folder were on Python's search path."""
+    folder = path.resolve().parent
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [alias.name for alias in node.names] if node.level and not node.module else [node.module or ""]
+        relative = isinstance(node, ast.ImportFrom) and node.level > 0
+        for name in (name.partition(".")[0] for name in names):
+            there = (folder / f"{name}.py").is_file() or (folder / name).is_dir()
+            if there and (relative or _found_in(name, folder)):
+                yield name
+
+
+def _found_in(name: str, folder: Path) -> bool:
+    """Whether a module that is not installed elsewhere is one of a folder."""
+    if name in sys.stdlib_module_names or name == "bbo":
+        return False
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        spec = None
+    places = [spec.origin or "", *(spec.submodule_search_locations or ())] if spec else []
+    inside = not places or any(Path(place).resolve().is_relative_to(folder) for place in places if place)
+    return inside and name not in packages_distributions()  # an installed package may be developed in this folder
+
+
 def _needed(tree: ast.Module, name: str) -> list[str]:
     """Source of the statements that `name` depends on, in the order of the file."""
     defines = {node: set(_defined(node)) for node in tree.body}
+    own = {one for node, names in defines.items() if not isinstance(node, ast.Import | ast.ImportFrom) for one in names}
+    # A call that is given something of the file may change it, such as a decorator that registers a function.
+    defines = {node: set() if _may_change(node, own) else names for node, names in defines.items()}
     wanted, needed = {name}, set[ast.stmt]()
     while True:
         # A statement that defines nothing (a call, a condition) may change anything, so it always counts.
@@ -175,13 +267,29 @@ def _needed(tree: ast.Module, name: str) -> list[str]:
     return [ast.unparse(_without_docstrings(node)) for node in tree.body if node in needed and not _is_text(node)]
 
 
+def _may_change(node: ast.stmt, own: set[str]) -> bool:
+    """Whether a statement, when it is run, calls something with one of the names `own` in it; bodies of functions are not run."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        parts: list[ast.AST] = [*node.args.defaults, *filter(None, node.args.kw_defaults)]
+    elif isinstance(node, ast.ClassDef):
+        parts = [*node.bases]
+        if any(_may_change(part, own) for part in node.body):
+            return True
+    else:
+        parts = [node]
+    calls = [part for one in parts for part in ast.walk(one) if isinstance(part, ast.Call)]
+    calls += getattr(node, "decorator_list", [])
+    return any(isinstance(name, ast.Name) and name.id in own for call in calls for name in ast.walk(call))
+
+
 def _defined(node: ast.stmt) -> Iterator[str]:
     """Names that a statement at the top of a file gives a value, if that is all it does."""
     if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
         yield node.name
     elif isinstance(node, ast.Import | ast.ImportFrom):
         for alias in node.names:
-            if alias.name != "*":
+            # What is imported from __future__ changes how the whole file is read.
+            if alias.name != "*" and getattr(node, "module", "") != "__future__":
                 yield alias.asname or alias.name.partition(".")[0]
     elif isinstance(node, ast.Assign | ast.AnnAssign):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]

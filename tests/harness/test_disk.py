@@ -61,7 +61,7 @@ def test_a_deep_folder_is_removed_after_the_cell(lab):
     """A folder nested deeper than Python's stack ended the whole run."""
     deep = lab.body("Deep", NESTS + "return problem.x[:problem.budget]")
     where = lab.body("Where", "problem.note(folder=os.getcwd())\nreturn problem.x[:problem.budget]")
-    first, second = lab.run([*lab.plan(deep), *lab.plan(where)])
+    first, second = lab.run([*lab.plan(deep), *lab.plan(where)], disk=0)
     assert first.done and second.done
     assert not os.path.exists(second.notes["folder"])
 
