@@ -39,6 +39,7 @@ from bbo.baselines.validated_search import candidates  # noqa: E402
 from bbo.generative.synthetic_pairs import walk  # noqa: E402
 from bbo.search import box_ascent  # noqa: E402
 from bbo.search.evolution import GreedySearch  # noqa: E402
+from bbo.search.polish import mutants  # noqa: E402
 from bbo.space import Sequence as Letters  # noqa: E402
 from bbo.surrogates.gp_family import VisibleTable  # noqa: E402
 from bbo.task import Task  # noqa: E402
@@ -65,7 +66,7 @@ def designs(task: Task, seed: int) -> Iterable[Row]:
     root = Root(**bbo.load_method("root").settings(task.spec.id))
     data = problem.encoded()
     table = VisibleTable.of(data, problem.x, root.largest_grid)
-    box = root.box(table, problem.y, problem.shared)
+    box = root.box(table, problem.y, problem.shared, problem.generator)
     (mean,) = table.fitter(root.rows(table, problem.y), box.centre)([box.centre])
     start = problem.x[problem.starts()]
     ends = walk(mean, data.encode(start), root.steps, root.step_size * root.scale(box.centre) ** 2)[1, :, :-1]
@@ -94,15 +95,6 @@ def designs(task: Task, seed: int) -> Iterable[Row]:
     for item, x in found.items():
         predicted = task.normalise(value(x).double().numpy() * data.y_std + data.y_mean)
         yield {"item": item, "predicted": protocol.percentiles(predicted)["50"], **scores(task, x)}
-
-
-def mutants(x: Tensor, letters: Sequence[int], value: Callable[[Tensor], Tensor]) -> Tensor:
-    """Values (n, L, C) of the single mutants of designs (n, L); -inf for the own letter and where a position has no such letter."""
-    place, letter = torch.arange(len(letters))[:, None], torch.arange(max(letters))
-    real = (letter < torch.tensor(letters)[:, None]) & (letter != x[:, :, None])
-    each = x[:, None, None].repeat(1, len(letters), len(letter), 1)
-    each[:, place, letter, place] = torch.minimum(letter, torch.tensor(letters)[:, None] - 1)
-    return torch.where(real, value(each.flatten(0, 2)).view(real.shape), -torch.inf)
 
 
 def selection(task: Task, seed: int) -> Iterable[Row]:

@@ -19,15 +19,23 @@ from bbo.errors import NumericalError
 from bbo.generative import span_walk
 from bbo.generative.walk_family import Place, WalkFamily, affordable, interpolate
 from bbo.settings import setting
+from bbo.surrogates.extrapolation import choose, kernel_gains, splits
 from bbo.surrogates.gaussian_process import RBF, Posterior, fit_likelihood, median_distance
 from bbo.surrogates.gp_family import Fit, KernelBox, VisibleTable
-from bbo.surrogates.grid_gaussian_process import LARGEST_GRID
+from bbo.surrogates.grid_gaussian_process import LARGEST_GRID, GridPosterior
+from bbo.surrogates.transforms import TRANSFORMS
+from bbo.surrogates.two_scale_gaussian_process import TwoScales
 
 #: Raised whenever a change here could move a score (see `bbo.versions`).
 VERSION = 2  # 2: walks on long designs in the span of the fitted rows; limits of rows and of starts by the designs' length
 
 #: Rows used to find the family's centre: the likelihood's cost is cubic, the distances' quadratic, and only few numbers are fitted.
 LIKELIHOOD_ROWS, DISTANCE_ROWS = 512, 1000
+
+#: Validation: most rows that are fitted and ranked; shares of the table, by score, that are fitted, those of `validated-search`; and the
+#: lengthscales that are tried, as factors of the median distance, which is kept unless another is better by more than the noise.
+VALIDATION_ROWS, VALIDATION_QUANTILES = 1000, (0.7, 0.85, 0.7, 0.85)
+FACTORS = tuple(2 ** (k / 2) for k in range(-4, 5))
 
 #: Makes a tensor that depends on the visible table and settings only, or finds what another seed made (`Problem.shared`).
 Share = Callable[[str, Mapping[str, Any], Callable[[], Tensor]], Tensor]
@@ -98,8 +106,9 @@ class FunctionSettings:
     centre: str = setting(
         "likelihood",
         "where the GP family is centred: by the likelihood (lengthscale fitted on 512 rows, noise free), the median distance of 1000 rows, "
-        "evenly spaced by score as those 512 are, or as published (the three numbers below)",
-        choices=("likelihood", "distance", "published"),
+        "evenly spaced by score as those 512 are, by how well a process fitted to low scores ranks higher ones (nine lengthscales about that "
+        "distance, 1000 rows, random splits), or as published (the three numbers below)",
+        choices=("likelihood", "distance", "validation", "published"),
     )
     lengthscale: float = setting(6.25, "centre of the family's lengthscales", unit="z-scored units", above=0)
     variance: float = setting(6.25, "centre of the family's variances", above=0)
@@ -149,13 +158,15 @@ class FunctionSettings:
         0.1, "share of each function's pairs set aside, as in the authors' code, which selects nothing by it", low=0, high=0.9
     )
 
-    def box(self, table: VisibleTable, scores: Tensor, share: Share) -> KernelBox:
-        """The GP family for a visible table with raw scores (N,)."""
+    def box(self, table: VisibleTable, scores: Tensor, share: Share, generator: Generator) -> KernelBox:
+        """The GP family for a visible table with raw scores (N,); `generator` draws the splits of the validation, if that is asked for."""
         centre = RBF(self.lengthscale, self.variance, self.noise)
         if self.centre == "distance":
             centre = replace(centre, lengthscale=median_distance(table.x[evenly_by_score(scores, DISTANCE_ROWS)]))
         elif self.centre == "likelihood":
             centre = replace(centre, lengthscale=_by_likelihood(table, scores, share))
+        elif self.centre == "validation":
+            centre = replace(centre, lengthscale=_by_validation(table, scores, centre, generator))
         return KernelBox(centre, self.spread * self.scale(centre), self.spread)
 
     def scale(self, centre: RBF) -> float:
@@ -206,7 +217,7 @@ class SyntheticFunctions:
         self.settings, self.table, self.scores, self.share, self.generator, self.reseed = (
             settings, table, scores, share, generator, reseed,
         )  # fmt: skip
-        self.box = settings.box(table, scores, share)
+        self.box = settings.box(table, scores, share, generator)
         self.step_size = settings.step_size * settings.scale(self.box.centre) ** 2
         self.pool = table.x[settings.pool(scores, table.x.shape[1])]
         self.made, self.kept, self.gains, self.highs = 0, 0, list[Tensor](), list[Tensor]()
@@ -248,6 +259,11 @@ class SyntheticFunctions:
             "lengthscale": self.box.centre.lengthscale,
             "variance": self.box.centre.variance,
         }
+
+    def central(self) -> Posterior | GridPosterior:
+        """The process at the family's centre, on the rows that all functions are fitted on where `gp_points` is 0."""
+        (found,) = self.table.fitter(self.settings.rows(self.table, self.scores), self.box.centre)([self.box.centre])
+        return found
 
     def high(self) -> Tensor:
         """Median () over the epochs of the median value of their high ends."""
@@ -330,3 +346,18 @@ def _by_likelihood(table: VisibleTable, scores: Tensor, share: Share) -> float:
         return torch.tensor(found, dtype=torch.float64, device=table.x.device)
 
     return float(on_host(share("root-likelihood-1", {"rows": LIKELIHOOD_ROWS}, make), "the family's lengthscale, once"))
+
+
+def _by_validation(table: VisibleTable, scores: Tensor, kernel: RBF, generator: Generator) -> float:
+    """The lengthscale with which a process fitted to low scores best ranks higher ones; see `bbo.surrogates.extrapolation`.
+
+    Variance and noise are those of `kernel`, the family's own. The likelihood asks which process explains the table, this which one finds
+    better designs than those it was fitted on.
+    """
+    middle = median_distance(table.x[evenly_by_score(scores, DISTANCE_ROWS)])
+    tried = [middle * factor for factor in FACTORS]
+    kernels = [TwoScales(lengthscale, lengthscale, 1.0, kernel.noise / kernel.variance) for lengthscale in tried]
+    parts = splits(scores, VALIDATION_QUANTILES, VALIDATION_ROWS, generator)
+    gains = kernel_gains(table.x, scores, kernels, [TRANSFORMS["none"]], parts).flatten(1)
+    chosen = choose(gains, members=1, finalists=0, plain=FACTORS.index(1.0)).committee[0]
+    return tried[int(on_host(chosen, "the family's lengthscale, once"))]

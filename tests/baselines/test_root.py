@@ -10,7 +10,7 @@ from bbo import catalogue
 from bbo.encoding import Encoded
 from bbo.errors import BBOError, NumericalError
 from bbo.generative import brownian_bridge as bridge
-from bbo.generative.synthetic_pairs import SyntheticFunctions
+from bbo.generative.synthetic_pairs import FACTORS, SyntheticFunctions
 from bbo.problem import Problem
 from bbo.space import Sequence
 from bbo.surrogates.gp_family import VisibleTable
@@ -47,7 +47,7 @@ def test_unknown_words_are_refused_when_planned_under_the_methods_own_name(setti
 
 
 @pytest.mark.parametrize("start_points", ["highest", "lowest", "random"])
-@pytest.mark.parametrize("centre", ["likelihood", "distance", "published"])
+@pytest.mark.parametrize("centre", ["likelihood", "distance", "validation", "published"])
 def test_every_family_and_pool_runs(centre, start_points):
     designs = method(centre=centre, start_points=start_points, step_size=0.2).propose(make_problem(SPACES["box"], 8))
     SPACES["box"].check(designs.numpy())
@@ -213,3 +213,62 @@ def test_fast_bounds_the_work_of_a_walk_and_of_training_whatever_the_length_of_d
         assert (rows, starts) == (1024, 1024)
     paper = ROOT.cls(**ROOT.config("paper", "", {}).config)
     assert (len(paper.rows(table, scores)), len(paper.pool(scores, dim))) == (10000, 1024)
+
+
+def polished(space, **changes):
+    """Designs of the bridge alone and polished, and the mean that both are judged by."""
+    found = []
+    for rounds in (0, 15):
+        problem = make_problem(SPACES[space], 24)
+        found.append(method(polish=rounds, **changes).propose(problem))
+        SPACES[space].check(found[-1].numpy())
+        assert len(found[-1]) == 24
+    data, root = problem.encoded(), method(polish=15, **changes)
+    table = VisibleTable.of(data, problem.x, root.largest_grid)
+    surface = SyntheticFunctions(root, table, problem.y, problem.shared, torch.Generator().manual_seed(0)).central()
+    return *found, lambda x: surface.mean(data.encode(x))
+
+
+@pytest.mark.parametrize("grid", [True, False])
+def test_polished_sequences_are_no_worse_by_the_mean_of_the_central_process(grid):
+    """A small grid, fitted through its Kronecker structure, and the same rows fitted by Cholesky."""
+    bridge_alone, found, mean = polished("sequence", largest_grid=2**17 if grid else 0)
+    before, after = (mean(torch.unique(x, dim=0)).sort(descending=True).values for x in (bridge_alone, found))
+    count = min(len(before), len(after))
+    assert len(after) >= len(before)
+    assert (after[:count] >= before[:count] - 1e-2).all()  # float32: coefficients of size 10^3 cancel
+    assert after[0] > before[0] or torch.equal(after[0], before[0])
+
+
+def test_every_polished_design_of_a_box_is_no_worse_by_the_mean_of_the_central_process():
+    bridge_alone, found, mean = polished("box")
+    assert (mean(found) >= mean(bridge_alone) - 1e-2).all()
+    assert mean(found).median() > mean(bridge_alone).median() + 0.1
+
+
+@pytest.mark.parametrize("space", ["box", "sequence"])
+def test_polishing_and_validation_are_repeatable_and_said_in_the_record(space):
+    problems = [make_problem(SPACES[space], 10) for _ in range(2)]
+    first, again = (method(polish=5, centre="validation").propose(problem) for problem in problems)
+    assert torch.equal(first, again)
+    assert problems[0].notes == problems[1].notes
+    assert len(problems[0].notes["polished"]) == 2
+    usual = make_problem(SPACES[space], 10)
+    method().propose(usual)
+    assert "polished" not in usual.notes
+
+
+def test_validation_centres_the_family_by_what_carries_beyond_the_data():
+    """A straight slope goes on beyond the scores that were fitted: long lengthscales see that, short ones do not."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(400, 8, generator=generator)
+    slope = VisibleTable(x, x.sum(1) / 8**0.5)
+
+    def lengthscale(centre):
+        box = method(centre=centre).box(slope, slope.y, lambda name, key, make: make(), torch.Generator().manual_seed(1))
+        return box.centre.lengthscale
+
+    middle = lengthscale("distance")
+    tried = [middle * factor for factor in FACTORS]
+    assert lengthscale("validation") in tried[len(tried) // 2 + 1 :]
+    assert lengthscale("validation") == lengthscale("validation")
