@@ -39,6 +39,9 @@ def command(
 ) -> None:
     """Find out which methods suit a table of experiments, on that table alone.
 
+    \b
+      bbo backtest runs.csv --target yield
+
     The best rows of TABLE are hidden, and the methods are trained on the rest, to see which of them find the hidden ones.
 
     Reach: each proposed design is worth the rank, from 0 for the worst score of the table to 1 for the best, of the row nearest to
@@ -46,7 +49,7 @@ def command(
     whose reach is more than 0.1 below that of the best method after one repeat is not repeated.
 
     The linear model and the mean (random designs) stand beside the methods: a method that does not beat them is of no use here.
-    """
+    """  # noqa: D301  # click keeps the lines below a backspace as they are
     from bbo.proposals import backtest, experiments, reading
     from bbo.proposals import layout as layouts
 

@@ -55,7 +55,7 @@ def method(name: str, to: Path) -> None:
 )
 @TO
 def task(name: str, kind: str, to: Path) -> None:
-    """Write NAME.py, a task that runs as it is, its tests, and its data file if it has one.
+    """Write NAME.py, a task that runs as it is, with its tests and data.
 
     NAME is lower case with dashes, like my-task.
     """

@@ -30,7 +30,7 @@ def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--category", multiple=True, metavar="COLUMN", help="Take numbers for names, which have no order; may be repeated."
         ),
-        click.option("--preset", default="fast", show_default=True, help="Settings of the methods."),
+        click.option("--preset", default="fast", show_default=True, help="Settings of the methods: fast, paper or smoke."),
         click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed gives the same answer."),
     ]
     for option in reversed(options):
@@ -49,8 +49,13 @@ def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--write-space", type=FILE, help="Write what the columns are taken to mean to this file, to edit, and stop.")
 @click.option("--fix", multiple=True, metavar="COLUMN=VALUE", help="Hold a column at a value; may be repeated.")
-@click.option("--require", multiple=True, metavar="SUM", help="A linear constraint, such as 'a + b + c = 100'; may be repeated.")
-@click.option("--forbid", multiple=True, metavar="COMBINATION", help="A combination to avoid: 'solvent=DMSO, temperature>60'.")
+@click.option("--require", multiple=True, metavar="RULE", help="A linear constraint, such as 'a + b + c = 100'; may be repeated.")
+@click.option(
+    "--forbid",
+    multiple=True,
+    metavar="COMBINATION",
+    help="A combination to avoid: 'solvent=DMSO, temperature>60'; may be repeated.",
+)
 @click.option("--predicate", type=FILE, help="A Python file with a function allowed(design), which says True or False.")
 @click.option("--pending", type=FILE, help="A table of experiments under way; proposals keep away from them.")
 @click.option("--report", type=FILE, help="Also write one page of HTML with figures.")
@@ -76,10 +81,13 @@ def command(
 ) -> None:
     """Propose the next experiments, given a table of those that were done.
 
+    \b
+      bbo propose runs.csv --target yield --budget 24 --out next.csv --report report.html
+
     TABLE has one row for each experiment. It is a .csv, .tsv, .parquet or .xlsx file. Columns besides the target are what can be
     chosen: numbers, categories, or sequences of one length. What they are taken to mean is printed; --write-space writes it to a file
     to edit.
-    """
+    """  # noqa: D301  # click keeps the lines below a backspace as they are
     from bbo.proposals import layout as layouts
     from bbo.proposals import reading
 
@@ -156,14 +164,11 @@ def layout_of(cells: Cells, target: str, minimise: bool, space: Path | None, ign
 
 
 def show(layout: Layout) -> None:
-    """Print what every column is taken to mean."""
-    width = max(len(name) for name, _ in layout.described())
-    for name, words in layout.described():
+    """Print what every column is taken to mean, and the constraints."""
+    lines = layout.described()
+    width = max(len(name) for name, _ in lines)
+    for name, words in lines:
         console.say(f"{name.ljust(width)}  {words}", err=True)
-    for words in layout.require:
-        console.say(f"{'required'.ljust(width)}  {words}", err=True)
-    for words in layout.forbid:
-        console.say(f"{'forbidden'.ljust(width)}  {words}", err=True)
 
 
 def _setting(words: str) -> tuple[str, str]:

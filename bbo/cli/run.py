@@ -55,7 +55,9 @@ def _shard(context: click.Context, option: click.Parameter, text: str | None) ->
 @click.option(
     "--cell", "hashes", multiple=True, metavar="HASH", help="Run only this cell of the plans saved in OUT; may be repeated."
 )
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="auto: a GPU if there is one."
+)
 @click.option(
     "--jobs",
     type=click.IntRange(1),
@@ -106,7 +108,13 @@ def _shard(context: click.Context, option: click.Parameter, text: str | None) ->
 @click.option("--retry", type=click.Choice(["failed"]), help="Run failed cells again.")
 @click.option("--traceback", is_flag=True, help="Print the tracebacks of failed cells at the end.")
 @click.option("--shard", callback=_shard, metavar="I/N", help="Run only part I of N of the cells.")
-@click.option("--engine", type=click.Choice(engines.NAMES), default="local", show_default=True)
+@click.option(
+    "--engine",
+    type=click.Choice(engines.NAMES),
+    default="local",
+    show_default=True,
+    help="Run on this machine, on Dask workers, or as Slurm jobs.",
+)
 @click.option("--scheduler", default="", help="Address of the Dask scheduler.  [default: DASK_SCHEDULER_ADDRESS]")
 @click.option(
     "--slurm", "slurm", multiple=True, metavar="OPTION=VALUE", help="An option of sbatch, like partition=gpu; may be repeated."
@@ -141,8 +149,13 @@ def command(
 ) -> None:
     """Run every cell (task x method x seed) that OUT does not hold yet.
 
+    PLAN_FILE is a TOML file like a suite's, with lists of tasks and methods. Without it, -t and -b or --suite say what to run:
+
+    \b
+      bbo run -t tfbind8 -b random -b coms --seeds 0-2 --out runs/first
+
     Running the same command again resumes it. Exit code 0: all planned cells are done; 2: some failed, or bad input; 130: stopped.
-    """
+    """  # noqa: D301  # click keeps the lines below a backspace as they are
     if device == "cuda" and engine == "local":
         console.need_cuda()
     if engine == "local":

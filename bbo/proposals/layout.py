@@ -78,13 +78,14 @@ class Layout:
         return Mixed(self.columns)
 
     def described(self) -> list[tuple[str, str]]:
-        """Every column with its meaning in words."""
+        """Every column with its meaning in words, and every constraint."""
         words = {column.name: column.describe() for column in self.columns}
         words |= {name: f"always {_plain(value)}, and so in proposals" for name, value in self.constants.items()}
         for name, value in self.fixed.items():
             words[name] += f"; held at {_plain(value)}"
         found = [(self.target, f"the target, {'smaller' if self.minimise else 'larger'} is better")]
-        return found + [(name, words[name]) for name in self.order] + [(name, "ignored") for name in self.ignored]
+        found += [(name, words[name]) for name in self.order] + [(name, "ignored") for name in self.ignored]
+        return found + [("required", rule) for rule in self.require] + [("forbidden", rule) for rule in self.forbid]
 
 
 def guess(cells: Cells, target: str, minimise: bool = False, ignore: Iterable[str] = ()) -> Layout:

