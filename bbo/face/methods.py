@@ -49,12 +49,15 @@ class ReadyMethod:
         `self.loaded.cls`, which imports the file here.
 
         Raises:
-            BBOError: the method does not fit the problem, or a method of a user's own file failed; the message says why.
+            BBOError: `problem` is something else, the method does not fit it, or a method of a user's own file failed.
             DesignError: the method returned something else than `budget` designs of the space.
         """
         from bbo.device import array_on_host
         from bbo.harness.seeds import seed_of
+        from bbo.problem import Problem
 
+        if not isinstance(problem, Problem):
+            raise BBOError(f"a method proposes for a bbo.Problem, such as task.problem(seed=0); got {type(problem).__name__}")
         if reason := self.loaded.unsuitable(problem.space, len(problem.y)):
             raise BBOError(f"method '{self.id}' does not fit this problem: it {reason}")
         task = ""

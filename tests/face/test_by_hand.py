@@ -53,6 +53,11 @@ def test_a_problem_built_by_hand_keeps_its_own_generator():
     assert not method.propose(problem).equal(method.propose(problem))
 
 
+def test_a_task_in_place_of_its_problem_gets_a_clear_error():
+    with pytest.raises(bbo.BBOError, match=r"such as task\.problem\(seed=0\); got ThinFilm"):
+        bbo.load_method("random").propose(bbo.load_task("thin-film"))
+
+
 def test_settings_are_the_presets_with_the_changes():
     method = bbo.load_method("coms", preset="smoke", steps=7)
     assert method.settings()["steps"] == 7
