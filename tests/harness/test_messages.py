@@ -70,7 +70,7 @@ HOSTILE = {
     "OtherDevice": f"say('Answer', {{**{ANSWER}, 'stack': {{'device': 'cuda', 'threads': 1}}}}, problem.x[:16].numpy())",
     "OtherThreads": f"say('Answer', {{**{ANSWER}, 'stack': {{'device': 'cpu', 'threads': 64}}}}, problem.x[:16].numpy())",
     "TwoAnswers": f"for i in range(3): say('Answer', {ANSWER}, problem.x[:16].numpy())",
-    "BeginsAgain": "say('Begin', {})",
+    "BeginsAgain": "say('Begin', {'stack': {}})",
     "OtherTicket": f"say('Answer', {ANSWER}, problem.x[:16].numpy(), ticket='another')",
     "Settles": "say('Settled', {'changed': []})",
     "TooLong": "channel.pipe.send_bytes(bytes(10**7))",

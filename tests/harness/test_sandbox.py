@@ -105,6 +105,7 @@ FILTERED = {
     "counters": "must(libc.syscall(PERF, None, 0, -1, -1, 0))",
     "page faults": "must(libc.syscall(UFFD, 1))",
     "another root": "os.chroot('/')",
+    "a watch on the results": "must(libc.inotify_add_watch(libc.inotify_init(), os.path.dirname(RESULT).encode(), 0xFFF))",
     "extended attributes": "os.setxattr(WORK, 'user.a', b'x')",
 }
 #: Calls that report success and do nothing.
@@ -331,6 +332,24 @@ def test_only_listed_variables_reach_a_method(lab, monkeypatch):
     assert set(passed) <= set(variables)
     assert variables["HOME"] == variables["TMPDIR"] == variables["PWD"] != os.environ["HOME"]
     assert all(environment.passes(name) or name in ("HOME", "TMPDIR", "PWD", parent.MARK) for name in variables)
+
+
+def test_a_method_cannot_forge_the_machine_it_ran_on(lab):
+    """By answering for the harness, with an answer of its own making."""
+    body = """
+    from bbo.harness.sandbox import wire
+    frame = sys._getframe()
+    while "channel" not in frame.f_locals:
+        frame = frame.f_back
+    lies = {"device": "cpu", "device_name": "another", "threads": 1, "fingerprint": "0" * 12, "numerics": "native", "cpu_capability": "none"}
+    designs = problem.x[:problem.budget].numpy()
+    frame.f_locals["channel"].send(wire.Answer(None, {}, lies, {"cpu_seconds": 0.0, "peak_memory_mb": 0.0}, [], designs))
+    time.sleep(60)
+    """
+    forged, honest = lab.run([*lab.plan(lab.body("Forges", body)), *lab.plan("Good")], device="cpu")
+    for name in ("device_name", "fingerprint", "numerics", "cpu_capability"):
+        assert not forged.done or forged.provenance[name] == honest.provenance[name]
+    assert not forged.done or forged.cost["peak_memory_mb"] > 50
 
 
 def test_of_folders_of_libraries_only_libraries_are_readable(tmp_path, monkeypatch):

@@ -175,6 +175,7 @@ def main(pipe_fd: int, lifeline_fd: int, hidden: guard.Hidden, allowed: landlock
     channel, state = Channel(Connection(pipe_fd)), State(torch)
     guard.watch(hidden, lambda what: channel.send(wire.Violation(clean(what))), confined=allowed is not None)
     data: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    machine: dict[str, Any] = {}
     while True:
         try:
             job = channel.pipe.recv()
@@ -194,7 +195,8 @@ def main(pipe_fd: int, lifeline_fd: int, hidden: guard.Hidden, allowed: landlock
         if job.x is not None and job.y is not None:
             data = {job.data_hash: (job.x, job.y)}
         state.restore(job.threads, job.tf32, job.seed)
-        channel.send(wire.Begin())
+        machine = machine or _told_first(torch, job.device)
+        channel.send(wire.Begin(machine))
         answer = _answer(job, *data[job.data_hash], channel, catalogue)
         channel.send(answer)
     os._exit(0)  # skip exit handlers and threads a method left behind
@@ -249,7 +251,7 @@ def _answer(job: Job, x: np.ndarray, y: np.ndarray, channel: Channel, catalogue:
         try:
             # Imports count for the process, not for the cell: later cells of this process find the modules loaded.
             method = catalogue.load_class(job.reference)(**job.config)
-            device = torch.device(job.device if job.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
+            device = _device(torch, job.device)
             stack = _stack(torch, device)
             problem = Problem(
                 torch.tensor(x, device=device),
@@ -401,6 +403,18 @@ def _listener(job: Job, channel: Channel) -> Any:
     return listener
 
 
+def _device(torch: Any, name: str) -> Any:
+    return torch.device(name if name != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _told_first(torch: Any, device: str) -> dict[str, Any]:
+    """Facts of the machine, for the host: before the first method of this process is loaded, which could forge them later."""
+    try:
+        return _machine(torch, _device(torch, device))
+    except Exception:  # no such device: the cell says so
+        return {}
+
+
 def _stack(torch: Any, device: Any) -> dict[str, Any]:
     from threadpoolctl import threadpool_info
 
@@ -408,7 +422,11 @@ def _stack(torch: Any, device: Any) -> dict[str, Any]:
     if torch.backends.mkl.is_available():
         blas.add("mkl in torch")
     found = {"device": device.type, "device_name": "cpu", "threads": torch.get_num_threads(), "blas": sorted(blas)}
-    found["cpu_capability"] = torch.backends.cpu.get_cpu_capability()
+    return found | _machine(torch, device)
+
+
+def _machine(torch: Any, device: Any) -> dict[str, Any]:
+    found = {"device_name": "cpu", "cpu_capability": torch.backends.cpu.get_cpu_capability()}
     found |= {"numerics": numerics.mode(), "fingerprint": numerics.fingerprint()}
     if device.type == "cuda":
         found |= {

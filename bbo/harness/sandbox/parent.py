@@ -99,6 +99,8 @@ class MethodProcess:
         self.owner, self.confinement = owner, confinement
         self.cells = 0
         self.data_hash = ""
+        #: What it said of the machine before its first cell.
+        self._machine: dict[str, Any] = {}
         #: Whether the next cell would find the process in the same state as this one did.
         self.clean = True
         self._mark = uuid.uuid4().hex
@@ -211,7 +213,8 @@ class MethodProcess:
                     elif expected is not wire.Answer or isinstance(message, wire.Settled | wire.Told | wire.Refused):
                         raise Lost("crash", f"the method's process said {type(message).__name__} out of turn")
                     match message:
-                        case wire.Begin():
+                        case wire.Begin(stack):
+                            self._machine = self._machine or stack
                             started, limit, expected = arrived.time, bounds.seconds, wire.Propose
                         case wire.Propose():
                             meter, expected = processes.Meter(self._starter.pid, arrived.time), wire.Answer
@@ -219,7 +222,8 @@ class MethodProcess:
                             cost = meter.read(arrived.time) if meter else {"wall_seconds": arrived.time - started}
                             self._check(message, job)
                             self._settle(job, stop)
-                            return replace(message, cost=message.cost | cost)
+                            stack = message.stack | self._machine if message.stack else {}
+                            return replace(message, cost=message.cost | cost, stack=stack)
                         case wire.Progress() | wire.Ask() | wire.Fetch() | wire.Keep():
                             self._handle(message, on_message)
                 if limit and time.monotonic() - started > limit:

@@ -21,10 +21,11 @@ _X32 = 0x40000000
 #: Marks a call that a machine does not have.
 _ABSENT = -1
 
-#: Looking into other processes, or taking their descriptors.
+#: Looking into other processes, taking their descriptors, or being told when and which files they use.
 _PROCESSES = {
     "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "pidfd_getfd": (438, 438),
     "kcmp": (312, 272), "process_madvise": (440, 440), "process_mrelease": (448, 448), "perf_event_open": (298, 241),
+    "inotify_add_watch": (254, 27),
 }  # fmt: skip
 #: Ways around the file system's rules: asynchronous calls, handles of files, mounts, namespaces, other roots.
 _FILES = {

@@ -34,7 +34,9 @@ class Garbage(ValueError):
 
 @dataclass(frozen=True)
 class Begin:
-    """The job has arrived; the time limit counts from here."""
+    """The job has arrived; the time limit counts from here. `stack` says what the process runs on, before it has loaded a method."""
+
+    stack: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -227,7 +229,7 @@ _STACK = {
 }
 _COST = dict.fromkeys(("cpu_seconds", "peak_memory_mb", "peak_gpu_memory_mb"), _amount)
 _KINDS: dict[str, tuple[type[Any], dict[str, Callable[[Any], bool]]]] = {
-    "Begin": (Begin, {}),
+    "Begin": (Begin, {"stack": _among(_STACK)}),
     "Propose": (Propose, {}),
     "Progress": (Progress, {"step": _whole, "total": _whole}),
     "Ask": (Ask, {"name": _text}),
