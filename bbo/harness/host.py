@@ -27,7 +27,8 @@ from bbo.harness.seeds import cell_seed
 from bbo.harness.shelf import SharedArrays
 from bbo.record import Outcome, Record, Trace
 
-#: Points of a trace that a host takes; a method that sends more is not told.
+#: Points of a trace that a host keeps, each no larger than the cell's designs as numbers of eight bytes; a method that sends more
+#: is not told.
 MOST_POINTS = 4 * TRACE_POINTS
 #: The package of our own methods, which carry nothing from one task to another.
 OURS = "bbo"
@@ -79,6 +80,7 @@ class Host:
 
     def _try(self, cell: PlannedCell) -> tuple[Record, Outcome | None, Trace | None] | None:
         answer, known, shelf = Answer(), _privileged(cell), SharedArrays(self.out)
+        largest = 8 * cell.spec.budget * math.prod(cell.task.dataset.x.shape[1:])
         promised: dict[str, str] = {}  # keys under which this cell is to store an array, by the keys that it asked with
 
         def on_message(message: wire.Progress | wire.Ask | wire.Fetch | wire.Keep) -> Any:
@@ -104,7 +106,8 @@ class Host:
                         shelf.keep(whole, array)
                 case wire.Progress(step, total, designs):
                     if designs is not None and self.options.trace and len(answer.points) < MOST_POINTS:
-                        answer.points.append((step, designs))
+                        # Copied, since an array is a view of its whole message.
+                        answer.points.append((step, designs.copy() if designs.nbytes <= largest else None))
                     self.on_progress(cell, step, total)
             return None
 

@@ -33,7 +33,7 @@ class Answer:
     Args:
         designs: (budget, *shape) if valid, or whatever else the method returned; None if it failed.
         error: reason, type, message and traceback if it failed.
-        points: intermediate designs by step, where a trace was asked for.
+        points: intermediate designs by step, where a trace was asked for; None for those that were too large to keep.
         output: the end of what the method printed.
     """
 
@@ -44,7 +44,7 @@ class Answer:
     stack: dict[str, Any] = field(default_factory=dict)
     cost: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
-    points: list[tuple[int, np.ndarray]] = field(default_factory=list)
+    points: list[tuple[int, np.ndarray | None]] = field(default_factory=list)
     output: str = ""
 
 
@@ -141,10 +141,12 @@ def _score(cell: PlannedCell, designs: np.ndarray, warn: Callable[[str], None]) 
     return outcome
 
 
-def _trace(cell: PlannedCell, points: list[tuple[int, np.ndarray]]) -> tuple[Trace | None, list[str]]:
+def _trace(cell: PlannedCell, points: list[tuple[int, np.ndarray | None]]) -> tuple[Trace | None, list[str]]:
     steps, scores, complaints = [], [], list[str]()
     for step, designs in points:
         try:
+            if designs is None:
+                raise DesignError(f"it is larger than {cell.spec.budget} designs (the budget)")
             scores.append(_score(cell, designs, complaints.append).normalised)
             steps.append(step)
         except (DesignError, OracleError) as problem:

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from bbo import record, text
+from bbo.harness.host import Host
 from bbo.harness.options import RunOptions
 
 ORACLES = {
@@ -145,3 +146,20 @@ class Simulated(SimulatedTask):
         "the simulator failed on 3 of 16 designs, which score the task's minimum, -3; the first is design 13: it returned nan"
     ]
     assert result.percentiles["100"] == pytest.approx((3 * 0.48 + 3) / 6)
+
+
+def test_points_of_a_trace_take_no_more_memory_than_designs(lab):
+    """More rows than the budget are left out as they come; padding around an array is not kept with it."""
+    body = """
+    problem.progress(1, 3, problem.x[:16])
+    problem.progress(2, 3, torch.zeros(100, 3, dtype=torch.float64))
+    return problem.x[:16]
+    """
+    (cell,) = lab.plan(lab.body("Wide", body))
+    host = Host(lab.out, RunOptions("cpu", 1, trace=True))
+    try:
+        result, _, trace = host.evaluate(cell)
+    finally:
+        host.close()
+    assert result.done and trace.steps.tolist() == [1]
+    assert result.warnings == ["trace: step 2 left out: it is larger than 16 designs (the budget)"]

@@ -138,12 +138,27 @@ def test_daemons_end_with_their_cell_however_it_ends(lab):
     assert alive == []
 
 
+ASK = """
+import io, json
+channel = problem._privileged._channel
+say = channel.send
+def ask(i): return channel.ask(wire.Fetch(str(i)))
+def raw(i, pad, array):
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    facts = json.dumps([channel.ticket, "Progress", {"step": i, "total": 200}]).encode()
+    channel.pipe.send_bytes(pad + facts + b"\\n" + buffer.getvalue())
+"""
 FLOODS = {
     "Output": "for i in range(600): os.write(1, b'x' * 1_000_000)",
     "Progress": "channel = problem._privileged._channel\nfor i in range(20_000): channel.send(wire.Progress(i, 20_000))",
     "Arrays": "channel = problem._privileged._channel\nfor i in range(20): channel.send(wire.Progress(i, 20, np.zeros(10**8, np.uint8)))",
     "Points": "for i in range(20_000): problem.progress(i, 10**9 + i, problem.x[:16])",
     "Kept": "channel = problem._privileged._channel\nfor i in range(30): channel.send(wire.Keep(str(i), np.zeros(10**7)))",
+    "Promised": f"{ASK}for i in range(30): ask(i)\nsay(wire.Keep('0', np.zeros(3 * 10**7)))",
+    "Unread": f"{ASK}if ask(0) == 'make': say(wire.Keep('0', np.ones(12 * 10**6)))\nfor i in range(20): say(wire.Fetch('0'))\ntime.sleep(60)",
+    "Padded": f"{ASK}for i in range(200): raw(i, b' ' * 2_000_000, np.zeros((16, 3)))",
+    "Shared": "for i in range(3): problem.shared(f'{i}', {}, lambda: torch.ones(3, 4 * 10**6, dtype=torch.float64).T.contiguous().T)",
     "Designs": "return torch.zeros(3 * 10**7, 3)",
     "Error": "raise ValueError('x' * 30_000_000)",
     "Notes": "problem.note(x='y' * 50_000_000)",
@@ -157,12 +172,14 @@ from pathlib import Path
 from bbo.harness.options import Listener, RunOptions
 from bbo.harness.request import Request
 from bbo.harness.run import run_plan
+from bbo.harness.sandbox import parent
 folder, names = Path(sys.argv[1]), sys.argv[2:]
 wanted = Request((f"{folder}/task.py:Slope",), tuple(names), (0,), budget=16)
 def peak():
     return next(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith("VmHWM")) / 1024
 def end(cell, result):
     print(cell.spec.method, (result.error or {}).get("reason"), round(peak()), sep="|", flush=True)
+parent.READ = 5.0
 run_plan(wanted, folder / "out", RunOptions("cpu", 1, timeout=120, trace=True), listener=Listener(end=end))
 """
 
@@ -181,7 +198,7 @@ def test_floods_do_not_reach_the_hosts_memory_or_the_record(lab):
     assert max(others) - first < 200, done.stdout
     reasons = {line[0]: line[1] for line in lines}
     assert {n for n, reason in reasons.items() if reason == "None"} == {
-        "Good", "Output", "Progress", "Points", "Notes", "NotesOfLists", "Warnings",
+        "Good", "Output", "Progress", "Points", "Padded", "Shared", "Notes", "NotesOfLists", "Warnings",
     }  # fmt: skip
     assert (reasons["Designs"], reasons["Error"]) == ("invalid designs", "error")
     for path in (lab.out / "cells").glob("*/cell.json"):

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import multiprocessing
 
 import numpy as np
 import pytest
@@ -163,6 +164,28 @@ def test_damaged_bytes_are_garbage_or_a_message(place, byte, length):
         except wire.Garbage:
             continue
         assert isinstance(ticket, str) and isinstance(message, wire.Answer)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(6.0).reshape(2, 3),
+        np.asfortranarray(np.arange(6).reshape(2, 3)),
+        np.zeros((0, 4), np.float32),
+        np.array(3),
+        np.arange(9)[::2],
+    ],
+)
+def test_an_array_reaches_the_method_as_it_was(array):
+    host, method = multiprocessing.Pipe()
+    for sent in (array, "make", array):
+        wire.deliver(host, sent)
+        found = wire.receive(method)
+        if isinstance(sent, str):
+            assert found == sent
+            continue
+        assert (found.dtype, found.shape, found.flags.fnc) == (array.dtype, array.shape, array.flags.fnc)
+        assert (found == array).all() and found.flags.writeable
 
 
 def test_an_array_that_says_it_is_huge_takes_no_memory():

@@ -108,7 +108,7 @@ class Channel:
             raise RuntimeError(f"only the method's own process may ask for what the harness keeps ({type(message).__name__})")
         with self._lock:
             self.send(message)
-            return self.pipe.recv()
+            return wire.receive(self.pipe)
 
     def _forked(self) -> None:
         self._lock = threading.RLock()  # another thread may have held it
@@ -178,7 +178,7 @@ def main(pipe_fd: int, lifeline_fd: int, hidden: guard.Hidden, allowed: landlock
     machine: dict[str, Any] = {}
     while True:
         try:
-            job = channel.pipe.recv()
+            job = wire.receive(channel.pipe)
         except (EOFError, OSError):
             break
         if isinstance(job, Settle):

@@ -36,6 +36,8 @@ OUTPUT = 4000
 
 #: Bytes of output on disk, after which it is emptied.
 OUTPUT_FILE = 2**26
+#: Seconds a method's process may take to read the answer to its question.
+READ = 60.0
 #: Seconds a process may take to confirm that it has no more messages.
 SETTLE = 10.0
 #: Seconds a killed process may take to end.
@@ -130,11 +132,14 @@ class MethodProcess:
             with open(self._output, "a") as output:
                 output.write(self._starter.said())
         self._longest = wire.TEXTS
-        # Threads of their own, so that a method that sends half a message, or does not read what it asked for, blocks no one;
-        # one message at a time waits, so that a method that floods the pipe waits too.
-        self._closed = threading.Event()
+        # Threads of their own, so that a method that sends half a message, or does not read what it asked for, blocks no one.
+        # The reader takes a message once the one before has been handled and the method has read what it was sent: a host holds
+        # one message or one reply of a method at a time, and a method that floods the pipe waits.
+        self._closed, self._turn, self._written = threading.Event(), threading.Event(), threading.Event()
+        self._handled, self._sent = True, 0.0
         self._inbox: queue.Queue[Arrived] = queue.Queue(1)
-        self._outbox: queue.Queue[Any] = queue.Queue(2)
+        self._outbox: queue.Queue[Any] = queue.Queue(1)
+        self._written.set()
         for work_of in (self._read, self._write):
             threading.Thread(target=work_of, daemon=True).start()
 
@@ -200,8 +205,11 @@ class MethodProcess:
         watch = processes.Memory(self._starter.pid, bounds.gigabytes)
         disk = Disk(str(self._folder), self._starter.pid, bounds.disk)
         expected: type[Any] = wire.Begin
+        arrived: Arrived | None
+        message: wire.Message | None
         try:
             while True:
+                arrived = message = None  # it may be large, and is let go before the next is read
                 arrived = self._next(stop)
                 if arrived is not None:
                     message = self._of(arrived, job.ticket)
@@ -225,7 +233,9 @@ class MethodProcess:
                             stack = message.stack | self._machine if message.stack else {}
                             return replace(message, cost=message.cost | cost, stack=stack)
                         case wire.Progress() | wire.Ask() | wire.Fetch() | wire.Keep():
-                            self._handle(message, on_message)
+                            self._handle(message, job, on_message)
+                if expected is not wire.Begin and not self._written.is_set() and time.monotonic() - self._sent > READ:
+                    raise Lost("crash", "the method's process asks questions and does not read the answers")
                 if limit and time.monotonic() - started > limit:
                     raise Lost("timeout", f"took longer than {limit:g} s")
                 if used := watch.over():
@@ -238,14 +248,12 @@ class MethodProcess:
             error.seconds = time.monotonic() - started
             raise
 
-    def _handle(self, message: Any, on_message: OnMessage) -> None:
+    def _handle(self, message: Any, job: Job, on_message: OnMessage) -> None:
         try:
             if (reply := on_message(message)) is not None:
-                if isinstance(reply, str) and reply == "make":
-                    self._longest += wire.SHARED
+                if isinstance(reply, str) and reply == "make":  # room for one: however many are to come, they come one by one
+                    self._longest = wire.TEXTS + job.longest + wire.SHARED
                 self._send(reply)
-            if isinstance(message, wire.Keep):
-                self._longest = max(self._longest - wire.SHARED, wire.TEXTS)
         except Lost:
             raise
         except Exception as error:  # any exception here was caused by this message
@@ -276,6 +284,7 @@ class MethodProcess:
         left = processes.descendants(self._starter.pid)
         processes.kill(left)
         self.clean = not left
+        self._longest = wire.TEXTS
         ticket = uuid.uuid4().hex
         self._send(Settle(ticket))
         deadline = time.monotonic() + SETTLE
@@ -332,39 +341,49 @@ class MethodProcess:
         remove_tree(self._folder)
 
     def _send(self, message: Any) -> None:
-        try:
-            self._outbox.put_nowait(message)
-        except queue.Full:
-            raise Lost("crash", "the method's process asks questions and does not read the answers") from None
+        self._written.clear()
+        self._sent = time.monotonic()
+        self._outbox.put(message)
 
     def _write(self) -> None:
-        # Towards the method's process a pickle is harmless: the host made it.
+        while not self._closed.is_set():
+            with contextlib.suppress(queue.Empty):
+                self._write_one(self._outbox.get(timeout=1))
+                self._written.set()
+
+    def _write_one(self, message: Any) -> None:
         with contextlib.suppress(OSError):  # it died; the reader reports that
-            while not self._closed.is_set():
-                with contextlib.suppress(queue.Empty):
-                    self._pipe.send(self._outbox.get(timeout=1))
+            wire.deliver(self._pipe, message)
 
     def _read(self) -> None:
-        message: wire.Message | str = ""
-        while not isinstance(message, str) or not message:
-            ticket = ""
-            try:
-                ticket, message = wire.decode(self._pipe.recv_bytes(_Limit(self)))  # type: ignore[arg-type]
-            except (EOFError, ConnectionError):
-                message = self._how_it_ended()
-            except Exception as error:  # not a message, or too many bytes: nothing after it can be decoded
-                message = f"the method's process wrote invalid bytes into the harness's pipe ({error})"
-            arrived = Arrived(time.monotonic(), ticket, message)
-            while not self._closed.is_set():
-                with contextlib.suppress(queue.Full):
-                    self._inbox.put(arrived, timeout=1)
-                    break
+        while not self._closed.is_set():
+            if self._turn.wait(1) and self._written.wait(1):
+                self._turn.clear()
+                if not self._read_one():
+                    return
+
+    def _read_one(self) -> bool:
+        """Take one message from the pipe; whether others may follow."""
+        ticket = ""
+        message: wire.Message | str
+        try:
+            ticket, message = wire.decode(self._pipe.recv_bytes(self._longest))
+        except (EOFError, ConnectionError):
+            message = self._how_it_ended()
+        except Exception as error:  # not a message, or too many bytes: nothing after it can be decoded
+            message = f"the method's process wrote invalid bytes into the harness's pipe ({error})"
+        self._inbox.put(Arrived(time.monotonic(), ticket, message))
+        return not isinstance(message, str)
 
     def _next(self, stop: threading.Event) -> Arrived | None:
         """The next that arrived, or None where nothing came for a moment."""
         arrived = None
+        if self._handled:
+            self._handled = False
+            self._turn.set()
         with contextlib.suppress(queue.Empty):
             arrived = self._inbox.get(timeout=TICK)
+            self._handled = True
         if arrived and isinstance(arrived.message, str) and self._starter.poll() == -signal.SIGTERM:
             stop.wait(1)  # a scheduler that ends a job signals both host and method; the host's signal may arrive a moment later
         if stop.is_set():
@@ -385,16 +404,3 @@ class MethodProcess:
         name = signal.Signals(-code).name
         hint = "; perhaps the machine ran out of memory" if -code == signal.SIGKILL else ""
         return f"the method's process ended without an answer (signal {-code}, {name}{hint})"
-
-
-class _Limit:
-    """The longest message that a process may send, as it stands when a message arrives.
-
-    The reader waits in `recv_bytes`, perhaps since before the limit changed, and that compares lengths with what it was given.
-    """
-
-    def __init__(self, process: MethodProcess) -> None:
-        self._process = process
-
-    def __lt__(self, length: int) -> bool:
-        return self._process._longest < length

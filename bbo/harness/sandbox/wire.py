@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
@@ -116,7 +117,35 @@ class Refused:
     message: str
 
 
+@dataclass(frozen=True)
+class Coming:
+    """From the host: an array of this shape and type follows, as bytes."""
+
+    shape: tuple[int, ...]
+    kind: str
+    by_column: bool
+
+
 Message = Begin | Propose | Progress | Ask | Fetch | Keep | Violation | Answer | Settled | Told | Refused
+
+
+def deliver(pipe: Connection, reply: Any) -> None:
+    """Send something from the host to a method's process; an array is sent without a copy."""
+    if isinstance(reply, np.ndarray):
+        by_column = reply.flags.fnc
+        pipe.send(Coming(reply.shape, reply.dtype.str, by_column))
+        pipe.send_bytes(reply.ravel("F" if by_column else "C").view(np.uint8).data)
+    else:
+        pipe.send(reply)  # a pickle: the method's process trusts its host
+
+
+def receive(pipe: Connection) -> Any:
+    """In a method's process: what the host sent by `deliver`."""
+    found = pipe.recv()
+    if isinstance(found, Coming):
+        data = np.frombuffer(bytearray(pipe.recv_bytes()), found.kind)
+        return data.reshape(found.shape, order="F" if found.by_column else "C")
+    return found
 
 
 def encode(ticket: str, message: Message) -> bytes:
