@@ -24,10 +24,12 @@ TOP = ("ARCHITECTURE.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md
 
 
 def collect() -> None:
-    """Copy the written pages; docs/ becomes the root of the site, so links between the folders change."""
+    """Copy the written pages and their pictures; docs/ becomes the root of the site, so links between the folders change."""
     shutil.rmtree(SOURCE.parent, ignore_errors=True)
     for path in sorted((ROOT / "docs").rglob("*.md")):
         write(path.relative_to(ROOT / "docs"), path.read_text(encoding="utf-8").replace("](../", "]("))
+    for picture in sorted((ROOT / "docs").glob("*.svg")):
+        shutil.copy(picture, SOURCE)
     index = (SOURCE / "index.md").read_text(encoding="utf-8")
     others = [
         path.stem for path in sorted((ROOT / "docs").glob("*.md")) if path.stem != "index" and f"\n{path.stem}\n" not in index
