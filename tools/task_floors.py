@@ -38,9 +38,9 @@ constants frozen in each task; 128 designs, percentile rule of `bbo.protocol`.
 - **optimum**: the highest possible score, where known.
 - **read by**: *median* where random reaches 0.9 or more on average at the 100th percentile: there the 100th percentile is saturated
   and says next to nothing of a method. Elsewhere the 100th percentile can be read, against the random floor beside it.
-- **tells apart**: how many pairs of the catalogue's methods differ beyond noise at the 100th, 80th and 50th percentile, and how many
-  pairs there are; preset `fast`, seeds 0 to 3, paired by seed, 95% (`tools/tells_apart.py`). About one in twenty pairs that are alike
-  would differ by chance. Empty until measured.
+- **tells apart**: how many pairs of methods differ beyond noise at the 100th, 80th and 50th percentile, and how many pairs of methods
+  were run (13 methods make 78; the catalogue has more); preset `fast`, seeds 0 to 3, paired by seed, 95% (`tools/tells_apart.py`).
+  About one in twenty pairs that are alike would differ by chance. Empty until measured.
 - **seconds**: to score 128 designs on one core, measured while the table was made; an order of magnitude.
 
 """

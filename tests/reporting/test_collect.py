@@ -300,6 +300,11 @@ def test_figures_in_the_readmes_are_those_of_the_tables() -> None:
     for method, *scores in tabled:
         lines = "".join(line for line in paper.splitlines() if line.startswith(f"| {method} "))
         assert all(score in lines for score in scores), (method, scores)
+    across = (ROOT / "results" / "own-across.md").read_text()
+    measured = re.findall(r"`([a-z-]+)`\s+(-?\d\.\d{3} \[\S+ \S+\])", readme)
+    assert len(measured) == 10
+    for method, score in measured:
+        assert any(line.startswith(f"| {method} ") and score in line for line in across.splitlines()), (method, score)
     few = re.search(r"tfbind8 (\S+ ± \S+), median (\S+ ± \S+); published", readme)
     assert few
     assert all(score in (ROOT / "results" / "root-few-shot.md").read_text() for score in few.groups())
