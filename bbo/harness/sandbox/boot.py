@@ -148,7 +148,10 @@ def _become(request: Start, separate: bool, pipe: int, lifeline: int, output: in
         if separate and request.allowed is not None:
             mounts.separate((*request.allowed.read, *request.allowed.write))
         if request.largest:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (request.largest, request.largest))
+            # A limit that the user has set lower stays: only root could raise it, and nobody should.
+            limits = [own for own in resource.getrlimit(resource.RLIMIT_FSIZE) if own != resource.RLIM_INFINITY]
+            largest = min([request.largest, *limits])
+            resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
         os.environ.clear()
         os.environ.update(request.environment)
         os.chdir(request.folder)
