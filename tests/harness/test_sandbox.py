@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import site
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -270,6 +272,50 @@ def test_tasks_of_another_checkout_on_the_search_path_are_left_out(tmp_path, mon
     read = list_allowed((), "", ()).read
     of_it = {path for path in read if path.startswith(str(tmp_path))}
     assert of_it == {str(tmp_path / "bbo"), str(tmp_path / "tools")}
+
+
+def test_a_wheel_unpacked_on_the_search_path_works_and_what_lies_beside_it_stays_closed(tmp_path, monkeypatch):
+    """As `pip install --target` leaves it: compiled modules, their libraries, parts of namespaces, data of packages, metadata."""
+    library = next((Path(np.__file__).parent / "random").glob("_pcg64*.so"))
+    theirs = [
+        *("made/__init__.py", "made/table.csv", "made.libs/liba-1f2e.so.1.2", "_fast.cpython-311-x86_64-linux-gnu.so", "single.py"),
+        *("space/part/__init__.py", "space/part/table.npz", "space/plain.py", "made-1.0.data/x.txt", "made-1.0.dist-info/METADATA"),
+    ]
+    beside = ["scores.csv", "space/scores.npz", "notes/a.txt", "results/cells/a/cell.json"]
+    for name in (*theirs, *beside):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(
+            "Metadata-Version: 2.1\nName: made\nVersion: 1.0\n" if name.endswith("METADATA") else "x = 1\n"
+        )
+    shutil.copy(library, tmp_path / "made.libs" / library.name)
+    names = [*theirs, "../../bin/made", "/etc/shadow", "made.libs/" + library.name]
+    (tmp_path / "made-1.0.dist-info" / "RECORD").write_text("".join(f"{name},sha256=a,1\n" for name in names))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    allowed = list_allowed((str(tmp_path / "single.py"),), "", ())  # a task's file among them stays closed
+    assert not [path for path in allowed.read if path.endswith(("bin/made", "shadow"))]
+    code = """
+import ctypes, importlib.metadata, json, sys
+allowed, folder, names, library = json.loads(sys.argv[1])
+from bbo.harness.sandbox import landlock
+sys.path.insert(0, folder)
+landlock.confine(landlock.Allowed(*map(tuple, allowed)))
+import made, space.part, space.plain
+assert importlib.metadata.version("made") == "1.0"
+ctypes.CDLL(library)
+opened = []
+for name in names:
+    try:
+        open(f"{folder}/{name}").close()
+        opened.append(name)
+    except OSError:
+        pass
+print(json.dumps(opened))
+"""
+    words = [[allowed.read, allowed.look, allowed.write, allowed.devices], str(tmp_path), [*theirs, *beside]]
+    words.append(str(tmp_path / "made.libs" / library.name))
+    done = subprocess.run([sys.executable, "-c", code, json.dumps(words)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [name for name in theirs if name != "single.py"]
 
 
 def test_undoing_the_guard_opens_nothing(lab):

@@ -6,6 +6,8 @@ its parts.
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import glob
 import importlib.util
 import os
@@ -47,7 +49,8 @@ def list_allowed(hidden: Iterable[str], file: str, write: Iterable[Path]) -> All
     """
     wanted, others = _installed(tuple(sys.path), os.getcwd())
     hidden = _topmost((*hidden, *others))
-    read, look = [file] if file else [], ["/proc"]
+    # Python finds modules in folders that it may list, and in no others.
+    read, look = [file] if file else [], ["/proc", *map(os.path.realpath, _searched())]
     for path in wanted:
         read += _carved(path, hidden, look)
     private = [os.path.realpath(path) for path in write]
@@ -82,20 +85,60 @@ def _prefixes() -> list[str]:
 
 
 def _packages() -> Iterator[str]:
-    """Folders of packages: those Python installs into; and of other folders on its path only modules and packages, never data.
+    """Folders of packages: those Python installs into; and of other folders on its path modules and packages, never data beside them.
 
     The working folder is left out: it is on the path only because Python was started there.
     """
-    installed, python = {*site.getsitepackages(), site.getusersitepackages()}, tuple(one + os.sep for one in _prefixes()[2:])
-    for folder in map(os.path.abspath, sys.path):
-        if folder in installed:
-            yield folder
-        elif folder != os.getcwd() and os.path.isdir(folder) and not (folder + os.sep).startswith(python):
-            yield from (str(path) for path in Path(folder).iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file())
+    yield from (folder for folder in map(os.path.abspath, sys.path) if folder in _installing())
+    for folder in _searched():
+        yield from _modules(Path(folder))
     # Packages that are not on the path themselves: ours from a checkout, and those of other packages' methods.
     for name in ("bbo", catalogue.METHODS, *(module.partition(".")[0] for module in catalogue.method_modules())):
         spec = importlib.util.find_spec(name)
         yield from (spec.submodule_search_locations or [spec.origin or ""]) if spec else ()
+
+
+def _installing() -> set[str]:
+    """Folders that Python installs into."""
+    return {*site.getsitepackages(), site.getusersitepackages()}
+
+
+def _searched() -> Iterator[str]:
+    """Other folders on Python's path, as by PYTHONPATH or a `.pth` file."""
+    python = tuple(one + os.sep for one in _prefixes()[2:])
+    for folder in map(os.path.abspath, sys.path):
+        other = folder not in _installing() and folder != os.getcwd() and not (folder + os.sep).startswith(python)
+        if other and os.path.isdir(folder):
+            yield folder
+
+
+def _modules(folder: Path) -> Iterator[str]:
+    """Modules and packages of a folder, compiled ones included, and whatever else its installed distributions say is theirs."""
+    with contextlib.suppress(OSError):  # it may not be listed
+        for path in folder.iterdir():
+            if path.suffix in (".py", ".dist-info", ".egg-info", ".libs") or LIBRARY.search(path.name) or _is_package(path):
+                yield str(path)
+            if path.suffix == ".dist-info":
+                yield from _recorded(folder, path / "RECORD")
+
+
+def _recorded(folder: Path, record: Path) -> set[str]:
+    """What a distribution's list of files names below its folder: packages as a whole, other files one by one."""
+    found, packages = set(), set[Path]()
+    with contextlib.suppress(OSError, UnicodeDecodeError, csv.Error), open(record, encoding="utf-8", newline="") as file:
+        for row in csv.reader(file):
+            parts = Path(row[0]).parts if row else ()
+            if not parts or parts[0] == os.sep or ".." in parts:  # scripts, which lie elsewhere
+                continue
+            above = [folder.joinpath(*parts[: place + 1]) for place in range(len(parts))]
+            packages.update(path for path in above[:1] if path not in packages and _is_package(path))
+            if above[0] not in packages:  # a part of a namespace
+                found.add(str(above[-1]))
+    return found
+
+
+def _is_package(path: Path) -> bool:
+    return (path / "__init__.py").is_file()
 
 
 def _other_tasks() -> Iterator[str]:
