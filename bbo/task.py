@@ -143,7 +143,8 @@ class Task(ABC):
         for name, wanted in (engine.split("==") for engine in self.spec.engines):
             found = _installed(name)
             if found != wanted:
-                return f"its scores are those of {name} {wanted}, and {found or 'no'} version is installed: pip install {package}"
+                here = f"version {found}" if found else "no version"
+                return f"its scores are those of {name} {wanted}, and {here} is installed: pip install {package}"
         return ""
 
     def require(self) -> None:

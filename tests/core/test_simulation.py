@@ -94,7 +94,7 @@ def test_workers_end_with_their_owner(folder):
         os.kill(process.pid, 0)
 
 
-@pytest.mark.parametrize(("engine", "reason"), [("numpy==0.1", "and {} version is installed"), ("no-such==1", "and no version is")])
+@pytest.mark.parametrize(("engine", "reason"), [("numpy==0.1", "and version {} is installed"), ("no-such==1", "and no version is")])
 def test_another_engine_is_refused_with_the_reason(folder, engine, reason):
     task = catalogue.load_task(f"{folder}/mine.py:Fragile")
     name, version = engine.split("==")
