@@ -5,6 +5,7 @@ Distances are the space's own (`Space.distances`): in [0, 1], with the same mean
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -42,6 +43,12 @@ def describe(designs: np.ndarray, visible: np.ndarray, space: Space) -> dict[str
         "nearest_offline": float(counts @ nearest / n),
         "novel_share": float(counts @ (nearest > 0) / n),
     }
+
+
+def digest(designs: np.ndarray) -> str:
+    """16 hex digits that change with any bit of an array of designs (n, *shape), with its type or its shape."""
+    array = np.ascontiguousarray(designs)
+    return hashlib.sha256(f"{array.dtype.str}{array.shape}".encode() + array.tobytes()).hexdigest()[:16]
 
 
 def _blocks(count: int, size: int) -> Iterator[slice]:

@@ -27,11 +27,13 @@ import numpy as np
 
 from bbo import bounded, files, schema
 from bbo.bounded import Missing, Unreadable
+from bbo.designs import digest as digest_of
 from bbo.errors import BBOError, DamagedCell
 from bbo.text import LONGEST, line
 
-#: Raised whenever the layout of a record changes; older ones stay readable. Those before 3 had no digest and no hashes of arrays.
-SCHEMA = 3
+#: Raised whenever the layout of a record changes; older ones stay readable. Those before 3 had no digest and no hashes of arrays, those
+#: before 4 no hash of the designs.
+SCHEMA = 4
 #: Bytes of the largest `cell.json`, numbers of one design, and steps of a trace that are read.
 LARGEST, WIDEST, STEPS = 2**24, 2**16, 10_000
 #: Names of a spec's fields in records of schema 1.
@@ -95,6 +97,7 @@ class Record:
         warnings: messages of warnings raised while the method ran.
         output: the end of what the method printed.
         arrays: sha256 of each other file of the cell, by its name, as it was stored; no part of what two records are compared by.
+        design_hash: `bbo.designs.digest` of the designs, as they were stored; no part of that either.
         schema: version of this layout.
     """
 
@@ -111,6 +114,7 @@ class Record:
     warnings: list[str] = field(default_factory=list)
     output: str = ""
     arrays: dict[str, str] = field(default_factory=dict, compare=False)
+    design_hash: str = field(default="", compare=False)
     schema: int = SCHEMA
 
     @property
@@ -198,7 +202,8 @@ def write(out: Path, record: Record, outcome: Outcome | None, trace: Trace | Non
         for name, arrays in (("designs.npz", outcome), ("trace.npz", trace)):
             if arrays:
                 hashes[name] = _save(temporary / name, vars(arrays))
-        (temporary / "cell.json").write_text(replace(record, arrays=hashes).to_json(), encoding="utf-8")
+        stored = replace(record, arrays=hashes, design_hash=digest_of(outcome.designs) if outcome else "")
+        (temporary / "cell.json").write_text(stored.to_json(), encoding="utf-8")
         while not _moved(temporary, target):
             if not replace_failed or (target / "designs.npz").exists():
                 break

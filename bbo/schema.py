@@ -109,6 +109,7 @@ _FIELDS: Mapping[str, tuple[str, Check]] = {
     "hash": _NAME,
     "digest": _NAME,
     "arrays": ("an object of texts", _object(_text)),
+    "design_hash": _NAME,
     "schema": _COUNT,
     "spec": _FACTS_OBJECT,
     "status": ("done or failed", lambda value: value in ("done", "failed")),

@@ -18,7 +18,7 @@ COMMANDS = {
     "show": ("show", "Show all facts of a task or a method, or the best designs of a cell."),
     "run": ("run", "Run every cell (task x method x seed) that OUT does not hold yet."),
     "status": ("status", "List which planned cells of DIR are done, failed or missing."),
-    "rerun": ("rerun", "Run some finished cells of DIR again and compare the designs bit for bit."),
+    "rerun": ("rerun", "Run some finished cells of a folder or table again and compare them bit for bit."),
     "rescore": ("rescore", "Score the stored designs of DIR again and compare the scores with the stored ones."),
     "prune": ("prune", "Remove the cells of older versions from DIR."),
     "report": ("report", "The leaderboard of results folders, of tables made by bbo collect, or of the shipped 'reference'."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -10,12 +11,14 @@ import numpy as np
 from bbo import files
 from bbo.cli import console
 from bbo.cli.report import SEED
+from bbo.designs import digest
 from bbo.errors import BBOError
 from bbo.record import Outcome, Record
 from bbo.reporting.board.scores import board
 from bbo.reporting.documents import leaderboard
 from bbo.reporting.formats import markdown
 from bbo.reporting.storage import cell_table, parquet, sources
+from bbo.reporting.storage.sources import Results
 
 
 @click.command("collect")
@@ -31,10 +34,11 @@ def command(paths: tuple[Path, ...], to: Path) -> None:
         raise BBOError(f"cannot tell the form of {to}: its name must end in .parquet or .csv")
     results = sources.load(paths)
     console.notes(results.notes)
+    records = [_hashed(results, record) for record in results.records]
     if to.suffix == ".csv":
-        files.write(to, cell_table.to_csv(results.records, results.unsuitable))
+        files.write(to, cell_table.to_csv(records, results.unsuitable))
         files.write(to.with_suffix(".md"), committed_markdown(to))
-        click.echo(f"wrote {len(results.records)} cells to {to} and their leaderboard to {to.with_suffix('.md')}")
+        click.echo(f"wrote {len(records)} cells to {to} and their leaderboard to {to.with_suffix('.md')}")
         return
 
     def outcome(record: Record) -> Outcome:
@@ -45,8 +49,15 @@ def command(paths: tuple[Path, ...], to: Path) -> None:
             )
         return arrays
 
-    cells, designs = parquet.write(to, results.records, outcome, results.unsuitable)
+    cells, designs = parquet.write(to, records, outcome, results.unsuitable)
     click.echo(f"wrote {cells} cells to {to} and {designs} designs to {parquet.designs_path(to)}")
+
+
+def _hashed(results: Results, record: Record) -> Record:
+    """The record with the hash of its designs, which those of earlier versions do not hold."""
+    if record.design_hash or (arrays := results.outcome(record)) is None:
+        return record
+    return replace(record, design_hash=digest(arrays.designs))
 
 
 def committed_markdown(path: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor
 
 from bbo.catalogue import LoadedMethod
+from bbo.designs import digest as designs_digest
 from bbo.problem import Problem
 from bbo.space import Category, Continuous, Letters, Mixed, Number, Sequence, Space
 from bbo.testing import Checks
@@ -96,8 +96,7 @@ class Runs:
 
 def digest(designs: Tensor) -> str:
     """12 hex digits that change with any bit of the designs, their type or shape."""
-    array = np.ascontiguousarray(designs.detach().cpu().numpy())
-    return hashlib.sha256(f"{array.dtype.str}{array.shape}".encode() + array.tobytes()).hexdigest()[:12]
+    return designs_digest(designs.detach().cpu().numpy())[:12]
 
 
 def checks(method: LoadedMethod, made: Mapping[str, Runs] | None = None) -> Checks:

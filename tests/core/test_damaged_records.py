@@ -175,7 +175,7 @@ def test_an_altered_score_is_noticed(cell):
         ('"100": 1.0', '"100": 2.0'),
         ('"steps": 3', '"steps": 3, "a": 1'),
         ('"said"', '"sand"'),
-        ('"schema": 3', '"schema": 2'),
+        ('"schema": 4', '"schema": 2'),
     ):
         assert old in whole
         (cell / "cell.json").write_text(whole.replace(old, new))

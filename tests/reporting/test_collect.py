@@ -76,7 +76,7 @@ def test_designs_are_a_row_each(results, tmp_path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     assert bbo("collect", results, "--to", tmp_path / "all.parquet").exit_code == 0
     table = parquet.read_table(tmp_path / "all.designs.parquet")
-    assert table.schema.metadata[b"bbo_schema"] == b"3"
+    assert table.schema.metadata[b"bbo_schema"] == b"4"
     assert len(table) == 2 * 128
     for folder in folders(results):
         rows = [row for row in table.to_pylist() if row["cell"] == folder.name]
@@ -143,7 +143,7 @@ def test_a_table_changed_by_hand_is_refused(results, tmp_path) -> None:
     assert "changed by hand" in edited(results, tmp_path, lambda text: text.replace(",random,", ",randon,"))
     assert "lacks the column" in edited(results, tmp_path, lambda text: text.replace("score_50", "score_51", 1))
     assert "not a number" in edited(results, tmp_path, lambda text: text.replace(",1.5,", ",fast,", 1))
-    assert "reads up to 3" in edited(results, tmp_path, lambda text: text.replace("\n3,", "\n9,", 1))
+    assert "reads up to 4" in edited(results, tmp_path, lambda text: text.replace("\n4,", "\n9,", 1))
     assert "no column schema" in edited(results, tmp_path, lambda text: "a,b\n1,2\n")
 
 

@@ -2,11 +2,12 @@
 
 The table keeps what leaderboards need. Designs, traces, tracebacks and notes stay in the results folder.
 
-Schema 3, in this order. Schema 2 had no sum; schema 1 had `baseline` and `baseline_version` for the method, and no warnings:
+Schema 4, in this order. Schema 3 had no design_hash, schema 2 no sum; schema 1 had no warnings, and `baseline` and `baseline_version` for
+the method:
 
 | column | type | meaning |
 | --- | --- | --- |
-| schema | int | version of this table, 3 |
+| schema | int | version of this table, 4 |
 | cell | text | hash of the cell's spec, 20 hex digits |
 | task, task_version, data_hash | text | the task, and the sha256 of its visible table |
 | method, method_version | text | the method |
@@ -15,6 +16,7 @@ Schema 3, in this order. Schema 2 had no sum; schema 1 had `baseline` and `basel
 | status | text | done, failed or not applicable |
 | score_100, score_80, score_50 | float | normalised score at the percentiles; empty when failed |
 | diversity, duplicates, nearest_offline, novel_share | float | how the designs are spread (`bbo.designs`) |
+| design_hash | text | of the designs (`bbo.designs.digest`), by which `bbo rerun` compares; empty when failed or not known |
 | wall_seconds, cpu_seconds, peak_memory_mb | float | cost of the method |
 | error | JSON | reason, type and message of a failed cell; message: why it is not applicable; empty when done |
 | warnings | JSON | messages of warnings, a list |
@@ -44,7 +46,7 @@ from bbo.record import NAMES, CellSpec, Record
 from bbo.reporting.storage.unsuitable import Unsuitable
 from bbo.text import clean, inert, line
 
-SCHEMA = 3
+SCHEMA = 4
 SPEC = ("task", "task_version", "data_hash", "method", "method_version", "config", "seed", "budget", "protocol")
 SCORES = tuple(f"score_{p}" for p in PERCENTILES)
 DESIGNS = ("diversity", "duplicates", "nearest_offline", "novel_share")
@@ -56,6 +58,7 @@ COLUMNS = (
     "status",
     *SCORES,
     *DESIGNS,
+    "design_hash",
     *COST,
     "error",
     "warnings",
@@ -65,14 +68,14 @@ COLUMNS = (
     "sum",
 )
 #: Columns that earlier schemas did not have.
-SINCE_2, SINCE_3 = ("warnings",), ("sum",)
+SINCE_2, SINCE_3, SINCE_4 = ("warnings",), ("sum",), ("design_hash",)
 JSON = ("config", "error", "warnings", "task_facts", "method_facts", "provenance")
 INTEGERS = ("schema", "seed", "budget", "protocol")
 FLOATS = (*SCORES, *DESIGNS, *COST)
 NOT_APPLICABLE = "not applicable"
 #: Facts of the stack that are kept: those that may change a score, the command, and when the cell was finished.
 PROVENANCE = (
-    "packages", "commit", "python", "command", "device", "device_name", "os", "cpu", "threads", "blas", "numerics", "fingerprint",
+    "packages", "commit", "python", "command", "device", "device_name", "os", "cpu", "threads", "tf32", "blas", "numerics", "fingerprint",
     "finished", "sandbox",
 )  # fmt: skip
 #: Characters of the longest cell of a CSV: warnings at their longest, escaped as JSON.
@@ -99,6 +102,7 @@ def row(record: Record) -> dict[str, Any]:
         "status": record.status,
         **{f"score_{p}": record.percentiles.get(str(p)) for p in PERCENTILES},
         **{name: record.designs.get(name) for name in DESIGNS},
+        "design_hash": record.design_hash or None,
         **{name: record.cost.get(name) for name in COST},
         "error": _json(error) if error else None,
         "warnings": _json(record.warnings),
@@ -111,7 +115,8 @@ def row(record: Record) -> dict[str, Any]:
 
 def row_sum(row: Mapping[str, Any]) -> str:
     """First 16 hex digits of the sha256 of a row's values: numbers with all their digits, texts as they stand."""
-    values = [_plain(name, row.get(name)) for name in COLUMNS if name != "sum"]
+    left_out = ("sum", *(SINCE_4 if int(row["schema"]) < 4 else ()))
+    values = [_plain(name, row.get(name)) for name in COLUMNS if name not in left_out]
     return hashlib.sha256(json.dumps(values, separators=(",", ":")).encode()).hexdigest()[:16]
 
 
@@ -183,6 +188,8 @@ def _record(row: Mapping[str, Any]) -> Record:
         row = {**dict.fromkeys(SINCE_2), **{NAMES.get(name, name): value for name, value in row.items()}}
     if int(row["schema"]) < 3:
         row = {**row, **dict.fromkeys(SINCE_3)}
+    if int(row["schema"]) < 4:
+        row = {**row, **dict.fromkeys(SINCE_4)}
     missing = [name for name in COLUMNS if name not in row]
     if missing:
         raise BBOError(f"the table lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}")
@@ -202,6 +209,7 @@ def _record(row: Mapping[str, Any]) -> Record:
         "cost": {name: row[name] for name in COST if row[name] is not None},
         "designs": {name: row[name] for name in DESIGNS if row[name] is not None},
         "warnings": _object(row, "warnings") or [],
+        "design_hash": row["design_hash"] or "",
     }
     schema.check({"hash": row["cell"], "spec": {name: getattr(spec, name) for name in SPEC}, **facts})
     return Record(spec, **facts)
