@@ -11,6 +11,7 @@ import contextlib
 import gc
 import json
 import os
+import re
 import resource
 import select
 import signal
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from bbo.harness.sandbox import child, mounts
+from bbo.harness.sandbox import child, group, mounts
 from bbo.harness.sandbox.guard import Hidden
 from bbo.harness.sandbox.landlock import Allowed
 
@@ -41,6 +42,8 @@ class Start:
         allowed: what it may open; None to leave it unconfined.
         host: number of the process that asks.
         largest: bytes of the largest file that it may write; 0 for no limit.
+        group: folder of the control group that it joins; empty for none.
+        most: how many processes and threads it may have, where it is in a namespace of its own users.
     """
 
     environment: dict[str, str]
@@ -49,6 +52,8 @@ class Start:
     allowed: Allowed | None
     host: int
     largest: int = 0
+    group: str = ""
+    most: int = 0
 
 
 def main(descriptor: int) -> None:
@@ -73,7 +78,7 @@ def main(descriptor: int) -> None:
         os.set_blocking(end, False)
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    current = 0
+    current, joined = 0, ""
     while True:
         ready, _, _ = select.select([descriptor, woken], [], [])
         if woken in ready:
@@ -98,8 +103,12 @@ def main(descriptor: int) -> None:
             _become(request, separate, *descriptors)
         for each in descriptors:
             os.close(each)
+        if joined := request.group:
+            group.join(joined, current)
         _say(control, {"pid": current, "separate": int(separate and request.allowed is not None)})
     _end_all()
+    with contextlib.suppress(OSError):
+        os.rmdir(joined)  # the host has not
 
 
 def _end_all() -> None:
@@ -147,6 +156,7 @@ def _become(request: Start, separate: bool, pipe: int, lifeline: int, output: in
         os.close(output)
         if separate and request.allowed is not None:
             mounts.separate((*request.allowed.read, *request.allowed.write))
+            _limit_processes(request.most)
         if request.largest:
             # A limit that the user has set lower stays: only root could raise it, and nobody should.
             limits = [own for own in resource.getrlimit(resource.RLIMIT_FSIZE) if own != resource.RLIM_INFINITY]
@@ -161,3 +171,14 @@ def _become(request: Start, separate: bool, pipe: int, lifeline: int, output: in
         sys.excepthook(*sys.exc_info())
     finally:
         os._exit(1)
+
+
+def _limit_processes(most: int) -> None:
+    """Let the kernel refuse further processes; of no effect for root.
+
+    It counts those of the user, in a namespace of its own users only those there (since Linux 5.14).
+    """
+    release = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
+    if most and os.geteuid() and release >= (5, 14):
+        limits = [own for own in resource.getrlimit(resource.RLIMIT_NPROC) if own != resource.RLIM_INFINITY]
+        resource.setrlimit(resource.RLIMIT_NPROC, (min([most, *limits]),) * 2)

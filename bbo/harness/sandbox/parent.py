@@ -22,6 +22,7 @@ from bbo.harness.sandbox import boot, environment, processes, starter, wire
 from bbo.harness.sandbox.boot import Start
 from bbo.harness.sandbox.child import Job, Question, Settle
 from bbo.harness.sandbox.disk import Disk
+from bbo.harness.sandbox.group import Group
 from bbo.harness.sandbox.guard import Hidden
 from bbo.harness.sandbox.landlock import NONE
 from bbo.harness.sandbox.reach import list_allowed
@@ -42,6 +43,8 @@ READ = 60.0
 SETTLE = 10.0
 #: Seconds a killed process may take to end.
 END = 10.0
+#: Processes and threads that a method may have, its own included: enough for a worker with a few threads on each processor.
+MOST_PROCESSES = 500 + 16 * (os.cpu_count() or 1)
 #: Environment variable that marks a method process and all it starts.
 MARK = "BBO_METHOD_PROCESS"
 
@@ -59,7 +62,7 @@ class Bounds:
 
 
 class Lost(Exception):
-    """The method gave no answer: `reason` is "timeout", "memory", "disk", "crash" or "violation"."""
+    """The method gave no answer: `reason` is "timeout", "memory", "disk", "processes", "crash" or "violation"."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -116,9 +119,14 @@ class MethodProcess:
         file = owner if os.path.isabs(owner) else ""
         allowed = list_allowed(hidden.paths, file, (work, self._output)) if confinement != NONE else None
         self._starter = starter.take(variables)
+        self._group: Group | None = None
+        with contextlib.suppress(OSError):
+            self._group = Group(MOST_PROCESSES) if boot.FORKS else None
         # Opened for appending, so that it can be emptied.
         with open(self._output, "ab") as output, contextlib.suppress(OSError):  # it died; `started` notices
-            start = Start(variables, str(work), hidden, allowed, os.getpid(), int(options.disk * 1e9))
+            largest, group = int(options.disk * 1e9), str(self._group.path) if self._group else ""
+            most = MOST_PROCESSES + 10  # so that more can be seen
+            start = Start(variables, str(work), hidden, allowed, os.getpid(), largest, group, most)
             self._starter.begin(start, (theirs.fileno(), lifeline, output.fileno()))
         theirs.close()
         os.close(lifeline)
@@ -131,6 +139,9 @@ class MethodProcess:
         if not self._starter.pid:
             with open(self._output, "a") as output:
                 output.write(self._starter.said())
+        if self._group and not self._group.holds(self._starter.pid):  # it may not join, or has ended already
+            self._group.close()
+            self._group = None
         self._longest = wire.TEXTS
         # Threads of their own, so that a method that sends half a message, or does not read what it asked for, blocks no one.
         # The reader takes a message once the one before has been handled and the method has read what it was sent: a host holds
@@ -178,11 +189,11 @@ class MethodProcess:
             Lost: no answer came in time, or the process broke the protocol; it has been killed.
         """
         self._longest = wire.TEXTS
-        deadline = time.monotonic() + seconds
+        deadline, check = time.monotonic() + seconds, self._watch(Bounds(disk=RunOptions().disk))
         try:
             self._send(question)
             while time.monotonic() < deadline:
-                self._bound_output()
+                check()
                 arrived = self._next(threading.Event())
                 if arrived is None:
                     continue
@@ -202,8 +213,7 @@ class MethodProcess:
     def _converse(self, job: Job, bounds: Bounds, stop: threading.Event, on_message: OnMessage) -> wire.Answer:
         # The method's clock starts when it begins: starting a process and importing torch are not its time.
         started, limit, meter = time.monotonic(), START, None
-        watch = processes.Memory(self._starter.pid, bounds.gigabytes)
-        disk = Disk(str(self._folder), self._starter.pid, bounds.disk)
+        check = self._watch(bounds)
         expected: type[Any] = wire.Begin
         arrived: Arrived | None
         message: wire.Message | None
@@ -238,15 +248,28 @@ class MethodProcess:
                     raise Lost("crash", "the method's process asks questions and does not read the answers")
                 if limit and time.monotonic() - started > limit:
                     raise Lost("timeout", f"took longer than {limit:g} s")
-                if used := watch.over():
-                    raise Lost("memory", f"used {used:.2f} GB, more than the {bounds.gigabytes:g} GB allowed")
-                if used := disk.over():
-                    what = f"wrote {used:.2f} GB to disk, more than the {bounds.disk:g} GB allowed"
-                    raise Lost("disk", what if used < float("inf") else "made folders nested too deeply to be measured")
-                self._bound_output()
+                check()
         except Lost as error:
             error.seconds = time.monotonic() - started
             raise
+
+    def _watch(self, bounds: Bounds) -> Callable[[], None]:
+        """A function that raises `Lost` once the process uses more than it may, and bounds its output."""
+        pid = self._starter.pid
+        memory, disk = processes.Memory(pid, bounds.gigabytes), Disk(str(self._folder), pid, bounds.disk)
+        number = processes.Number(pid, MOST_PROCESSES, self._group)
+
+        def check() -> None:
+            if used := memory.over():
+                raise Lost("memory", f"used {used:.2f} GB, more than the {bounds.gigabytes:g} GB allowed")
+            if used := disk.over():
+                what = f"wrote {used:.2f} GB to disk, more than the {bounds.disk:g} GB allowed"
+                raise Lost("disk", what if used < float("inf") else "made folders nested too deeply to be measured")
+            if number.over():
+                raise Lost("processes", f"started more than the {MOST_PROCESSES} processes and threads allowed")
+            self._bound_output()
+
+        return check
 
     def _handle(self, message: Any, job: Job, on_message: OnMessage) -> None:
         try:
@@ -313,12 +336,14 @@ class MethodProcess:
 
     def kill(self) -> None:
         """Kill the process and all it started, even in other sessions; no signal handler can prevent it."""
+        if self._group:
+            self._group.kill()
         if self.alive:
             processes.suspend(self._starter.pid)
         if boot.FORKS:  # what outlives the process becomes a child of the starter
-            processes.kill_all(lambda: processes.descendants(self._starter.root))
+            processes.kill_below(self._starter.root)
         else:
-            processes.kill_all(lambda: processes.descendants(self._starter.pid))
+            processes.kill_below(self._starter.pid)
             processes.kill_group(self._starter.pid)
             # Surviving children of a process that has died carry its mark in their environment.
             processes.kill_all(lambda: processes.marked(MARK, self._mark))
@@ -329,6 +354,8 @@ class MethodProcess:
         self._closed.set()
         self.kill()
         self._starter.release()
+        if self._group:
+            self._group.close()
         self._pipe.close()
         os.close(self._lifeline)
         remove_tree(self._folder)
@@ -336,6 +363,8 @@ class MethodProcess:
     def _abandon(self) -> None:
         """Give up a process that has not started."""
         self._starter.close()
+        if self._group:
+            self._group.close()
         self._pipe.close()
         os.close(self._lifeline)
         remove_tree(self._folder)

@@ -93,9 +93,10 @@ def _run(
 
     examine.close()  # the process that started it can then start this one
     stop = threading.Event()
-    process = MethodProcess(RunOptions(device), list_hidden(None), local.file_of(reference), landlock.name(), stop)
+    options = RunOptions(device)
+    process = MethodProcess(options, list_hidden(None), local.file_of(reference), landlock.name(), stop)
     try:
-        answer = process.ask(job, Bounds(), stop, on_message)
+        answer = process.ask(job, Bounds(disk=options.disk), stop, on_message)
     except Lost as lost:
         raise BBOError(f"{method.id} gave no answer: {lost}") from None
     finally:
