@@ -91,7 +91,7 @@ def their_training(samples: list[tuple[tuple[Tensor, Tensor], tuple[Tensor, Tens
         torch.manual_seed(step)
         hide = torch.rand(len(y_high)) <= 0.15
         t, noise = torch.randint(0, 1000, (len(y_high),)), torch.randn_like(x_high)
-        loss = bridge.loss(network, schedule, Pairs(x_low, y_low, x_high, y_high), t, noise, hide)
+        loss = bridge.errors(network, schedule, Pairs(x_low, y_low, x_high, y_high), t, noise, hide).mean()
         loss.backward()
         if step % 2 == 0:
             optimiser.step()

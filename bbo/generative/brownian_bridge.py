@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from bbo.device import on_host
 from bbo.generative.synthetic_pairs import Pairs
@@ -79,14 +78,14 @@ def noisy(schedule: Schedule, pairs: Pairs, t: Tensor, noise: Tensor) -> tuple[T
     return pairs.x_high + target, target
 
 
-def loss(network: nn.Module, schedule: Schedule, pairs: Pairs, t: Tensor, noise: Tensor, hide: Tensor) -> Tensor:
-    """Mean absolute error of the network on one batch; where `hide` (n,) both scores enter as 0 (no condition).
+def errors(network: nn.Module, schedule: Schedule, pairs: Pairs, t: Tensor, noise: Tensor, hide: Tensor) -> Tensor:
+    """Absolute errors (n, d) of the network, whose mean is the loss; where `hide` (n,) both scores enter as 0 (no condition).
 
     The network is called with (y_high, y_low), in this order.
     """
     x_t, target = noisy(schedule, pairs, t, noise)
     y_high, y_low = pairs.y_high.masked_fill(hide, 0.0), pairs.y_low.masked_fill(hide, 0.0)
-    return functional.l1_loss(network(x_t, t, y_high, y_low), target)
+    return (network(x_t, t, y_high, y_low) - target).abs()
 
 
 @torch.no_grad()

@@ -157,9 +157,9 @@ def test_loss(gold, network):
     assert deviation(x_t, gold["train_x_t"], 4 * EPS * size) < 1
     assert deviation(target, gold["train_objective"], 4 * EPS * size) < 1
     shown = torch.zeros(len(pairs), dtype=torch.bool)
-    value = bridge.loss(network, schedule, pairs, gold["train_t"], gold["train_noise"], shown).detach()
+    value = bridge.errors(network, schedule, pairs, gold["train_t"], gold["train_noise"], shown).mean().detach()
     assert deviation(value, gold["train_loss"], 32 * EPS * value) < 1
-    hidden = bridge.loss(network, schedule, pairs, gold["train_t"], gold["train_noise"], ~shown).detach()
+    hidden = bridge.errors(network, schedule, pairs, gold["train_t"], gold["train_noise"], ~shown).mean().detach()
     assert deviation(hidden, gold["train_loss"], 32 * EPS * value) > 1
 
 
