@@ -17,8 +17,10 @@ from bbo.problem import Problem, on_host
 from bbo.search import box_ascent
 from bbo.search.evolution import GreedySearch
 from bbo.space import Continuous, Mixed, Sequence
+from bbo.surrogates import mismatches
 from bbo.surrogates import sequence_gaussian_process as sequences
-from bbo.surrogates.sequence_gaussian_process import Letters, SequencePosterior
+from bbo.surrogates.mismatches import Letters, SequencePosterior
+from bbo.surrogates.transforms import z_scores
 from bbo.surrogates.two_scale_gaussian_process import TwoScalePosterior, TwoScales, fit, fit_inducing
 
 #: Changed designs whose means are computed at once.
@@ -44,8 +46,8 @@ class GPSearch(Method):
     Mixed spaces: the kernels of boxes on scaled numbers and one-hot options. Each of the best visible designs climbs by itself: Adam
     moves its numbers, then the best change of one option or letter is made, and so on until no such change helps.
 
-    All rows are used: exactly on small spaces and, by Cholesky, up to `exact_rows` rows; beyond that through random
-    inducing points (`bbo.surrogates.two_scale_gaussian_process`).
+    All rows are used: exactly on small spaces and up to `exact_rows` rows (by conjugate gradients on sequences, by Cholesky elsewhere);
+    beyond that through random inducing points (`bbo.surrogates.two_scale_gaussian_process`).
 
     The settings were chosen by hand on tfbind8, rna-a, rna-b, gfp, nas-bench-201-cifar100, hpo-naval and hpo-slice, and
     for boxes on the controls, thin-film and superconductor, so scores there are
@@ -97,18 +99,25 @@ class GPSearch(Method):
 
     def _sequences(self, problem: Problem, space: Sequence) -> Tensor:
         """The best different designs (m, L) that were found, best first, at most `budget`."""
-        y = problem.encoded().y
+        y = z_scores(problem.y)  # the table's vectors, which `problem.encoded` would also make, are not needed
         kernel = TwoScales(math.sqrt(self.long_sequence / 2), math.sqrt(self.short_sequence / 2), self.share, self.noise)
         if sequences.small(space):
             means = sequences.table(space, problem.x, y, kernel)
             return sequences.design(space, means.topk(min(problem.budget, len(means))).indices)
-        letters = Letters.of(space, problem.device)
-        model = SequencePosterior(letters, self._fit(problem, letters.encode(problem.x), kernel).parts)
+        model = self._fit_sequences(problem, Letters.of(space, problem.device), y, kernel)
         rounds = min(self.rounds, _spread(problem.x, problem.generator))
         problem.note(rounds=rounds)
         search = GreedySearch(problem.budget, self.crossovers, rounds)
         start = problem.x[problem.starts()]
         return search.run(start, model.mean, model.mutants, problem.generator, partial(self._report, problem))[0]
+
+    def _fit_sequences(self, problem: Problem, letters: Letters, y: Tensor, kernel: TwoScales) -> SequencePosterior:
+        """The posterior given all visible designs and their z-scored scores y (N,)."""
+        if len(y) <= self.exact_rows:
+            return mismatches.fit(letters, problem.x, y, kernel)
+        rows = self._rows(problem)
+        parts = fit_inducing(letters.encode(problem.x), y, kernel, letters.encode(problem.x[rows])).parts
+        return SequencePosterior.of(letters, problem.x[rows], kernel.parts, [part.coef for part in parts])
 
     def _report(self, problem: Problem, done: int, designs: Tensor) -> None:
         problem.progress(done, self.rounds, designs)
@@ -157,8 +166,11 @@ class GPSearch(Method):
         y = problem.encoded().y
         if len(x) <= self.exact_rows:
             return fit(x, y, kernel)
-        rows = torch.randperm(len(x), generator=problem.generator, device=problem.device)[: self.inducing]
-        return fit_inducing(x, y, kernel, x[rows])
+        return fit_inducing(x, y, kernel, x[self._rows(problem)])
+
+    def _rows(self, problem: Problem) -> Tensor:
+        """Random visible rows, for inducing points."""
+        return torch.randperm(len(problem.x), generator=problem.generator, device=problem.device)[: self.inducing]
 
 
 def best_change(codec: Columns, designs: Tensor, mean: Callable[[Tensor], Tensor]) -> Tensor:

@@ -21,8 +21,8 @@ from bbo.surrogates import sequence_gaussian_process as sequences
 from bbo.surrogates.committee import Committee, inducing_count
 from bbo.surrogates.extrapolation import Split, choose, kernel_gains, splits
 from bbo.surrogates.gaussian_process import Posterior
+from bbo.surrogates.mismatches import Letters, SequencePosterior
 from bbo.surrogates.quadratic_kernel import QuadraticScales, Trend
-from bbo.surrogates.sequence_gaussian_process import Letters, SequencePosterior
 from bbo.surrogates.transforms import TRANSFORMS
 
 #: Shares of the table, by score, on which models are fitted in validation.
@@ -146,12 +146,13 @@ class ValidatedSearch(Method):
             return self._table(problem, space, models, members)
         targets = [model.target(problem.y) for model in models]
         kernels = [model.kernel for model in models]
-        finalists = Committee.fitted(x, targets, kernels, self._inducing(problem, x))
+        rows = self._inducing(problem)
+        finalists = Committee.fitted(x, targets, kernels, None if rows is None else x[rows])
         # The averaged models first; then each finalist alone, if they propose anything.
         alone = range(len(models) if self.explore and len(models) > 1 else 0)
         voices = [finalists.of(range(members)), *(finalists.of([number]) for number in alone)]
         if isinstance(space, Sequence):
-            return self._sequences(problem, space, voices)
+            return self._sequences(problem, space, problem.x if rows is None else problem.x[rows], voices)
         return self._box(problem, voices)
 
     def _chosen(self, problem: Problem, x: Tensor) -> tuple[list[Model], int]:
@@ -183,11 +184,13 @@ class ValidatedSearch(Method):
         )
         return [models[number] for number in numbers], len(choice.committee)
 
-    def _inducing(self, problem: Problem, x: Tensor) -> Tensor | None:
-        if len(x) <= self.exact_rows:
+    def _inducing(self, problem: Problem) -> Tensor | None:
+        """Row numbers of the inducing points; None where the posterior is exact."""
+        total = len(problem.x)
+        if total <= self.exact_rows:
             return None
-        count = inducing_count(len(x), self.products, self.inducing)
-        return x[torch.randperm(len(x), generator=problem.generator, device=problem.device)[:count]]
+        count = inducing_count(total, self.products, self.inducing)
+        return torch.randperm(total, generator=problem.generator, device=problem.device)[:count]
 
     def _table(self, problem: Problem, space: Sequence, models: list[Model], members: int) -> Tensor:
         """From the means of all designs of a small space."""
@@ -197,13 +200,14 @@ class ValidatedSearch(Method):
         tops = torch.stack([values.topk(count).indices for values in voices])
         return self._batch(problem, sequences.design(space, tops.flatten()).unflatten(0, tops.shape))
 
-    def _sequences(self, problem: Problem, space: Sequence, voices: list[Committee]) -> Tensor:
-        """By greedy searches, with no more rounds than letters by which two visible designs differ."""
+    def _sequences(self, problem: Problem, space: Sequence, points: Tensor, voices: list[Committee]) -> Tensor:
+        """By greedy searches, with no more rounds than letters by which two visible designs differ; points are the voices' (N, L)."""
         rounds = min(self.rounds, _spread(problem.x, problem.generator))
         start, letters = problem.x[problem.starts()], Letters.of(space, problem.device)
         tops = []
         for voice in voices:
-            model = SequencePosterior(letters, voice.parts())
+            parts = voice.parts()
+            model = SequencePosterior.of(letters, points, [part.kernel for part in parts], [part.coef for part in parts])
             search = GreedySearch(problem.budget, self.crossovers, rounds)
             found, _ = search.run(start, model.mean, model.mutants, problem.generator, partial(self._report, problem))
             tops.append(found[torch.arange(problem.budget, device=problem.device) % len(found)])

@@ -1,13 +1,11 @@
-"""Gaussian processes on sequences: kernels of the number of mismatches, k(a, b) = sum_s variance_s exp(-mismatches(a, b) / (2 l_s^2)).
+"""Gaussian processes on small sequence spaces: the posterior means of all designs at once.
 
-These are RBF kernels on one-hot letters over sqrt 2, whose squared distances count mismatches, so what fits RBF kernels fits them.
-Unlike z-scored logits, such features treat all letters alike.
+Kernels of the number of mismatches, as in `bbo.surrogates.mismatches`, which is for larger spaces.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -15,7 +13,7 @@ from torch import Tensor
 from bbo.errors import NumericalError
 from bbo.problem import on_host
 from bbo.space import Sequence
-from bbo.surrogates.gaussian_process import Posterior
+from bbo.surrogates.conjugate_gradients import ratio
 from bbo.surrogates.two_scale_gaussian_process import TwoScales
 
 #: Raised whenever a change here could move a score (see `bbo.versions`).
@@ -33,68 +31,6 @@ BASIS_TOLERANCE, BASIS_STEP = 2e-6, 1e-4
 MOST_ITERATIONS = 2000
 #: Iterations between two looks at the residual, which each wait for the device.
 LOOK = 20
-
-
-@dataclass(frozen=True)
-class Letters:
-    """One-hot letters over sqrt 2, positions one after the other.
-
-    `column` (L,) is where each position's letters start; `valid` (L, C) says which of the C letters a position has, C the most
-    that any has.
-    """
-
-    space: Sequence
-    column: Tensor
-    valid: Tensor
-
-    @classmethod
-    def of(cls, space: Sequence, device: torch.device) -> Letters:
-        """The letters of a space, on a device."""
-        counts = torch.tensor(space.letters, device=device)
-        valid = torch.arange(max(space.letters), device=device) < counts[:, None]
-        return cls(space, counts.cumsum(0) - counts, valid)
-
-    def encode(self, designs: Tensor) -> Tensor:
-        """Letters (n, L) to features (n, sum of letters), float32."""
-        features = torch.zeros(len(designs), sum(self.space.letters), device=designs.device)
-        return features.scatter_(1, designs + self.column, math.sqrt(0.5))
-
-    def table(self, features: Tensor, fill: float) -> Tensor:
-        """Features (n, sum of letters) as a table (n, L, C), `fill` where a position has no such letter."""
-        return features.new_full((len(features), *self.valid.shape), fill).masked_scatter_(self.valid, features)
-
-
-@dataclass(frozen=True)
-class SequencePosterior:
-    """Posterior mean of sequences and of all their single mutants; the parts' means add up."""
-
-    letters: Letters
-    parts: tuple[Posterior, ...]
-
-    def mean(self, designs: Tensor) -> Tensor:
-        """Posterior mean (n,) of designs (n, L)."""
-        q = self.letters.encode(designs)
-        return torch.stack([part.mean(q) for part in self.parts]).sum(0)
-
-    def mutants(self, designs: Tensor) -> Tensor:
-        """Posterior means (n, L, C) of designs (n, L) with one letter changed; -inf where there is nothing to change to.
-
-        Exact, at the cost of one gradient: a mutation p -> c multiplies the kernel with visible rows that have c at p by
-        exp(1 / (2 l^2)), with those that have the design's own letter there by its inverse, and leaves the others. The sums of
-        coef * k over the rows with each letter are what the gradient is made of. Nothing to change to: a position without such a
-        letter, or the own letter.
-        """
-        q = self.letters.encode(designs)
-        change, base = torch.zeros_like(q), torch.zeros_like(designs, dtype=q.dtype)
-        for part in self.parts:
-            square = part.kernel.lengthscale**2
-            mean, gradient = part.mean_and_gradient(q)
-            sums = math.sqrt(2) * (gradient * square + mean[:, None] * q)
-            own = sums.gather(1, designs + self.letters.column)
-            change += sums * math.expm1(0.5 / square)
-            base += own * math.expm1(-0.5 / square) + mean[:, None]
-        values = self.letters.table(change, -math.inf) + base[:, :, None]
-        return values.scatter_(2, designs[:, :, None], -math.inf)
 
 
 def small(space: Sequence) -> bool:
@@ -159,12 +95,12 @@ def table(space: Sequence, designs: Tensor, y: Tensor, kernel: TwoScales) -> Ten
             if on_host(converged, "whether the conjugate gradients have converged, every so many iterations", often=True):
                 return filtered(coef, spectrum, basis)
         image = filtered(direction, spectrum, basis)[cells] + noise * direction
-        step = _ratio(rho, direction @ image)
+        step = ratio(rho, direction @ image)
         coef = coef + step * direction
         residual = residual - step * image
         z = preconditioned(residual)
         before, rho = rho, residual @ z
-        direction = z + _ratio(rho, before) * direction
+        direction = z + ratio(rho, before) * direction
     raise NumericalError(
         f"conjugate gradients on {len(cells)} designs did not converge in {MOST_ITERATIONS} iterations; a larger noise helps"
     )
@@ -201,11 +137,11 @@ def _in_basis(cells: Tensor, target: Tensor, noise: Tensor, spectrum: Tensor, ba
         while done < MOST_ITERATIONS:
             for _ in range(LOOK):
                 image = _normal(direction, *low)
-                step = _ratio(rho, direction @ image)
+                step = ratio(rho, direction @ image)
                 change += step * direction
                 rest -= step * image
                 before, rho = rho, rest @ rest
-                direction = rest + _ratio(rho, before) * direction
+                direction = rest + ratio(rho, before) * direction
             done += LOOK
             if on_host(rho <= enough, "whether the conjugate gradients have converged, every so many iterations", often=True):
                 break
@@ -218,11 +154,6 @@ def _in_basis(cells: Tensor, target: Tensor, noise: Tensor, spectrum: Tensor, ba
 def _normal(v: Tensor, weight: Tensor, scale: Tensor, own: Tensor, basis: list[Tensor], back: list[Tensor]) -> Tensor:
     """The scaled normal equations' matrix times coefficients v (number of designs,)."""
     return _transform(_transform(scale * v, back).mul_(weight), basis).mul_(scale).addcmul_(own, v)
-
-
-def _ratio(a: Tensor, b: Tensor) -> Tensor:
-    """a / b, and 0 where b is 0: a system that is solved exactly stands still."""
-    return torch.where(b == 0, torch.zeros_like(a), a / b)
 
 
 def _basis(space: Sequence, device: torch.device) -> list[Tensor]:

@@ -10,8 +10,9 @@ from torch.testing import assert_close
 
 from bbo.errors import NumericalError
 from bbo.space import Sequence
+from bbo.surrogates import conjugate_gradients, mismatches
 from bbo.surrogates import sequence_gaussian_process as sequences
-from bbo.surrogates.sequence_gaussian_process import Letters, SequencePosterior
+from bbo.surrogates.mismatches import Letters
 from bbo.surrogates.two_scale_gaussian_process import TwoScales, fit, fit_inducing
 
 pytestmark = pytest.mark.numerics
@@ -79,7 +80,7 @@ def test_numbers_and_designs_are_inverse():
 def test_means_of_designs_and_of_all_their_single_mutants(visible):
     designs, y = visible
     letters = Letters.of(SPACE, CPU)
-    model = SequencePosterior(letters, fit(letters.encode(designs), y, KERNEL).parts)
+    model = mismatches.fit(letters, designs, y, KERNEL)
     some = everything()[::7]
     assert_close(model.mean(some), dense(*visible, some).float(), rtol=0, atol=1e-4)
     table = model.mutants(some)
@@ -92,6 +93,30 @@ def test_means_of_designs_and_of_all_their_single_mutants(visible):
                 changed = own.clone()
                 changed[place] = letter
                 assert_close(table[row, place, letter], dense(*visible, changed[None])[0].float(), rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("length", [3, 300])  # counts that fit into bytes, and counts that do not
+def test_mismatches_are_counted(length):
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.randint(20, (70, length), generator=generator), torch.randint(20, (5, length), generator=generator)
+    assert torch.equal(mismatches.count(a, b).long(), (a[:, None] != b).sum(2))
+
+
+@pytest.mark.parametrize("noise", [0.3, 0.003])
+def test_conjugate_gradients_solve_as_a_factor_does(noise):
+    generator = torch.Generator().manual_seed(0)
+    designs = torch.randint(4, (500, 8), generator=generator)[torch.arange(600) % 500]  # some come twice
+    y = torch.randn(600, generator=generator)
+    matrix = (mismatches.count(designs, designs) / -20.0).exp()
+    expected = torch.linalg.solve(matrix.double() + noise * torch.eye(600), y.double())
+    assert_close(conjugate_gradients.solve(matrix, noise, y), expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
+
+
+def test_conjugate_gradients_that_do_not_converge_are_an_error(monkeypatch):
+    monkeypatch.setattr(conjugate_gradients, "MOST_ITERATIONS", conjugate_gradients.LOOK)
+    monkeypatch.setattr(conjugate_gradients, "TOLERANCE", 1e-30)
+    with pytest.raises(NumericalError, match="did not converge"):
+        conjugate_gradients.solve(torch.ones(40, 40), 1.0, torch.arange(40.0))
 
 
 def test_inducing_points_at_all_rows_are_exact_and_every_row_counts():
