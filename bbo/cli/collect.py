@@ -18,23 +18,44 @@ from bbo.reporting.board.scores import board
 from bbo.reporting.documents import leaderboard
 from bbo.reporting.formats import markdown
 from bbo.reporting.storage import cell_table, parquet, sources
+from bbo.reporting.storage.latest import newest
 from bbo.reporting.storage.sources import Results
 
 
 @click.command("collect")
-@click.argument("paths", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="DIR|TABLE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--to", required=True, type=click.Path(path_type=Path), metavar="FILE", help="A file ending in .parquet or .csv.")
-def command(paths: tuple[Path, ...], to: Path) -> None:
+@click.option("--extend", is_flag=True, help="Keep the cells that FILE holds, and add the others.")
+@click.option(
+    "--latest", is_flag=True, help="Of several versions of a task or a method, only the one finished last; the others are listed."
+)
+def command(paths: tuple[Path, ...], to: Path, extend: bool, latest: bool) -> None:
     """Write all cells into one table, one row per cell.
 
     FILE.parquet holds the cells, and FILE.designs.parquet beside it one row per design. FILE.csv holds the cells, and FILE.md
     beside it their leaderboard: the form in which leaderboards are committed. bbo report and bbo compare read all of them.
+
+    A table can grow: bbo collect runs/more --to FILE.csv --extend. Two different results of one cell are refused.
     """
     if to.suffix not in (".csv", ".parquet"):
         raise BBOError(f"cannot tell the form of {to}: its name must end in .parquet or .csv")
-    results = sources.load(paths)
+    results = sources.load([to, *paths] if extend else paths)
     console.notes(results.notes)
-    records = [_hashed(results, record) for record in results.records]
+    if results.conflicts:
+        more = f", and {len(results.conflicts) - 3} more" if len(results.conflicts) > 3 else ""
+        raise BBOError(
+            f"two different results of one cell: {'; '.join(results.conflicts[:3])}{more}. They may come from two machines or numerics "
+            "modes; leave one of the sources out"
+        )
+    try:
+        kept, older = newest(results.records)
+    except BBOError:  # old tables do not say when their cells were finished
+        if latest:
+            raise
+        kept, older = list(results.records), []
+    for line in older:
+        console.say(f"left out, older: {line}" if latest else f"note: older version, which --latest leaves out: {line}", err=True)
+    records = [_hashed(results, record) for record in (kept if latest else results.records)]
     if to.suffix == ".csv":
         files.write(to, cell_table.to_csv(records, results.unsuitable))
         files.write(to.with_suffix(".md"), committed_markdown(to))

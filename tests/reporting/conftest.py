@@ -41,6 +41,7 @@ def cell(
     facts: dict[str, Any] | None = None,
     method_facts: dict[str, Any] | None = None,
     error: dict[str, str] | None = None,
+    provenance: dict[str, Any] | None = None,
     **more: Any,
 ) -> tuple[Record, Outcome | None]:
     """A cell whose 100th percentile is `top` and whose 50th and 80th are `median` (top / 2 where not given)."""
@@ -56,7 +57,7 @@ def cell(
         {**TASK, **(facts or {})},
         {"summary": f"Method {method}.", "kind": "", "preset": preset, "privileged": [], "local": False, **(method_facts or {})},
         error=error,
-        provenance=PROVENANCE,
+        provenance=provenance or PROVENANCE,
         **more,
     )
     return record, outcome

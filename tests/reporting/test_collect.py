@@ -26,6 +26,7 @@ from bbo.reporting.storage.unsuitable import Unsuitable
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+FINISHED = {"packages": {"numpy": "2.0"}, "commit": "abc", "python": "3.11.1"}
 CRASH = {"reason": "error", "type": "ValueError", "message": 'no, "really"\nnot', "traceback": "long"}
 
 
@@ -179,6 +180,72 @@ def test_a_committed_leaderboard_is_one_command(results, tmp_path) -> None:
     )
     table.write_text(other)
     assert text != committed_markdown(table)
+
+
+@pytest.fixture
+def grown(store, make, tmp_path):
+    """A table of seed 0 of two methods, and a folder with seed 1 of one and a third method."""
+    first = store(make("t1", "a", 0, 0.5), make("t1", "b", 0, 0.6), name="first")
+    assert bbo("collect", first, "--to", tmp_path / "all.csv").exit_code == 0
+    return tmp_path / "all.csv", store(make("t1", "a", 1, 0.7), make("t1", "c", 0, 0.8), make("t1", "b", 0, 0.6), name="more")
+
+
+def held(table: Path) -> list[tuple[str, int, str]]:
+    return [(r.spec.method, r.spec.seed, r.spec.method_version) for r in sources.load([table]).records]
+
+
+def test_a_table_grows_by_the_cells_that_it_lacks(grown, tmp_path) -> None:
+    table, more = grown
+    before = table.read_text().splitlines()
+    answer = bbo("collect", more, "--to", table, "--extend")
+    assert answer.exit_code == 0, answer.output
+    assert held(table) == [("a", 0, "1"), ("a", 1, "1"), ("b", 0, "1"), ("c", 0, "1")]
+    assert set(before) < set(table.read_text().splitlines())
+    assert table.with_suffix(".md").read_text() == committed_markdown(table)
+    whole = table.read_text()
+    assert bbo("collect", more, "--to", table, "--extend").exit_code == 0
+    assert table.read_text() == whole
+    # The same by naming the table among the sources; without it, the table is made anew.
+    assert bbo("collect", table, more, "--to", tmp_path / "other.csv").exit_code == 0
+    assert (tmp_path / "other.csv").read_text() == whole
+    assert bbo("collect", more, "--to", table).exit_code == 0
+    assert len(held(table)) == 3
+
+
+def test_two_results_of_one_cell_are_refused_and_the_table_stays(grown, store, make) -> None:
+    table, _ = grown
+    whole = table.read_text()
+    answer = bbo("collect", store(make("t1", "b", 0, 0.61), name="odd"), "--to", table, "--extend")
+    assert answer.exit_code == 2
+    assert "two different results of one cell: t1 / b / seed 0 in" in answer.stderr
+    assert table.read_text() == whole
+    # A failure is not a second result: whoever has the cell wins.
+    failed = store(make("t1", "b", 0, error=CRASH), name="failed")
+    assert bbo("collect", failed, "--to", table, "--extend").exit_code == 0
+    assert table.read_text() == whole
+
+
+def test_older_versions_are_named_and_leave_the_table_if_asked_for(grown, store, make) -> None:
+    table, _ = grown
+    bbo(
+        "collect",
+        store(make("t1", "a", 0, 0.5, provenance=FINISHED | {"finished": "2026-11-24T10:00:00+00:00"}), name="o"),
+        "--to",
+        table,
+    )
+    newer = store(make("t1", "a", 0, 0.7, version="2", provenance=FINISHED | {"finished": "2026-11-25T10:00:00+00:00"}), name="n")
+    kept = bbo("collect", newer, "--to", table, "--extend")
+    assert "older version, which --latest leaves out: t1 (version 1), a (version 1): 1 cell" in kept.stderr
+    assert sorted(held(table)) == [("a", 0, "1"), ("a", 0, "2")]
+    dropped = bbo("collect", newer, "--to", table, "--extend", "--latest")
+    assert "left out, older: t1 (version 1), a (version 1): 1 cell" in dropped.stderr
+    assert held(table) == [("a", 0, "2")]
+
+
+def test_a_table_that_is_not_there_cannot_grow(grown, tmp_path) -> None:
+    answer = bbo("collect", grown[1], "--to", tmp_path / "none.csv", "--extend")
+    assert answer.exit_code == 2
+    assert "none.csv" in answer.stderr
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

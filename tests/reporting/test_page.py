@@ -155,6 +155,17 @@ def test_ticks_and_labels_do_not_overprint(make, seconds) -> None:
             assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
 
 
+def test_floors_do_not_press_the_cost_of_the_others_into_a_corner(make) -> None:
+    """They are lines, and labels stay by their points though these are close."""
+    seconds = {"random": 0.001, "offline-best": 0.002, **{f"method-{i}": 4.0 + i / 4 for i in range(8)}}
+    cells = [make("t1", m, 0, 0.1 + 0.1 * i, cost={"wall_seconds": s}) for i, (m, s) in enumerate(seconds.items())]
+    pictures = figures.overview(board(r for r, _ in cells), (100,), "nemenyi", np.random.default_rng(0))
+    (axis,) = next(picture.figure for picture in pictures if picture.name == "cost-100").axes
+    assert axis.get_xlim()[0] > 1
+    assert {text.get_text() for text in axis.texts} == set(seconds)
+    assert max(abs(text.get_position()[1]) for text in axis.texts) <= 72 * figures.LINE
+
+
 class Outline(html.parser.HTMLParser):
     """Ids, links and labels of a page; every open element must be closed in turn."""
 

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from bbo.cli import main
 from bbo.record import write
 from bbo.reporting.documents import explorer, glossary, leaderboard
+from bbo.reporting.documents.document import decimal
 from bbo.reporting.formats import page
 
 FAMILY = {
@@ -227,3 +228,15 @@ def test_with_few_seeds_the_page_says_that_nothing_can_be_told_apart(drive, make
     ) == {"too few seeds"}
     driven.open("tables")
     assert driven.js("return document.querySelectorAll('#tables td.chance').length") == 0
+
+
+def test_numbers_are_rounded_as_in_the_other_formats(drive, made) -> None:
+    """Exact halves, such as a mean rank of 4.625, numbers near them, and those that print as zero."""
+    halves = [n / 16 for n in range(-200, 200)]
+    values = [*halves, *(np.nextafter(v, s) for v in halves for s in (-9, 9)), 1.005, 2.675, 0.15, -1e-9, 1e-300, 1234567.5]
+    cases = [[float(v), digits] for v in values for digits in range(4)]
+    # The page's functions are not global, so the browser gets this one's own text.
+    source = (Path(page.__file__).parents[1] / "templates" / "page" / "store.js").read_text()
+    (function,) = re.findall(r"^const number = .*?^};$", source, re.MULTILINE | re.DOTALL)
+    printed = drive(made).js(f"{function} return arguments[0].map(([value, digits]) => number(value, digits))", cases)
+    assert printed == [decimal(v, digits) for v, digits in cases]

@@ -86,3 +86,46 @@ def test_warnings_of_the_records_are_footnotes_in_folders_and_tables(store, make
         assert "] warning in every seed: the target, 5861, lies beyond the data\n" in text
         assert "] warning in 1 of 2 seeds: b\n" in text
         assert "] 2 more warnings in its records\n" in text
+
+
+def table(text: str, title: str) -> list[list[str]]:
+    """Cells of the first table under a heading."""
+    lines = text.partition(f"## {title}")[2].partition("\n## ")[0].strip().splitlines()[1:]
+    rows = [line for line in lines if line.startswith("|")]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+def test_rows_with_other_numbers_of_seeds_say_how_many_they_have(store, make) -> None:
+    """As in a table to which seeds are added method by method."""
+    cells = [make(task, "some", seed) for task in ("t1", "t2") for seed in (0, 1)]
+    cells += [make(task, name, 0) for task in ("t1", "t2") for name in ("one", "two", "three", "mixed")] + [make("t2", "mixed", 1)]
+    text = bbo("report", store(*cells), "--percentile", 100)
+    head, _, *rows = table(text, "Normalised score, 100th percentile")
+    assert {row[0].partition(" ")[0]: row[head.index("seeds")] for row in rows} == {
+        "some": "2",
+        "one": "1",
+        "two": "1",
+        "three": "1",
+        "mixed": "1-2",
+    }
+    # The column says it of whole rows; a footnote only where an entry differs from its row.
+    assert [row[0] for row in rows if "[" in row[0]] == []
+    (mixed,) = (row for row in rows if row[0] == "mixed")
+    assert [cell for cell in mixed if "[" in cell] == [mixed[head.index("t1")]]
+    assert "- Seeds: 0-1 (mixed, some); 0 (the other 3 methods)." in text
+
+
+def test_rows_with_equal_numbers_of_seeds_have_no_such_column(store, make) -> None:
+    text = bbo("report", store(*seeds(make, "a", 0.5, 0.6), *seeds(make, "b", 0.5, 0.7)))
+    assert "seeds" not in table(text, "Normalised score, 100th percentile")[0]
+    assert "- Seeds: 0-1. Presets" in text
+
+
+def test_a_method_of_other_versions_on_other_tasks_is_marked(store, make) -> None:
+    text = bbo(
+        "report",
+        store(make("t1", "a", 0, version="1.2"), make("t2", "a", 0, version="1.3"), make("t1", "b", 0), make("t2", "b", 0)),
+    )
+    (letter,) = re.findall(r"- \[([a-z])\] versions differ by task: 1.2 on 1, 1.3 on 1", text)
+    assert f"| a [{letter}]" in text
+    assert text.count("versions differ by task") == 1

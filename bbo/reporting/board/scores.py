@@ -208,6 +208,11 @@ class Board:
         """The largest number of seeds any entry was asked for; entries with fewer are marked."""
         return max((len(e.cells) for e in self.entries.values()), default=0)
 
+    @cached_property
+    def uneven(self) -> bool:
+        """Whether rows have different numbers of seeds."""
+        return len({max(len(self.entry(row, c).cells) for c in self.columns) for row in self.rows if row.presets}) > 1
+
 
 def preset_family(record: Record) -> str:
     """`paper` for `paper:tfbind8`; "default" for a method without presets."""

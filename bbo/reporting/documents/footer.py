@@ -8,6 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from bbo.reporting.board.scores import CHANCE, UNCHANGED, Board, Column
 from bbo.reporting.documents.document import ABSENT, NOT_APPLICABLE
 
+#: How a reader repeats a row; its labels name a method and, in brackets, what tells it from others of the same name.
+AGAIN = (
+    "Run a row again: bbo rerun RESULTS -t TASK -b METHOD, where RESULTS is the folder or table; with --list it prints the commands "
+    "that made it."
+)
 #: Where the terms of tables are explained.
 WORDS = "Terms: docs/glossary.md explains those of this page."
 
@@ -16,12 +21,11 @@ def lines(board: Board, command: str, left_out: Sequence[str] = ()) -> list[str]
     """Protocol, seeds, presets, ranks, tasks, versions and commands; `left_out` are versions that `--latest` did not show."""
     budgets = _joined(str(c.key.budget) for c in board.columns)
     protocols = _joined(str(c.key.protocol) for c in board.columns)
-    seeds = sorted({r.spec.seed for r in board.records})
     found = [
         f"Protocol {protocols}: {budgets} designs a run, scored by the task's oracle, normalised by its "
         "frozen y_min and y_max, not clipped; "
         "percentile rule 'higher'. Entries: mean ± standard deviation (ddof 0, as in the published tables) over seeds.",
-        f"Seeds: {_ranges(seeds)}. Presets: {_joined(_preset_lines(board))}.",
+        f"Seeds: {_seeds(board)}. Presets: {_joined(_preset_lines(board))}.",
         _ranking(board),
     ]
     if left_out:
@@ -43,7 +47,20 @@ def lines(board: Board, command: str, left_out: Sequence[str] = ()) -> list[str]
         found.append(mixed)
     ran = sorted({str(r.provenance["command"]) for r in board.records if r.provenance.get("command")})
     found += [f"Run by: {line}" for line in ran]
-    return [*found, f"Made by: {command}", WORDS]
+    return [*found, f"Made by: {command}", AGAIN, WORDS]
+
+
+def _seeds(board: Board) -> str:
+    """The seeds that were run; where methods have others, those of each, and of most methods without their names."""
+    rows: dict[str, list[str]] = {}
+    for row in board.rows:
+        if seeds := sorted({r.spec.seed for column in board.columns for r in board.entry(row, column).cells}):
+            rows.setdefault(_ranges(seeds), []).append(row.label)
+    if len(rows) == 1:
+        return next(iter(rows))
+    most = max(rows, key=lambda seeds: len(rows[seeds]))
+    named = [f"{seeds} ({', '.join(labels)})" for seeds, labels in sorted(rows.items()) if seeds != most]
+    return "; ".join([*named, f"{most} (the other {len(rows[most])} methods)"])
 
 
 def _mixed_numerics(board: Board) -> str:

@@ -14,7 +14,8 @@ WORDS = {
     f"beats {CHANCE}": f"Probability that a run of the method scores higher than a run of `{CHANCE}` on the same task, ties counted half; "
     "mean over tasks.",
     "budget": "The number of designs a method must return, 128 by default. They are all scored, once, at the end.",
-    "cell": "One run of one method on one task with one seed. Results are stored, resumed and counted by cells.",
+    "cell": "One run of one method on one task with one seed. Results are stored, resumed and counted by cells. A hash names each; `bbo rerun` "
+    "finds it by that.",
     "design": "What a method proposes: a sequence of letters, a set of choices, or a vector of numbers.",
     "difference": "B - A, or ours - published, of the mean normalised score.",
     "diversity": "Mean distance between two of the designs, from 0 (all the same) to 1: the share of positions that differ, or in a box "

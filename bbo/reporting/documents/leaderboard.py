@@ -104,13 +104,15 @@ def _of_family(table: Table, name: str) -> Table:
 def score_table(board: Board, percentile: int, found: Sequence[Standing], notes: marks.Footnotes) -> Table:
     """Methods by mean rank; each entry mean ± standard deviation (ddof 0) over seeds of the normalised score.
 
-    If some row was not run on every task, a column says on how many each was run.
+    If some row was not run on every task, a column says on how many each was run; if rows have other numbers of seeds, one says how many.
     """
     table = metric_table(board, "score", percentile, notes)
     total = len(board.columns)
     columns = [(Item("mean rank"), [number(s.rank, 2) for s in found])]
     if any(s.tasks < total for s in found):
         columns.append((Item("tasks"), [Item(f"{s.tasks}/{total}", key=s.tasks) for s in found]))
+    if board.uneven:
+        columns.append((Item("seeds"), [_seeds(board, row) for row in board.rows]))
     if any(s.group for s in found):
         columns.append((Item("group"), [Item(s.group or ABSENT) for s in found]))
     if any(np.isfinite(s.above_chance) for s in found):
@@ -118,6 +120,12 @@ def score_table(board: Board, percentile: int, found: Sequence[Standing], notes:
     header = (table.header[0], *(head for head, _ in columns), *table.header[1:])
     rows = tuple((items[0], *(extra[i] for _, extra in columns), *items[1:]) for i, items in enumerate(table.rows))
     return Table(table.name, table.title, header, rows)
+
+
+def _seeds(board: Board, row: Row) -> Item:
+    """How many seeds a row has; from the fewest to the most, if tasks differ."""
+    counts = sorted({len(board.entry(row, column).cells) for column in board.columns} - {0})
+    return Item("-".join(map(str, dict.fromkeys((counts[0], counts[-1])))), key=counts[-1]) if counts else Item(ABSENT)
 
 
 def metric_table(board: Board, name: str, percentile: int, notes: marks.Footnotes) -> Table:
@@ -128,7 +136,8 @@ def metric_table(board: Board, name: str, percentile: int, notes: marks.Footnote
     rows = []
     for i, row in enumerate(board.rows):
         shared = marks.of_row(board, row)
-        items = [Item(row.label, notes.letters(shared))]
+        told = marks.few_seeds(board, row) if name == "score" else ""  # which the table's column says
+        items = [Item(row.label, notes.letters(text for text in shared if text != told))]
         for column, place in zip(board.columns, places, strict=True):
             letters = notes.letters(marks.of_entry(board, board.entry(row, column), shared))
             like = metric.by_percentile and against_chance(board, row, column, percentile) == "like"

@@ -62,6 +62,10 @@ def of_row(board: Board, row: Row) -> list[str]:
     unlike = _unlike_base(board, row)
     if unlike:
         shared.insert(0, _cut(f"not set as {row.base} is: {_assigned(unlike)}"))
+    versions = Counter(version for entry in run for version in {record.spec.method_version for record in entry.cells})
+    if len(versions) > 1:
+        told = ", ".join(f"{_cut_version(version)} on {n}" for version, n in sorted(versions.items()))
+        shared.insert(0, _cut(f"versions differ by task: {told}"))
     unfit = sum(bool(entry.unsuitable) for entry in entries)
     if unfit:
         shared.append(f"does not fit {unfit} of {len(entries)} tasks; its mean rank and means are over the others")
@@ -93,9 +97,18 @@ def _facts(board: Board, entry: Entry) -> list[str]:
     families = sorted({preset_family(record) for record in cells} - {"default", board.common_preset})
     if families:
         texts.append(f"preset {', '.join(families)}, where the others use {board.common_preset}")
-    if len(cells) < board.common_seeds:
-        texts.append(f"{_seeds(len(cells))}, where others have {board.common_seeds}")
-    return texts + _collapsed(entry) + _warned(entry)
+    return [*texts, *_few(board, entry), *_collapsed(entry), *_warned(entry)]
+
+
+def _few(board: Board, entry: Entry) -> list[str]:
+    n = len(entry.cells)
+    return [f"{_seeds(n)}, where others have {board.common_seeds}"] if n < board.common_seeds else []
+
+
+def few_seeds(board: Board, row: Row) -> str:
+    """The footnote of a row that has fewer seeds than others on every task, in the same number; empty if there is none."""
+    found = {tuple(_few(board, entry)) for column in board.columns if (entry := board.entry(row, column)).cells}
+    return "".join(*found) if len(found) == 1 else ""
 
 
 def unconfined(cells: Iterable[Record]) -> list[str]:
@@ -142,6 +155,11 @@ def _unlike_base(board: Board, row: Row) -> dict[str, str]:
         if closest is None or len(found) < len(closest):
             closest = found
     return closest or {}
+
+
+def _cut_version(version: str) -> str:
+    """A version, that of a local file by the beginning of its hash."""
+    return version if len(version) <= 8 else version[:8]
 
 
 def _assigned(settings: Mapping[str, object]) -> str:

@@ -29,14 +29,16 @@ INK = "#000000"
 FORMATS = ("pdf", "png", "svg")
 #: Points of a curve or of the outline of a density.
 GRID = 61
-#: Line height of small text in inches; approximate width of one of its letters in inches.
-LINE, LETTER = 0.19, 0.075
+#: Line height of small text in inches; width of one of its letters in inches, at most and on average.
+LINE, LETTER, NARROW = 0.19, 0.075, 0.064
 #: Letters of a name that a figure shows.
 LONGEST = 40
 
 
 #: Styles by the labels of rows.
 Looks = dict[str, Style]
+#: Seconds, mean rank and label of a method.
+Spot = tuple[float, float, str]
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ def _at(board: Board, look: Looks, percentile: int, test: str, generator: np.ran
         yield Picture(
             f"cost-{percentile}",
             f"Cost against score, {at}",
-            "Every method as a point: median wall time of a cell on a logarithmic axis against its mean rank, rank 1 on top.",
+            "Every method as a point: median wall time of a cell on a logarithmic axis against its mean rank, rank 1 on top; the floors, "
+            "which take no time, as dotted lines.",
             cost(board, look, percentile),
         )
 
@@ -203,51 +206,68 @@ def ranks(board: Board, look: Looks, percentile: int, test: str) -> Figure:
 
 
 def cost(board: Board, look: Looks, percentile: int) -> Figure:
-    """Median wall time of a method's cells against its mean rank."""
+    """Median wall time of a method's cells against its mean rank.
+
+    Floors take no time, and would press all others into a corner: each is a dotted line at its rank, unless there is nothing else.
+    """
     mean = board.mean_ranks(percentile)
     figure = _figure(7, max(4, 0.8 + LINE * len(board.rows)))
     axis = figure.subplots()
-    spots: list[tuple[float, float, str]] = []
-    for row, rank in zip(board.rows, mean, strict=True):
-        seconds = [v for column in board.columns for v in board.entry(row, column).values("cost", "wall_seconds")]
-        if seconds and np.isfinite(rank):
-            spots.append((max(float(np.median(seconds)), 1e-3), float(rank), row.label))
+    seconds = [[v for c in board.columns for v in board.entry(row, c).values("cost", "wall_seconds")] for row in board.rows]
+    found = [(row, own, float(rank)) for row, own, rank in zip(board.rows, seconds, mean, strict=True) if own and np.isfinite(rank)]
+    floors = [(rank, row.label) for row, _, rank in found if row.floor] if any(not row.floor for row, *_ in found) else []
+    shown = [entry for entry in found if not (floors and entry[0].floor)]
+    spots = [(max(float(np.median(own)), 1e-3), rank, row.label) for row, own, rank in shown]
     for x, y, label in spots:
         axis.plot(x, y, look[label].marker, color=look[label].colour, markersize=8, alpha=0.8)
     axis.set_xscale("log")
     decades = np.log10(max(x for x, _, _ in spots) / min(x for x, _, _ in spots)) if spots else 0
-    axis.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5) if decades < 1.5 else (1,)))
+    axis.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5) if decades < 2 else (1,)))
     axis.xaxis.set_major_formatter(ticker.FuncFormatter(lambda seconds, _: f"{seconds:g}"))
     axis.xaxis.set_minor_locator(ticker.NullLocator())
     axis.margins(x=0.25)
+    for rank, label in floors:
+        axis.axhline(rank, color=look[label].colour, linewidth=1, linestyle=":")
     axis.invert_yaxis()
     axis.set_xlabel("median wall time of a cell, seconds", fontsize=9, color=INK)
     axis.set_ylabel("mean rank", fontsize=9, color=INK)
-    for (x, y, label), (left, lines) in zip(spots, _apart(spots, axis), strict=True):
+    named = [(axis.get_xlim()[0], rank, label) for rank, label in floors]
+    axis.set_xlim(axis.get_xlim())
+    for x, y, label in named:
+        axis.annotate(name(label), (x, y), xytext=(7, 1), textcoords="offset points", va="bottom", fontsize=8, color=INK)
+    for (x, y, label), (left, lines) in zip(spots, _apart(spots, named, axis), strict=True):
         _words(axis, name(label), (x, y), left, lines)
     _ink(axis)
     return figure
 
 
-def _apart(spots: Sequence[tuple[float, float, str]], axis: Any) -> list[tuple[bool, int]]:
+def _apart(spots: Sequence[Spot], named: Sequence[Spot], axis: Any) -> list[tuple[bool, float]]:
     """Where to put the label of each point so that no labels or points overlap: whether left of it, and how many lines above.
 
-    Estimated from the figure's size and the length of names, since measuring text would draw the figure twice.
+    Points that have the most others near them choose first. `named` are lines with their names at their left ends, just above. Estimated
+    from the figure's size and the length of names, since measuring text would draw the figure twice.
     """
     (bottom, top), (left, right) = axis.get_ylim(), np.log10(axis.get_xlim())
     width, height = axis.figure.get_figwidth() - 0.8, axis.figure.get_figheight() - 0.8
-    places = [((np.log10(x) - left) / (right - left) * width, (y - bottom) / (top - bottom) * height) for x, y, _ in spots]
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return (np.log10(x) - left) / (right - left) * width, (y - bottom) / (top - bottom) * height
+
+    places = [place(x, y) for x, y, _ in spots]
     taken = [(x - 0.06, x + 0.06, y) for x, y in places]
-    found = []
-    for (x, y), (_, _, label) in zip(places, spots, strict=True):
-        long = 0.1 + LETTER * len(name(label))
-        for lines, to_left in product(sorted(range(-20, 21), key=abs), (False, True)):
+    taken += [(0.0, 0.2 + NARROW * len(name(label)), place(x, y)[1] + LINE / 2) for x, y, label in named]
+    near = [sum(abs(x - a) < 1.5 and abs(y - b) < 1.5 * LINE for a, b in places) for x, y in places]
+    found: dict[int, tuple[bool, float]] = {}
+    for i in sorted(range(len(spots)), key=lambda i: -near[i]):
+        (x, y), long = places[i], 0.08 + NARROW * len(name(spots[i][2]))
+        for halves, to_left in product(sorted(range(-40, 41), key=abs), (False, True)):
             low, high = (x - 0.1 - long, x - 0.1) if to_left else (x + 0.1, x + 0.1 + long)
-            if not any(abs(y + lines * LINE - other) < 0.95 * LINE and low < b and high > a for a, b, other in taken):
+            at, inside = y + halves / 2 * LINE, low > 0 and high < width
+            if inside and not any(abs(at - other) < 0.95 * LINE and low < b and high > a for a, b, other in taken):
                 break
-        taken.append((low, high, y + lines * LINE))
-        found.append((to_left, lines))
-    return found
+        taken.append((low, high, at))
+        found[i] = (to_left, halves / 2)
+    return [found[i] for i in range(len(spots))]
 
 
 def designs(board: Board, column: Column, found: dict[str, np.ndarray], look: Looks) -> Figure:
@@ -329,7 +349,7 @@ def _curve(axis: Any, x: np.ndarray, y: np.ndarray, label: str, look: Style) -> 
         axis.plot(x, y, color=look.colour, linewidth=0.7, alpha=0.6, zorder=0)
 
 
-def _words(axis: Any, text: str, spot: tuple[float, float], left: bool = False, lines: int = 0) -> None:
+def _words(axis: Any, text: str, spot: tuple[float, float], left: bool = False, lines: float = 0) -> None:
     """Small text beside a point, some lines above it; a thin line leads to text that is not next to its point."""
     axis.annotate(
         text,

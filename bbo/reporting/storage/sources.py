@@ -19,13 +19,15 @@ from bbo.reporting.storage.unsuitable import Unsuitable
 class Results:
     """Records, each cell once; pairs that are not applicable; and the folders of the cells whose arrays are available.
 
-    `notes` are lines for the user, such as that a table is too old to notice an altered number.
+    `notes` are lines for the user, such as that a table is too old to notice an altered number. `conflicts` names the cells of which two
+    sources hold different results, and the sources; the first is kept.
     """
 
     records: tuple[Record, ...]
     unsuitable: tuple[Unsuitable, ...] = ()
     folders: dict[str, Path] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
 
     def outcome(self, record: Record) -> Outcome | None:
         """A done cell's arrays; None if only its record is available (tables hold no designs).
@@ -54,6 +56,8 @@ def load(paths: Sequence[Path]) -> Results:
         DamagedCell: a cell is damaged.
     """
     found: dict[str, Record] = {}
+    came_from: dict[str, Path] = {}
+    conflicts: list[str] = []
     places: dict[str, Path] = {}
     left_out: dict[tuple[str, str], Unsuitable] = {}
     notes: list[str] = []
@@ -63,14 +67,22 @@ def load(paths: Sequence[Path]) -> Results:
         left_out |= {(pair.task, pair.method): pair for pair in pairs}
         for record, folder in records:
             key = record.spec.hash
+            if key in found and record.done and found[key].done and not alike(record, found[key]):
+                conflicts.append(f"{record.spec.label()} in {came_from[key]} and {path}")
             if key not in found or (record.done and not found[key].done):
-                found[key] = record
+                found[key], came_from[key] = record, path
             if folder and found[key] is record:
                 places[key] = folder
     if not found:
         raise BBOError(f"no finished cells in {', '.join(map(str, paths))}; make some with: bbo run ... --out DIR")
     order = sorted(found.values(), key=lambda r: (r.spec.task, r.spec.method, r.spec.seed, r.spec.hash))
-    return Results(tuple(order), tuple(pair for _, pair in sorted(left_out.items())), places, tuple(notes))
+    return Results(tuple(order), tuple(pair for _, pair in sorted(left_out.items())), places, tuple(notes), tuple(conflicts))
+
+
+def alike(a: Record, b: Record) -> bool:
+    """Whether two records of one cell tell the same result; tables of earlier versions hold no hash of the designs."""
+    hashes = {a.design_hash, b.design_hash} - {""}
+    return a.percentiles == b.percentiles and a.designs == b.designs and len(hashes) < 2
 
 
 def _read(path: Path) -> tuple[list[tuple[Record, Path | None]], list[Unsuitable], str]:

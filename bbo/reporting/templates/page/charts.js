@@ -71,10 +71,10 @@ const logTicks = (low, high) => {
 const standingSpec = (rows, width) => {
   const values = rows.filter((row) => row.value !== null).map((row) => ({
     method: row.method.label, value: row.value, low: row.low ?? row.value, high: row.high ?? row.value,
-    colour: row.method.colour, shape: SHAPES[row.method.marker], tasks: `${row.run} of ${row.total}`, rank: row.rank }));
+    colour: row.method.colour, shape: SHAPES[row.method.marker], tasks: `${row.run} of ${row.total}`, rank: number(row.rank, 2) }));
   if (!values.length) return null;
   const y = field("method", "nominal", { sort: null, title: null, axis: { labelLimit: 180, labelOverlap: false, grid: true } });
-  const tooltip = tips(["method", "method"], ["value", "above chance", ".3f"], ["low", "from", ".3f"], ["high", "to", ".3f"], ["rank", "mean rank", ".2f"], ["tasks", "tasks"]);
+  const tooltip = tips(["method", "method"], ["value", "above chance", ".3f"], ["low", "from", ".3f"], ["high", "to", ".3f"], ["rank", "mean rank"], ["tasks", "tasks"]);
   return { height: 18 * values.length, data: { values }, layer: [
     { data: { values: [{ at: 0 }] }, mark: { type: "rule", strokeDash: [3, 3] }, encoding: { x: field("at") } },
     { mark: { type: "rule", strokeWidth: 2 }, encoding: { y, x: field("low", "quantitative", { title: width < 420 ? "above chance" : "above chance (0 = random, 1 = best possible)" }), x2: { field: "high" }, color: exact("colour"), tooltip } },
@@ -82,40 +82,43 @@ const standingSpec = (rows, width) => {
   ] };
 };
 
-// Labels moved apart: each keeps its place if it is free, else the nearest free line above or below.
-const apart = (points, width, height, xs, ys, letter = 7, line = 14) => {
+// Labels moved apart: each stands to the right or the left of its point if there is room, else on the nearest free line above or below.
+// Lines have their names at their left ends, just above.
+const apart = (points, lines, width, height, xs, ys, letter = 7, line = 14) => {
   const taken = points.map((p) => [xs(p.x) - 6, xs(p.x) + 6, ys(p.y)]);
+  for (const p of lines) taken.push([0, letter * p.row.method.label.length, ys(p.y) - line / 2]);
   for (const p of points) {
     if (!p.label) continue;
     const long = letter * p.label.length + 10, x = xs(p.x), y = ys(p.y);
-    const left = x + 10 + long > width;
-    const [from, to] = left ? [x - 8 - long, x - 8] : [x + 8, x + 8 + long];
-    let best = y;
-    for (let k = 0; k < 60; k++) {
-      const at = y + (k % 2 ? 1 : -1) * Math.ceil(k / 2) * line / 2;
-      if (at < 8 || at > height - 4) continue;
-      if (!taken.some(([a, b, other]) => Math.abs(other - at) < line * 0.95 && from < b && to > a)) { best = at; break; }
-    }
-    taken.push([from, to, best]);
-    p.at = best;
-    p.left = left;
+    const sides = [[false, x + 8, x + 8 + long], [true, x - 8 - long, x - 8]].filter(([, from, to]) => from >= 0 && to <= width + 2);
+    if (!sides.length) sides.push([x > width / 2, x > width / 2 ? x - 8 - long : x + 8, x > width / 2 ? x - 8 : x + 8 + long]);
+    const places = Array.from({ length: 60 }, (_, k) => y + (k % 2 ? 1 : -1) * Math.ceil(k / 2) * line / 2)
+      .filter((at) => at >= 8 && at <= height - 4).flatMap((at) => sides.map(([left, from, to]) => ({ at, left, from, to })));
+    const free = ({ at, from, to }) => !taken.some(([a, b, other]) => Math.abs(other - at) < line * 0.95 && from < b && to > a);
+    const best = places.find(free) || { at: y, left: sides[0][0], from: sides[0][1], to: sides[0][2] };
+    taken.push([best.from, best.to, best.at]);
+    p.at = best.at;
+    p.left = best.left;
   }
 };
 
-// Median seconds of a cell against the mean above chance: better is up, cheaper is left.
+// Median seconds of a cell against the mean above chance: better is up, cheaper is left. Floors take no time, and would press all others
+// into a corner: each is a dotted line, unless nothing else is shown.
 const costSpec = (rows, tasks, pins, width) => {
-  const points = rows.map((row) => ({ row, x: secondsOf(row.method, tasks), y: row.value }))
+  const timed = rows.map((row) => ({ row, x: secondsOf(row.method, tasks), y: row.value }))
     .filter((p) => p.y !== null && Number.isFinite(p.x)).map((p) => ({ ...p, x: Math.max(p.x, 1e-3) }));
-  if (!points.length) return null;
+  if (!timed.length) return null;
+  const lines = timed.some((p) => !p.row.method.floor) ? timed.filter((p) => p.row.method.floor) : [];
+  const points = timed.filter((p) => !lines.includes(p));
   const height = 320, inner = width - 60;
-  const xsAll = points.map((p) => p.x), ysAll = points.map((p) => p.y);
+  const xsAll = points.map((p) => p.x), ysAll = timed.map((p) => p.y);
   const low = Math.min(...xsAll) / 1.5, high = Math.max(...xsAll) * 1.5;
   const pad = (Math.max(...ysAll) - Math.min(...ysAll)) * 0.08 || 0.05;
   const bottom = Math.min(...ysAll) - pad, top = Math.max(...ysAll) + pad;
   const xs = (x) => (Math.log(x / low) / Math.log(high / low)) * inner, ys = (y) => ((top - y) / (top - bottom)) * height;
   for (const p of points) p.label = pins.has(p.row.method) ? p.row.method.label : "";
   points.sort((a, b) => (a.label ? 1 : 0) - (b.label ? 1 : 0));
-  apart(points, inner, height, xs, ys);
+  apart(points, lines, inner, height, xs, ys);
   const values = points.map((p) => ({ method: p.row.method.label, seconds: p.x, value: p.y, label: p.label, left: Boolean(p.left),
     place: top - ((p.at ?? 0) / height) * (top - bottom), pinned: Boolean(p.label), colour: p.label ? p.row.method.colour : FAINT(), shape: SHAPES[p.row.method.marker] }));
   const x = field("seconds", "quantitative", { title: "median wall time of a cell, seconds", scale: { type: "log", domain: [low, high], nice: false },
@@ -127,7 +130,11 @@ const costSpec = (rows, tasks, pins, width) => {
       { mark: { type: "text", align: left ? "right" : "left", dx: left ? -9 : 9, stroke: css("page"), strokeWidth: 3, opacity: 0.9 }, encoding: { x, y: field("place", "quantitative", { scale }), text: { field: "label" } } },
       { mark: { type: "text", align: left ? "right" : "left", dx: left ? -9 : 9 }, encoding: { x, y: field("place", "quantitative", { scale }), text: { field: "label" } } },
     ] });
+  const floors = { values: lines.map((p) => ({ method: p.row.method.label, seconds: p.x, value: p.y, colour: p.row.method.colour })) };
+  const level = field("value", "quantitative", { scale });
   return { height, data: { values }, layer: [
+    { data: floors, mark: { type: "rule", strokeDash: [2, 3] }, encoding: { y: level, color: exact("colour"), tooltip } },
+    { data: floors, mark: { type: "text", align: "left", baseline: "bottom", dy: -2 }, encoding: { x: { value: 4 }, y: level, text: { field: "method" } } },
     { transform: [{ filter: "datum.label != ''" }], mark: { type: "rule", opacity: 0.4, strokeWidth: 1 }, encoding: { x, y: field("value", "quantitative", { scale }), y2: { field: "place" } } },
     { mark: { type: "point", filled: true, size: 90, opacity: 0.95 }, encoding: { x, y: field("value", "quantitative", { scale, title: "above chance" }), color: exact("colour"), shape: exact("shape"), tooltip } },
     text(false), text(true),

@@ -27,7 +27,11 @@ const h = (tag, attributes = {}, ...children) => {
 const byId = (id) => document.getElementById(id);
 const number = (value, digits = 3) => {
   if (value === null || value === undefined || !Number.isFinite(value)) return "\u00b7";
-  return (Number(value.toFixed(digits)) + 0).toFixed(digits);
+  // An exact half goes to the even digit, as in the tables, which Python rounds; toFixed alone rounds it away from zero.
+  const exact = Math.abs(value).toFixed(60), end = exact.indexOf(".") + (digits ? digits + 1 : 0);
+  const half = /^\.?50*$/.test(exact.slice(end)), even = "02468".includes(exact[end - 1]);
+  const rounded = half && even ? Math.sign(value) * Number(exact.slice(0, end)) : Number(value.toFixed(digits));
+  return (rounded + 0).toFixed(digits);
 };
 const signed = (value, digits = 3) => (value > 0 ? "+" : "") + number(value, digits);
 const secondsText = (value) => value === null || !Number.isFinite(value) ? "\u00b7" : value < 10 ? value.toPrecision(2) : String(Math.round(value));
