@@ -13,12 +13,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bbo import files, numerics
 from bbo.errors import BBOError
@@ -26,15 +27,13 @@ from bbo.harness import provenance
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "benchmarks" / "README.md"
-#: Input columns of the networks in `benchmarks.surrogates`, its batch and the members of its ensemble.
-DIM, BATCH, MEMBERS = 24, 128, 5
 SGEMM = """
 import json, time, torch
 torch.set_num_threads(1)
 a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
 best = float("inf")
 for _ in range(20):
-    began = time.perf_counter(); a @ b; best = min(best, time.perf_counter() - began)
+    began = time.process_time(); a @ b; best = min(best, time.process_time() - began)
 print(json.dumps({"gflops": 2 * 1024**3 / best / 1e9}))
 """
 
@@ -58,13 +57,19 @@ class Program(NamedTuple):
     rows: Callable[[str, float], list[Row]]
 
 
+def reached(measured: Mapping[str, Any], sgemm: float) -> str:
+    """The share of sgemm's rate that our side reaches: its matrix products over its time; empty where it counts none."""
+    work, taken = measured.get("our_gflop", 0.0), measured["our_seconds"]
+    return f"{work / taken / sgemm:.0%} of sgemm" if work else ""
+
+
 def root(output: str, sgemm: float) -> list[Row]:
     """ROOT's parts."""
     found = []
     for r in json.loads(output):
-        share = f"{r['ascent_share_of_sgemm']:.0%} of sgemm on its shapes" if "ascent_share_of_sgemm" in r else ""
+        share = f"{r['ascent_share_of_sgemm']:.0%} of sgemm on its shapes" if "ascent_share_of_sgemm" in r else reached(r, sgemm)
         extrapolated = f", authors' {r['theirs']}" if "theirs" in r else ""
-        detail = f"{r['ours_seconds']:.3g} s against {r['theirs_seconds']:.3g} s{extrapolated}"
+        detail = f"{r['our_seconds']:.3g} s against {r['authors_seconds']:.3g} s{extrapolated}"
         found.append(Row(f"ROOT {r['name']}", f"{r['ratio']:.2f}", "3" if r["name"] == "training" else "", detail, share))
     return found
 
@@ -74,11 +79,7 @@ def surrogates(output: str, sgemm: float) -> list[Row]:
     found = []
     for r in json.loads(output)["ratios"]:
         above, below = r["milliseconds per batch"]
-        share = ""
-        if "ensemble" in r["ratio"]:
-            # Three products a layer: forward, and backward to the weights and to the inputs.
-            work = 3 * 2 * MEMBERS * BATCH * (DIM * r["hidden"] + r["hidden"] ** 2 + 2 * r["hidden"])
-            share = f"{work / (below * 1e6) / sgemm:.0%} of sgemm"
+        share = reached({"our_gflop": r["gflop"], "our_seconds": below / 1000}, sgemm)
         found.append(
             Row(
                 f"width {r['hidden']}: {r['ratio']}", f"{r['value']:.2f}", r["goal"], f"{above:.2f} / {below:.2f} ms a batch", share
@@ -102,13 +103,28 @@ def harness(output: str, sgemm: float) -> list[Row]:
 
 def sandbox(output: str, sgemm: float) -> list[Row]:
     """Confining a process."""
-    return [Row("confining a method's process", "", "50 ms", output.strip())]
+    read = json.loads(output)
+    return [
+        Row(
+            f"{read['with']}, {r['what']}",
+            "",
+            "50 ms" if "list" in r["what"] or "calls" in r["what"] else "",
+            f"{r['cpu_ms']:.2f} ms of CPU time, {r['wall_ms']:.2f} ms",
+        )
+        for r in read["rows"]
+    ]
 
 
 def methods(output: str, sgemm: float) -> list[Row]:
     """A method beside its authors' order of work."""
     return [
-        Row(f"{r['method']}", f"{r['theirs'] / r['ours']:.1f}", "", f"{r['ours']:.3g} s against {r['theirs']:.3g} s: {r['what']}")
+        Row(
+            r["method"].replace("_", "-"),
+            f"{r['authors_seconds'] / r['our_seconds']:.1f}",
+            "",
+            f"{r['our_seconds']:.3g} s against {r['authors_seconds']:.3g} s: {r['what']}",
+            reached(r, sgemm),
+        )
         for r in json.loads(output)
     ]
 
@@ -130,8 +146,8 @@ PROGRAMS = {
     "root": Program("benchmarks.root", ("--json",), ("--json", "--only", "function-2048"), root),
     "surrogates": Program(
         "benchmarks.surrogates",
-        ("--json", "--threads", "1"),
-        ("--json", "--threads", "1", "--hidden", "128", "--updates", "3", "--repeats", "1"),
+        ("--json",),
+        ("--json", "--hidden", "128", "--updates", "3", "--repeats", "1"),
         surrogates,
     ),
     **{
@@ -140,7 +156,7 @@ PROGRAMS = {
         if not path.stem.startswith("_")
     },
     "harness": Program("benchmarks.harness", (), ("--cells", "10", "--run", "10"), harness),
-    "sandbox": Program("benchmarks.sandbox", (), ("--repeats", "3"), sandbox),
+    "sandbox": Program("benchmarks.sandbox", ("--json",), ("--json", "--repeats", "3"), sandbox),
     "page": Program("benchmarks.page", ("--json",), ("--json", "results/quick.csv"), page),
 }
 #: Methods whose fixed size takes a second or two; the others are left out of a quick run.
@@ -164,7 +180,7 @@ def run(name: str, quick: bool, folder: Path, sgemm: float) -> None:
     """
     program = PROGRAMS[name]
     arguments = program.quick if quick else program.whole
-    began = time.perf_counter()
+    began, spent = time.perf_counter(), ended_children()
     command = [sys.executable, "-m", program.module, *arguments]
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
     if done.returncode:
@@ -175,10 +191,17 @@ def run(name: str, quick: bool, folder: Path, sgemm: float) -> None:
         "output": done.stdout,
         "sgemm_gflops": sgemm,
         "seconds": round(time.perf_counter() - began, 1),
+        "cpu_seconds": round(ended_children() - spent, 1),
         "machine": provenance.host(),
         "load": round(os.getloadavg()[0], 1),
     }
     files.write(folder / f"{name}.json", json.dumps(kept, indent=1) + "\n")
+
+
+def ended_children() -> float:
+    """CPU seconds of all processes that this one has started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def rate() -> float:
@@ -207,16 +230,17 @@ def written(folder: Path, quick: bool) -> str:
         "# Benchmarks" + (" (quick sizes: these numbers say nothing)" if quick else ""),
         "",
         "Made by `make benchmarks`. A ratio is the time of the other side (the authors' order of work, written by us, or the loop that a batch",
-        "replaces) by ours, on the same data in one run; where it is written a / b, the ratio is that of a's time to b's.",
+        "replaces) by ours, on the same data in one run; where it is written a / b, the ratio is that of a's time to b's. Times of ratios are",
+        "CPU times. The share is that of our side (of b): the operations of its matrix products in its time, as a share of sgemm's rate.",
         "",
         f"Machine: {'; '.join(machines)}; one thread, portable numerics; sgemm {min(rates):.0f} to",
-        f"{max(rates):.0f} GFLOP/s (1024 x 1024 x 1024); load of the machine when a program ended: at most {max(loads)}. Above about 1.5 the",
-        "times are not to be quoted.",
+        f"{max(rates):.0f} GFLOP/s (1024 x 1024 x 1024); load of the machine when a program ended: at most {max(loads)}. Above about 1.5 no",
+        "number here is to be quoted.",
         "",
     ]
     for name, k in kept.items():
         rows = PROGRAMS[name].rows(k["output"], k["sgemm_gflops"])
-        lines += table(f"{name}: `{k['command']}`, {k['seconds']} s", rows)
+        lines += table(f"{name}: `{k['command']}`, {k['seconds']} s, {k['cpu_seconds']} of CPU time", rows)
     if left := [name for name in PROGRAMS if name not in kept]:
         lines += [f"Not measured: {', '.join(left)}.", ""]
     return "\n".join(lines[:-1]) + "\n"
@@ -241,16 +265,22 @@ def main() -> None:
     folder = arguments.folder or ROOT / "build" / ("benchmarks-quick" if arguments.quick else "benchmarks")
     folder.mkdir(parents=True, exist_ok=True)
     names = arguments.names or [name for name in PROGRAMS if not arguments.quick or name in QUICK_METHODS or "methods-" not in name]
-    try:
-        for name in names:
-            if arguments.again or not (folder / f"{name}.json").is_file():
+    failed = False
+    for name in names:
+        if arguments.again or not (folder / f"{name}.json").is_file():
+            try:
                 run(name, arguments.quick, folder, rate())
                 print(f"{name}: done", flush=True)
+            except BBOError as error:  # the others are measured all the same
+                failed = True
+                print(f"error: {error}", file=sys.stderr, flush=True)
+    try:
         out = folder / "README.md" if arguments.quick else PAGE
         files.write(out, written(folder, arguments.quick))
         print(f"wrote {out}")
     except BBOError as error:
         sys.exit(f"error: {error}")
+    sys.exit(int(failed))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What confining a method's process costs, beside one that is not confined: milliseconds of CPU and of wall time, medians.
 
-    python benchmarks/sandbox.py [--repeats 200]
+    python benchmarks/sandbox.py [--repeats 200] [--json]
 
 Per process: the host's list of what it may open, and the kernel's calls in the process (Landlock, then the filter of system calls). Per
 cell: what a method does all day (an import, a file, a multiplication, a thread), in the same process again and again.
@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -73,17 +74,19 @@ def cell(folder: Path) -> None:
     thread.join()
 
 
-def row(name: str, times: Times) -> None:
-    """Print one line of the table."""
+def row(name: str, times: Times) -> dict[str, Any]:
+    """One line of the table."""
     cpu, wall = (statistics.median(column) for column in zip(*times, strict=True))
-    print(f"{name:<44}{cpu:>9.2f}{wall:>9.2f}")
+    return {"what": name, "cpu_ms": cpu, "wall_ms": wall}
 
 
 def main() -> None:
     """Print the medians."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=200)
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    repeats = arguments.repeats
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
 
@@ -96,13 +99,20 @@ def main() -> None:
             landlock.confine(allowed)
             return timed(lambda: cell(folder), repeats)
 
-        print(f"{landlock.name()}, medians of {repeats}{'':<10}{'CPU ms':>10}{'wall ms':>9}")
-        row("process: list of what it may open", timed(listing, repeats))
         calls = [in_child(lambda: once(lambda: landlock.confine(allowed)))[0] for _ in range(repeats)]
-        row("process: the kernel's calls", calls)
-        row("process: neither", [in_child(lambda: once(lambda: None))[0] for _ in range(repeats)])
-        row("cell in a confined process", in_child(confined))
-        row("cell in an unconfined process", in_child(lambda: timed(lambda: cell(folder), repeats)))
+        rows = [
+            row("process: list of what it may open", timed(listing, repeats)),
+            row("process: the kernel's calls", calls),
+            row("process: neither", [in_child(lambda: once(lambda: None))[0] for _ in range(repeats)]),
+            row("cell in a confined process", in_child(confined)),
+            row("cell in an unconfined process", in_child(lambda: timed(lambda: cell(folder), repeats))),
+        ]
+    if arguments.json:
+        print(json.dumps({"with": landlock.name(), "rows": rows}))
+        return
+    print(f"{landlock.name()}, medians of {repeats}{'':<10}{'CPU ms':>10}{'wall ms':>9}")
+    for r in rows:
+        print(f"{r['what']:<44}{r['cpu_ms']:>9.2f}{r['wall_ms']:>9.2f}")
 
 
 if __name__ == "__main__":

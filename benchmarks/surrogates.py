@@ -2,9 +2,9 @@
 
 An ensemble of 5 as one batched model against a loop over 5 networks, and a step with a sharpness regulariser against a plain one:
 
-    python -m benchmarks.surrogates [--json] [--hidden 2048] [--threads 2] [--updates 20] [--repeats 5]
+    python -m benchmarks.surrogates [--json] [--hidden 2048] [--updates 20] [--repeats 5]
 
-The two sides of a ratio take turns, and the ratio is that of their fastest turns.
+The two sides of a ratio take turns, and the ratio is that of their fastest turns. Times are CPU times on one thread.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import time
 from collections.abc import Callable
 
 import torch
@@ -21,6 +20,7 @@ from bbo.surrogates import losses
 from bbo.surrogates.networks import MLP, spawn
 from bbo.surrogates.sharpness import PUBLISHED, SharpnessSettings
 from bbo.surrogates.training import Plan, fit
+from benchmarks._timing import gflop, seconds
 
 DIM = 24
 
@@ -45,10 +45,9 @@ def side_by_side(first: Callable[[], None], second: Callable[[], None], repeats:
     best = [math.inf, math.inf]
     for turn in range(repeats + 1):
         for i, run in enumerate((first, second)):
-            start = time.perf_counter()
-            run()
+            taken, _ = seconds(run)
             if turn:
-                best[i] = min(best[i], time.perf_counter() - start)
+                best[i] = min(best[i], taken)
     return best[0], best[1]
 
 
@@ -61,9 +60,8 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--updates", type=int, default=20)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    torch.set_num_threads(1)
     rows = []
     for hidden in arguments.hidden:
 
@@ -80,16 +78,24 @@ def main() -> None:
         for kind in PUBLISHED:
             pairs[f"{kind} / plain"] = (make(1, kind), one, "<= 3.2" if kind != "sam" else "")
         for name, (above, below, goal) in pairs.items():
+            work = gflop(below) / arguments.updates
             upper, lower = side_by_side(above, below, arguments.repeats)
-            milliseconds = [1000 * seconds / arguments.updates for seconds in (upper, lower)]
+            milliseconds = [1000 * taken / arguments.updates for taken in (upper, lower)]
             rows.append(
-                {"hidden": hidden, "ratio": name, "value": upper / lower, "goal": goal, "milliseconds per batch": milliseconds}
+                {
+                    "hidden": hidden,
+                    "ratio": name,
+                    "value": upper / lower,
+                    "goal": goal,
+                    "milliseconds per batch": milliseconds,
+                    "gflop": work,
+                }
             )
             if not arguments.json:
                 times = " / ".join(f"{m:.2f}" for m in milliseconds)
                 print(f"hidden {hidden:>4}  {name:<34} {upper / lower:5.2f}  {goal:<7} ({times} ms a batch)", flush=True)
     if arguments.json:
-        print(json.dumps({"threads": arguments.threads, "torch": torch.__version__, "ratios": rows}, indent=1))
+        print(json.dumps({"torch": torch.__version__, "ratios": rows}, indent=1))
 
 
 if __name__ == "__main__":

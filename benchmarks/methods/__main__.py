@@ -1,4 +1,4 @@
-"""Print the ratio of every method that has one: `python -m benchmarks.methods [NAME ...] [--json]`. Run it on a quiet machine."""
+"""Print the ratio of every method that has one: `python -m benchmarks.methods [NAME ...] [--json]`. CPU times, one thread."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ def names() -> list[str]:
     return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
 
 
-def seconds(measured: Any) -> tuple[float, float, str]:
-    """The two times and the description, from a dict or an object with these names."""
-    read = measured.get if isinstance(measured, dict) else lambda name: getattr(measured, name)
-    return float(read("authors_seconds")), float(read("our_seconds")), str(read("what"))
+def measured(name: str) -> dict[str, Any]:
+    """What the method's file measures."""
+    found: dict[str, Any] = importlib.import_module(f"benchmarks.methods.{name}").measure()
+    return {"method": name, **found}
 
 
 def main(chosen: list[str]) -> None:
-    """Measure and print a Markdown table."""
+    """Measure and print a Markdown table, or JSON."""
     torch.set_num_threads(1)
     as_json = "--json" in chosen
-    chosen = [word for word in chosen if word != "--json"]
+    chosen = [word for word in chosen if word != "--json"] or names()
     if as_json:
-        found = [(name, *seconds(importlib.import_module(f"benchmarks.methods.{name}").measure())) for name in chosen or names()]
-        print(json.dumps([dict(zip(("method", "theirs", "ours", "what"), row, strict=True)) for row in found]))
+        print(json.dumps([measured(name) for name in chosen]))
         return
-    print("| method | ratio | authors' order, s | ours, s | what |\n| --- | --: | --: | --: | --- |")
-    for name in chosen or names():
-        theirs, ours, what = seconds(importlib.import_module(f"benchmarks.methods.{name}").measure())
-        print(f"| {name.replace('_', '-')} | {theirs / ours:.1f} | {theirs:.2f} | {ours:.3f} | {what} |", flush=True)
+    print("| method | ratio | authors' order, CPU s | ours, CPU s | what |\n| --- | --: | --: | --: | --- |")
+    for name in chosen:
+        r = measured(name)
+        theirs, ours = r["authors_seconds"], r["our_seconds"]
+        print(f"| {name.replace('_', '-')} | {theirs / ours:.1f} | {theirs:.2f} | {ours:.3f} | {r['what']} |", flush=True)
 
 
 main(sys.argv[1:])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ from bbo.baselines.bdi import BDI, Bidirectional
 from bbo.search.adam_ascent import adam_ascend
 from bbo.space import Continuous
 from bbo.testing.methods import make_problem
+from benchmarks._timing import beside
 
 #: Rows and coordinates as in Ant, starts as published; a tenth of the published 200 steps, which is the same for both.
 ROWS, DIM, STARTS, STEPS = 10_000, 60, 128, 20
@@ -66,14 +66,12 @@ def measure() -> dict[str, Any]:
     y = data.y.double()
     regression = Bidirectional(type(small.kernel).of(rows, method.layers), y, dual, torch.full_like(y, 1 / len(y)))
     x = rows[problem.starts()]
-    began = time.perf_counter()
-    theirs = authors(regression, x[:TIMED], method.label, method.step_size_box)
-    middle = time.perf_counter()
-    ours = adam_ascend(lambda q: -regression.gradient(q, method.label, "both"), x, STEPS, method.step_size_box)
-    ended = time.perf_counter()
-    assert torch.allclose(theirs, ours[:TIMED], atol=1e-2)
-    return {
-        "authors_seconds": (middle - began) * STARTS / TIMED,
-        "our_seconds": ended - middle,
-        "what": f"{STEPS} steps of {STARTS} starts, {len(rows)} rows, d = {DIM} (authors' order timed on {TIMED} starts)",
-    }
+
+    def ours() -> Tensor:
+        return adam_ascend(lambda q: -regression.gradient(q, method.label, "both"), x, STEPS, method.step_size_box)
+
+    def check(theirs: Tensor, mine: Tensor) -> None:
+        torch.testing.assert_close(mine[:TIMED], theirs, rtol=0, atol=1e-2)
+
+    what = f"tangent kernel (NTK): {STEPS} steps of {STARTS} starts, {len(rows)} rows, d = {DIM} (authors' order timed on {TIMED} starts)"
+    return beside(lambda: authors(regression, x[:TIMED], method.label, method.step_size_box), ours, what, STARTS / TIMED, check)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,6 +9,7 @@ import torch
 from bbo.search.adam_ascent import adam_ascend
 from bbo.search.ascent import gradient_of
 from bbo.surrogates.networks import MLP, Ensemble
+from benchmarks._timing import beside
 
 
 def measure(hidden: int = 2048, dim: int = 60, starts: int = 128, steps: int = 5) -> dict[str, Any]:
@@ -34,10 +33,4 @@ def measure(hidden: int = 2048, dim: int = 60, starts: int = 128, steps: int = 5
         adam_ascend(gradient_of(lambda z: ensemble.mean(z).mean(0)), x, steps, 1e-3)
 
     what = f"{steps} steps of the ascent from {starts} starts, d = {dim}, three networks of width {hidden}"
-    return {"authors_seconds": _seconds(authors), "our_seconds": _seconds(ours), "what": what}
-
-
-def _seconds(run: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
+    return beside(authors, ours, what)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,6 +10,7 @@ from bbo.baselines.match_opt import GradientMatching
 from bbo.surrogates.networks import MLP, Ensemble
 from bbo.surrogates.sharpness import Unregularised
 from bbo.surrogates.training import Batch, objective
+from benchmarks._timing import beside
 
 
 def measure(hidden: int = 512, rows: int = 128, dim: int = 60, batches: int = 5) -> dict[str, Any]:
@@ -38,10 +37,4 @@ def measure(hidden: int = 512, rows: int = 128, dim: int = 60, batches: int = 5)
             Unregularised().gradients(objective(ensemble, params, batch, GradientMatching(5, "left")), params)
 
     what = f"{batches} batches of {rows} rows, d = {dim}, first layer {hidden}"
-    return {"authors_seconds": _seconds(authors), "our_seconds": _seconds(ours), "what": what}
-
-
-def _seconds(run: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
+    return beside(authors, ours, what)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,6 +12,7 @@ from bbo.surrogates.networks import MLP, Ensemble
 from bbo.surrogates.ranking import _on_lists, listnet
 from bbo.surrogates.sharpness import Unregularised
 from bbo.surrogates.training import Batch, adam, objective, step
+from benchmarks._timing import beside
 
 
 def measure(
@@ -48,10 +47,4 @@ def measure(
         adam_ascend(gradient_of(lambda z: ensemble.mean(z)[0]), x[:starts], steps, 1e-3)
 
     what = f"a batch of {lists} lists of {length} from {rows} rows, and {steps} steps from {starts} starts, width {hidden}"
-    return {"authors_seconds": _seconds(authors), "our_seconds": _seconds(ours), "what": what}
-
-
-def _seconds(run: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
+    return beside(authors, ours, what)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from bbo.generative.diffusion import VariancePreserving
 from bbo.generative.score_networks import EmbeddedScore
 from bbo.generative.strength import strengthened
 from bbo.surrogates.networks import MLP
+from benchmarks._timing import beside
 
 
 def measure(draws: int = 8, designs: int = 16, steps: int = 10, hidden: int = 256, dim: int = 24) -> dict[str, Any]:
@@ -25,14 +26,6 @@ def measure(draws: int = 8, designs: int = 16, steps: int = 10, hidden: int = 25
         y, strength = torch.ones(len(x)), torch.full((len(x),), 2.0)
         return strengthened(network, VariancePreserving(), lambda x: proxy(x)[:, 0], x, y, strength, steps, 0.01)[0]
 
-    started = time.perf_counter()
-    single = torch.cat([walk(part) for part in x.split(designs)])
-    between = time.perf_counter()
-    together = walk(x)
-    ended = time.perf_counter()
-    torch.testing.assert_close(together, single, rtol=1e-2, atol=1e-2)
-    return {
-        "authors_seconds": between - started,
-        "our_seconds": ended - between,
-        "what": f"RGD: {draws} draws of {designs} designs, {steps} steps, one after another against one batch",
-    }
+    what = f"RGD: {draws} draws of {designs} designs, {steps} steps, one after another against one batch"
+    check = partial(torch.testing.assert_close, rtol=1e-2, atol=1e-2)
+    return beside(lambda: torch.cat([walk(part) for part in x.split(designs)]), lambda: walk(x), what, check=check)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,6 +9,7 @@ from torch.func import functional_call
 
 from bbo.baselines.roma import Adaptation
 from bbo.surrogates.networks import MLP, Ensemble
+from benchmarks._timing import beside
 
 
 def measure(hidden: int = 64, starts: int = 128, dim: int = 60, updates: int = 3, steps: int = 100) -> dict[str, Any]:
@@ -41,10 +40,4 @@ def measure(hidden: int = 64, starts: int = 128, dim: int = 60, updates: int = 3
             adaptation(x)
 
     what = f"{updates} updates of {starts} designs with {steps} steps of adaptation each, d = {dim}, width {hidden}"
-    return {"authors_seconds": _seconds(authors), "our_seconds": _seconds(ours), "what": what}
-
-
-def _seconds(run: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
+    return beside(authors, ours, what)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from itertools import combinations
 from typing import Any
 
@@ -13,6 +11,7 @@ from torch.func import functional_call
 from bbo.baselines.tri_mentoring import Mentoring
 from bbo.search.adam_ascent import adam_ascend
 from bbo.surrogates.networks import MLP, Ensemble
+from benchmarks._timing import beside
 
 
 def measure(hidden: int = 64, rows: int = 500, dim: int = 24, starts: int = 128, steps: int = 2) -> dict[str, Any]:
@@ -41,7 +40,7 @@ def measure(hidden: int = 64, rows: int = 500, dim: int = 24, starts: int = 128,
         adam_ascend(mentoring, x[:starts], steps, 0.1)
 
     what = f"{steps} steps from {starts} starts, {rows} rows of d = {dim}, width {hidden}"
-    return {"authors_seconds": _seconds(authors), "our_seconds": _seconds(ours), "what": what}
+    return beside(authors, ours, what)
 
 
 def _mentor(network: Any, proxies: list[dict[str, torch.Tensor]], near: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> None:
@@ -70,9 +69,3 @@ def _mentor(network: Any, proxies: list[dict[str, torch.Tensor]], near: torch.Te
         step = torch.autograd.grad(entropy(proxy, soft), list(proxy.values()), materialize_grads=True)
         for p, g in zip(proxy.values(), step, strict=True):
             p.data -= 1e-3 * g
-
-
-def _seconds(run: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start

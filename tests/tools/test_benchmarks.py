@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from bbo.errors import BBOError
 from benchmarks import __main__ as runner
+from benchmarks._timing import beside, gflop
 
 HERE = Path(runner.__file__).parent
 
@@ -23,24 +25,32 @@ def test_every_program_is_run():
 def test_a_program_is_measured_once_and_the_page_says_what_is_missing(tmp_path):
     runner.run("sandbox", True, tmp_path, 100.0)
     kept = json.loads((tmp_path / "sandbox.json").read_text())
-    assert kept["command"] == "python -m benchmarks.sandbox --repeats 3" and "list" in kept["output"]
+    assert kept["command"] == "python -m benchmarks.sandbox --json --repeats 3" and kept["cpu_seconds"] > 0
     text = runner.written(tmp_path, quick=True)
     assert text.startswith("# Benchmarks (quick sizes: these numbers say nothing)")
-    assert "sgemm 100 to\n100 GFLOP/s" in text and kept["output"].strip() in text
+    assert "sgemm 100 to\n100 GFLOP/s" in text and "process: list of what it may open" in text
+    in_table = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(in_table) == 2 + 5 and {line.count("|") for line in in_table} == {6}  # a head and five rows of five columns
     assert "Not measured: root, surrogates, methods-bdi" in text
 
 
 def test_the_share_of_sgemm_is_that_of_the_products():
-    row = {
-        "hidden": 100,
-        "ratio": "loop of 5 / batched ensemble of 5",
-        "value": 2.0,
-        "goal": "",
-        "milliseconds per batch": [4.0, 2.0],
-    }
-    (made,) = runner.surrogates(json.dumps({"ratios": [row]}), 100.0)
-    work = 3 * 2 * 5 * 128 * (24 * 100 + 100 * 100 + 100 * 2)  # operations a batch, in 2 ms
-    assert made.share == f"{work / 2e-3 / 100e9:.0%} of sgemm" and made.ratio == "2.00"
+    row = {"hidden": 100, "ratio": "ignite / plain", "value": 2.0, "goal": "", "milliseconds per batch": [4.0, 2.0], "gflop": 0.05}
+    (made,) = runner.surrogates(json.dumps({"ratios": [row]}), 100.0)  # 25 GFLOP/s of 100
+    assert made.share == "25% of sgemm" and made.ratio == "2.00"
+
+
+def test_both_sides_are_timed_and_our_products_counted():
+    a, b = torch.randn(100, 200), torch.randn(200, 50, requires_grad=True)
+    made = beside(lambda: torch.zeros(1), lambda: (a @ b).sum().backward(), "a product", 3.0)
+    # Forward, and backward to b alone.
+    assert made["our_gflop"] == pytest.approx(2 * 2 * 100 * 200 * 50 / 1e9)
+    assert made["authors_seconds"] >= 0 and made["our_seconds"] > 0 and made["what"] == "a product"
+    # The gradient of a leaf alone: forward, and backward to it.
+    leaf = torch.randn(1, 100, requires_grad=True)
+    assert gflop(lambda: torch.autograd.grad((leaf @ a).sum(), leaf)) == pytest.approx(2 * 2 * 100 * 200 / 1e9)
+    with pytest.raises(AssertionError):
+        beside(lambda: torch.zeros(1), lambda: torch.ones(1), "not equal", check=torch.testing.assert_close)
 
 
 def test_a_program_that_fails_is_named(tmp_path, monkeypatch):
@@ -50,3 +60,12 @@ def test_a_program_that_fails_is_named(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
     with pytest.raises(BBOError, match="holds no results"):
         runner.written(tmp_path, quick=True)
+
+
+def test_after_a_failure_the_others_are_measured(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(runner.PROGRAMS, "root", runner.PROGRAMS["root"]._replace(quick=("--no-such",)))
+    monkeypatch.setattr("sys.argv", ["benchmarks", "root", "sandbox", "--quick", "--folder", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        runner.main()
+    assert ended.value.code == 1 and "benchmark root failed" in capsys.readouterr().err
+    assert "## sandbox" in (tmp_path / "README.md").read_text()
