@@ -1,30 +1,37 @@
-"""Hopper-small: the 518 weights of a small neural network that makes a one-legged robot hop forward.
+"""Hopper: the weights of a neural network that makes a one-legged robot hop forward.
 
 The robot, its reward and its end are those of gymnasium's Hopper-v5, run by a loop of ours on MuJoCo: forward speed, plus 1 for every
 step in which it stands, minus a thousandth of the squared torques; over when it falls, or after 1000 steps of 8 ms. It starts at
-rest in its standard pose, without the noise of gymnasium's reset, so that the score of a design is one number. The policy is
-11 observations -> 16 tanh -> 16 tanh -> 3 torques, clipped to [-1, 1]; the last three numbers of a design are the logarithms of
-the standard deviations with which it was trained and do not act, as in Design-Bench's HopperController, whose policy is larger.
+rest in its standard pose, without the noise of gymnasium's reset, so that the score of a design is one number. The policy of `hopper` is
+11 observations -> 64 tanh -> 64 tanh -> 3 torques, clipped to [-1, 1], 5126 numbers as in Design-Bench's HopperController; that of
+`hopper-small` has 16 and 16, 518 numbers. The last three numbers of a design are the logarithms of the standard deviations with which it
+was trained and do not act, as there.
 
-The pool is snapshots of own PPO runs (tools/build_hopper.py), rounded to float16 and scored as rounded. Visible are its lowest 60 %.
-Scores depend on the version of MuJoCo, so it is pinned. They are not comparable with HopperController's.
+The pools are snapshots of own PPO runs (tasks/parts/hopper_pool.py), rounded to float16 and scored as rounded. Visible are their lowest
+60 %. Scores depend on the version of MuJoCo, so it is pinned. They are not comparable with HopperController's.
+
+The pool of `hopper-small` is part of the package. That of `hopper` is too large for it: each user makes it, with `bbo data build hopper`.
+Another processor or version of torch may train other policies. Such a pool is another table of the same task: the normalisers stay, since
+they are constants, and tables do not mix its results with those of other pools, since every record holds the hash of the visible table.
 """
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from bbo import data
+from bbo.errors import DamagedFile
 from bbo.simulation import SimulatedTask
 from bbo.space import Continuous
 from bbo.task import Dataset, TaskSpec
 from bbo.tasks.parts.engine import mujoco
 
-FILE = "hopper_small.npz"
-OBSERVATIONS, ACTIONS, HIDDEN = 11, 3, 16
+OBSERVATIONS, ACTIONS = 11, 3
 STEPS, SUBSTEPS = 1000, 4
 #: Weights are within these bounds.
 BOUND = 2.0
@@ -102,8 +109,8 @@ class Robot:
         return np.concatenate([self.data.qpos[1:], np.clip(self.data.qvel, -10, 10)])
 
 
-def layers(weights: np.ndarray, hidden: int = HIDDEN) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Matrices (out, in) and biases (out,) of the policy's three layers, from a design; float64."""
+def layers(weights: np.ndarray, hidden: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Matrices (out, in) and biases (out,) of the three layers of a policy with twice `hidden` units, from a design; float64."""
     found, start = [], 0
     for inputs, outputs in ((OBSERVATIONS, hidden), (hidden, hidden), (hidden, ACTIONS)):
         end = start + inputs * outputs
@@ -126,7 +133,7 @@ def robot() -> Robot:
     return Robot()
 
 
-def episode(weights: np.ndarray, hidden: int = HIDDEN) -> list[tuple[np.ndarray, float]]:
+def episode(weights: np.ndarray, hidden: int) -> list[tuple[np.ndarray, float]]:
     """Positions (6,) after each step of one episode, and the step's reward."""
     policy, body = layers(weights, hidden), robot()
     observation, steps = body.reset(), []
@@ -138,11 +145,38 @@ def episode(weights: np.ndarray, hidden: int = HIDDEN) -> list[tuple[np.ndarray,
     return steps
 
 
-class HopperSmall(SimulatedTask):
-    """Return of one episode of a 16-16 policy."""
+class Policy(SimulatedTask):
+    """Return of one episode of a policy; base of both tasks."""
 
     #: Stored scores are rounded to float32; the last digits of a rollout depend on the processor.
     tolerance = 1e-6
+    #: Units of each of the two layers.
+    units: ClassVar[int]
+    file: ClassVar[str]
+
+    def dataset(self) -> Dataset:
+        arrays = data.load(self.file)
+        return Dataset(arrays["x"].astype(np.float32), arrays["y"].copy())
+
+    def simulate(self, design: np.ndarray) -> float:
+        return sum(reward for _, reward in episode(design, self.units))
+
+    def draw(self, design: np.ndarray, figure: Any) -> None:
+        way = np.array([position for position, _ in episode(design, self.units)])
+        axes = figure.subplots()
+        for step in range(0, len(way), 8):
+            axes.plot(*_joints(way[step]), color="C0", alpha=0.4)
+        axes.plot(way[:, 0], way[:, 1], color="C1", label="middle of the torso")
+        axes.axhline(0.0, color="k")
+        axes.set(xlabel="metres forward", ylabel="height (m)", aspect="equal", title=f"{8 * len(way) / 1000:.2f} s, every 64 ms")
+        axes.legend()
+
+
+class HopperSmall(Policy):
+    """Return of one episode of a 16-16 policy."""
+
+    units = 16
+    file = "hopper_small.npz"
     spec = TaskSpec(
         id="hopper-small",
         version="1",
@@ -167,24 +201,63 @@ class HopperSmall(SimulatedTask):
 
     @classmethod
     def sources(cls) -> tuple[data.Source, ...]:
-        return (data.Source((FILE,), "MIT (this project)", "tools/build_hopper.py"),)
+        return (data.Source((cls.file,), "MIT (this project)", "tools/build_hopper.py"),)
+
+
+class Hopper(Policy):
+    """Return of one episode of a 64-64 policy. Its pool is made by the user."""
+
+    units = 64
+    file = "hopper.npz"
+    spec = TaskSpec(
+        id="hopper",
+        version="1",
+        title="policy of a one-legged robot, 5126 weights (MuJoCo Hopper)",
+        space=Continuous.box(5126, -BOUND, BOUND),
+        visible_rows=1200,
+        best_visible=612.099853515625,
+        y_min=66.17788696289062,
+        y_max=3179.377685546875,
+        oracle="exact",
+        hidden="the upper 40 % of a pool of 2000 snapshots of five PPO runs",
+        source="Hopper-v5 of gymnasium 1.4.0 on MuJoCo 4.0.0; pool of own PPO runs, made by `bbo data build hopper`",
+        licence="MIT (gymnasium; this project), Apache-2.0 (MuJoCo)",
+        data=(file,),
+        requires=("mujoco",),
+        extra="robots",
+        engines=("mujoco-core==4.0.0",),
+        seconds=8.0,
+        note="each user makes the pool; with another processor or version of torch it may be another one, whose results are another "
+        "column of tables (see `data_hash`); y_max is the best snapshot of the reference pool, not the optimum: more than 1 can be "
+        "reached; not comparable with HopperController",
+        family="robots",
+    )
+
+    def __init__(self) -> None:
+        """The facts of the pool that is here, or else of the reference pool."""
+        if path := data.find(self.file):
+            with contextlib.suppress(DamagedFile):  # `visible` will say it
+                self.spec = replace(type(self).spec, best_visible=float(data.read_npz(path, ("y",))["y"].max(initial=-np.inf)))
+
+    @classmethod
+    def sources(cls) -> tuple[data.Source, ...]:
+        made = "bbo.tasks.parts.hopper_pool"
+        return (data.Source((cls.file,), "MIT (this project)", made, name="hopper", get="bbo data build hopper", build=made),)
 
     def dataset(self) -> Dataset:
-        arrays = data.load(FILE)
-        return Dataset(arrays["x"].astype(np.float32), arrays["y"].copy())
+        """The pool's lowest 60 %.
 
-    def simulate(self, design: np.ndarray) -> float:
-        return sum(reward for _, reward in episode(design))
-
-    def draw(self, design: np.ndarray, figure: Any) -> None:
-        way = np.array([position for position, _ in episode(design)])
-        axes = figure.subplots()
-        for step in range(0, len(way), 8):
-            axes.plot(*_joints(way[step]), color="C0", alpha=0.4)
-        axes.plot(way[:, 0], way[:, 1], color="C1", label="middle of the torso")
-        axes.axhline(0.0, color="k")
-        axes.set(xlabel="metres forward", ylabel="height (m)", aspect="equal", title=f"{8 * len(way) / 1000:.2f} s, every 64 ms")
-        axes.legend()
+        Raises:
+            DamagedFile: the file holds something else, such as the pool of a shorter build.
+        """
+        table = super().dataset()
+        wanted = (self.spec.visible_rows, *self.spec.space.shape)
+        if table.x.shape != wanted or table.y.shape != wanted[:1]:
+            raise DamagedFile(
+                f"data file {data.find(self.file)} holds designs of shape {table.x.shape} and scores of shape {table.y.shape}, not "
+                f"{wanted} and {wanted[:1]}; delete it and make it again: bbo data build hopper"
+            )
+        return table
 
 
 def _joints(position: np.ndarray) -> tuple[list[float], list[float]]:

@@ -23,7 +23,8 @@ PACKAGE = Path(__file__).parents[1] / "tasks" / "data"
 def facts(source: Source, shipped: bool) -> dict[str, object]:
     """What cannot be computed from a file itself: its source's words."""
     told: dict[str, object] = {"mirrors": list(source.mirrors), "licence": source.licence, "origin": source.origin}
-    return told | ({"source": source.name} if source.name else {}) | {"get": "" if shipped else source.get}
+    named = {key: value for key, value in (("source", source.name), ("build", source.build)) if value}
+    return told | named | {"get": "" if shipped else source.get}
 
 
 def describe(path: Path, told: dict[str, object]) -> dict[str, object]:

@@ -1,18 +1,26 @@
 """Build the pool of ant or dkitty and the visible table that the package ships.
 
-    python tools/build_walkers.py ant|dkitty FOLDER [--restarts 0-24]
+    python tools/build_walkers.py ant|dkitty FOLDER [--parts 0-19]
 
-As in Design-Bench (Trabucco et al. 2022), the pool is what restarts of CMA-ES saw on their way: each starts at the default
-body plus normal noise, with a small step size, in designs scaled to [-1, 1]. Restart k draws from seed k. FOLDER keeps one file a
-restart, so an interrupted command goes on where it stopped, and several commands may share the restarts. The command that finds all
-25 there writes FOLDER/pool.npz (for tools/task_quality.py), the lowest 40 % into tasks/data, and prints the facts that are frozen
-in tasks/walkers.py. Designs are rounded to float32 and scored as rounded.
+As in Design-Bench (Trabucco et al. 2022), the pool is what restarts of CMA-ES saw on their way, in designs scaled to [-1, 1]. Restart k
+draws from seed k.
+
+- ant: 25 runs that all start at about the same distance from the default body, with a small step size, as there. Each ends in a basin of
+  its own, and what is learnt in one says nothing of the others.
+- dkitty: 500 short runs, each of which starts at a distance of its own from the default body, drawn so that all magnitudes are as
+  frequent. So the pool holds bodies from useless to good, and their scores have one trend. All start to one side of the default body,
+  since otherwise the mean of the visible designs would be that body.
+
+FOLDER keeps one file a part, so an interrupted command goes on where it stopped, and several commands may share the parts. The command
+that finds all of them there writes FOLDER/TASK/pool.npz (for tools/task_quality.py), the lowest 40 % into tasks/data, and prints the
+facts that are frozen in tasks/walkers.py. Designs are rounded to float32 and scored as rounded.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import cma
@@ -22,22 +30,55 @@ from bbo import catalogue, data
 from bbo.tasks.walkers import Walker
 
 OUT = Path(__file__).parents[1] / "tasks" / "data"
-RESTARTS, GENERATIONS, POPULATION = 25, 10, 20
-#: Of the start around the default body, and of CMA-ES.
-NOISE, SIGMA = 0.075, 0.02
 VISIBLE = 40
+#: The seed of the direction to which starts are shifted.
+AWAY = 12345
 
 
-def restart(task: Walker, seed: int) -> dict[str, np.ndarray]:
+@dataclass(frozen=True)
+class Recipe:
+    """How a pool is made.
+
+    Args:
+        parts, restarts: how many parts, and runs of CMA-ES in each.
+        generations, population: of each run.
+        near, far: the smallest and the largest distance of a start from the default body, as a standard deviation.
+        sigma: first step size of CMA-ES, as a share of the start's distance.
+        shift: how far starts are shifted to one side, as a share of their distance.
+    """
+
+    parts: int
+    restarts: int
+    generations: int
+    population: int
+    near: float
+    far: float
+    sigma: float
+    shift: float
+
+
+RECIPES = {
+    "ant": Recipe(25, 1, 10, 20, 0.075, 0.075, 0.02 / 0.075, 0.0),
+    "dkitty": Recipe(20, 25, 2, 10, 0.01, 0.4, 0.7, 1.0),
+}
+
+
+def restart(task: Walker, recipe: Recipe, seed: int) -> dict[str, np.ndarray]:
     """Designs x (n, d), float32, and their scores y (n,), float64, of one run of CMA-ES, in the order in which it saw them."""
     rng = np.random.Generator(np.random.PCG64(seed))
     default = np.clip(task.species.design(np.array(task.species.default)), -1, 1)
-    start = np.clip(default + NOISE * rng.standard_normal(len(default)), -1, 1)
+    away = recipe.shift * np.random.Generator(np.random.PCG64(AWAY)).standard_normal(len(default))
+    distance = recipe.near if recipe.near == recipe.far else recipe.near * (recipe.far / recipe.near) ** rng.random()
+    start = np.clip(default + distance * (away + rng.standard_normal(len(default))), -1, 1)
     options = {
-        "bounds": [-1.0, 1.0], "popsize": POPULATION, "seed": np.nan, "randn": lambda *shape: rng.standard_normal(shape), "verbose": -9
-    }  # fmt: skip
-    search, xs, ys = cma.CMAEvolutionStrategy(start, SIGMA, options), [], []
-    for _ in range(GENERATIONS):
+        "bounds": [-1.0, 1.0],
+        "popsize": recipe.population,
+        "seed": np.nan,
+        "randn": lambda *shape: rng.standard_normal(shape),
+        "verbose": -9,
+    }
+    search, xs, ys = cma.CMAEvolutionStrategy(start, recipe.sigma * distance, options), [], []
+    for _ in range(recipe.generations):
         asked = search.ask()
         x = np.clip(asked, -1, 1).astype(np.float32)
         y = task.oracle(x)
@@ -48,29 +89,33 @@ def restart(task: Walker, seed: int) -> dict[str, np.ndarray]:
     return {"x": np.concatenate(xs), "y": np.concatenate(ys)}
 
 
+def joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """All rows, in order."""
+    return {key: np.concatenate([part[key] for part in parts]) for key in ("x", "y")}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("task", choices=("ant", "dkitty"))
+    parser.add_argument("task", choices=tuple(RECIPES))
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--restarts", default=f"0-{RESTARTS - 1}", help="first and last")
+    parser.add_argument("--parts", help="first and last, such as 0-9; all without it")
     options = parser.parse_args()
-    first, last = map(int, options.restarts.split("-"))
-    task = catalogue.load_task(options.task)
+    task, recipe = catalogue.load_task(options.task), RECIPES[options.task]
     assert isinstance(task, Walker)
-    files = [options.folder / f"{options.task}-{seed}.npz" for seed in range(RESTARTS)]
-    for seed in range(first, last + 1):
-        if not files[seed].is_file():
-            start, arrays = time.process_time(), restart(task, seed)
-            y = arrays["y"]
-            print(
-                f"restart {seed}: {time.process_time() - start:.0f} s, from {y[:20].mean():.3f} to {y[-20:].mean():.3f}", flush=True
-            )
-            data.store(files[seed].name, arrays, options.folder)
+    first, last = map(int, (options.parts or f"0-{recipe.parts - 1}").split("-"))
+    files = [options.folder / f"{options.task}-{part}.npz" for part in range(recipe.parts)]
+    for part in range(first, last + 1):
+        if not files[part].is_file():
+            start, seeds = time.process_time(), range(part * recipe.restarts, (part + 1) * recipe.restarts)
+            arrays = joined([restart(task, recipe, seed) for seed in seeds])
+            data.store(files[part].name, arrays, options.folder)
+            quartiles = np.percentile(arrays["y"], [0, 25, 50, 75, 100]).round(3)
+            print(f"part {part}: {time.process_time() - start:.0f} s, quartiles of the scores {quartiles}", flush=True)
     if missing := [file.name for file in files if not file.is_file()]:
         print(f"not yet there: {', '.join(missing)}")
         return
-    parts = [data.read_npz(file) for file in files]
-    x, y = np.concatenate([part["x"] for part in parts]), np.concatenate([part["y"] for part in parts]).astype(np.float32)
+    whole = joined([data.read_npz(file) for file in files])
+    x, y = whole["x"], whole["y"].astype(np.float32)
     visible = y <= np.percentile(y, VISIBLE)
     low, best, high = (repr(float(v)) for v in (y.min(), y[visible].max(), y.max()))
     print(f"pool {len(y)}; visible {visible.sum()}, best visible {best}, y_min {low}, y_max {high}")

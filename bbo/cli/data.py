@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 
 import click
 
-from bbo import data, registry
+from bbo import data, numerics, registry
 from bbo.data.sources import imported
-from bbo.errors import BBOError, DamagedFile
+from bbo.errors import BBOError, DamagedFile, unknown
 
 
 def _size(count: int) -> str:
@@ -20,7 +23,7 @@ def _size(count: int) -> str:
 
 @click.group(name="data")
 def command() -> None:
-    """Data files: list, verify, fetch from a mirror, or import what you have.
+    """Data files: list, verify, fetch from a mirror, build, or import what you have.
 
     Files are looked for in the folder named by BBO_DATA_DIR, in the package and in the cache.
     """
@@ -64,9 +67,16 @@ def verify(names: tuple[str, ...]) -> None:
                 bad += 1
             continue
         try:
-            data.check(name, path)
-            same = data.file_hash(path) == data.entry(name).sha256
-            click.echo(f"ok       {name}  {path}{'' if same else '  (same arrays, packed differently)'}")
+            same = data.content_hash(data.check(name, path)) == data.entry(name).content
+            packed = data.file_hash(path) == data.entry(name).sha256
+            remark = (
+                ""
+                if packed
+                else "  (same arrays, packed differently)"
+                if same
+                else "  (made by a user; not the reference's arrays)"
+            )
+            click.echo(f"ok       {name}  {path}{remark}")
         except DamagedFile as error:
             click.echo(f"damaged  {error}")
             bad += 1
@@ -105,6 +115,28 @@ def fetch(name: str, mirrors: tuple[str, ...]) -> None:
         paths = download.fetch(name, registry.sources(), mirrors, listen)
     for path in paths:
         click.echo(path)
+
+
+@command.command()
+@click.argument("name")
+def build(name: str) -> None:
+    """Make a data file that is too large for the package, such as hopper's, on this machine, and store it in the cache.
+
+    A build that was stopped goes on where it was if you give the same command again.
+    """
+    source = next((s for s in registry.sources() if s.build and name in (s.name, *s.files)), None)
+    if source is None:
+        raise unknown("data file to build", name, [s.name for s in registry.sources() if s.build], "others: bbo data list")
+    folder = data.cache_dir().parent / "builds" / source.name
+    click.echo(f"finished parts are kept in {folder}", err=True)
+    # A process of its own: libraries choose their kernels when they load, and these round alike on most processors.
+    kernels = numerics.environment("compatible", os.environ)
+    done = subprocess.run([sys.executable, "-m", source.build, str(folder)], env=kernels, check=False)
+    if done.returncode:
+        raise BBOError(f"the build of {name} stopped; run the same command again to go on")
+    for file in source.files:
+        click.echo(data.store(file, data.check(file, folder / file)))
+    shutil.rmtree(folder)
 
 
 @command.command(name="import")

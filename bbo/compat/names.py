@@ -37,7 +37,9 @@ DESIGN_BENCH = {
     "DKittyMorphology-Exact-v0": Counterpart(
         "dkitty", _OTHER_ROBOT.format(", without four that have no effect there", "DKittyMorphology")
     ),
-    "HopperController-Exact-v0": Counterpart("", "its oracle has a known error (issue 8 of design-bench)"),
+    "HopperController-Exact-v0": Counterpart(
+        "", "its oracle has a known error (issue 8 of design-bench); hopper has policies of the same size, and other scores"
+    ),
     "CIFARNAS-Exact-v0": Counterpart("", "its oracle trains networks; nas-bench-201-cifar10 is a table of another search space"),
     "ChEMBL_MCHC_CHEMBL3885882_MorganFingerprint-RandomForest-v0": Counterpart(
         "", "the methods of the field all score alike on it (arXiv 2410.11502)"

