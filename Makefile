@@ -1,7 +1,7 @@
 # make bench: from a fresh clone to a leaderboard.  make test: the tests.  make check: tests and the quality gate.
 # make drill: the harness under faults.  make numerics: the numerical tests as on another CPU.
 # make docs: the documentation, as build/docs/html/index.html.
-# make lowest: the core tests and one small run with the lowest versions that pyproject.toml allows.
+# make lowest: the core tests, those of the extras and one small run with the lowest versions that pyproject.toml allows.
 PYTHON ?= python3
 JOBS ?= 2
 OUT ?= runs/quick
@@ -51,16 +51,20 @@ gpu: env
 	$(BIN)/python tools/gpu_report.py runs/gpu
 
 # Its environment, .venv-lowest, is made from constraints-lowest.txt; torch is the tested one, as that file explains.
+# Where a package of an extra is missing its tests are skipped, so the second line asks for all of them.
 lowest: .venv-lowest/.ready
 	.venv-lowest/bin/python -m pytest -q tests/core -n $(JOBS)
+	.venv-lowest/bin/python -c 'import distributed, nevergrad, openpyxl, pyarrow, submitit'
+	.venv-lowest/bin/python -m pytest -q -m extras -n $(JOBS) tests/baselines/test_nevergrad_ngopt.py tests/cli/test_end_to_end.py \
+	  tests/harness/test_engines.py tests/proposals tests/reporting/test_collect.py
 	rm -rf build/lowest && .venv-lowest/bin/bbo run -t thin-film -b random -b gp-ascent -b gradient-ascent -b root --preset smoke \
 	  --seeds 0 --jobs 1 --out build/lowest
 	.venv-lowest/bin/bbo report build/lowest --format html --out build/lowest/leaderboard.html
 
 .venv-lowest/.ready: pyproject.toml constraints-lowest.txt
 	rm -rf .venv-lowest && $(PYTHON) -m venv .venv-lowest
-	.venv-lowest/bin/python -m pip install -q --disable-pip-version-check -c constraints-lowest.txt -e . \
-	  hypothesis pytest pytest-timeout pytest-xdist
+	.venv-lowest/bin/python -m pip install -q --disable-pip-version-check -c constraints-lowest.txt \
+	  -e ".[dask,excel,nevergrad,parquet,slurm]" hypothesis pytest pytest-timeout pytest-xdist
 	@touch $@
 
 # import-linter looks at packages as they are installed: tasks/ and baselines/ are bbo.tasks and bbo.baselines only there.

@@ -46,6 +46,7 @@ def test_the_global_generators_are_seeded_and_restored():
     assert drawn[0] == drawn[1]
 
 
+@pytest.mark.extras
 def test_it_climbs_and_designs_differ(monkeypatch):
     pytest.importorskip("nevergrad")
     if not converts():

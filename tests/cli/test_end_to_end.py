@@ -229,6 +229,7 @@ def test_what_is_missing_is_left_out_on_request(tmp_path, monkeypatch):
     assert "nothing to run: all tasks were skipped" in only.stderr
 
 
+@pytest.mark.extras
 @pytest.mark.parametrize("address", ["garbage::", "host:port", "tcp://127.0.0.1:1"])
 def test_a_wrong_scheduler_is_noticed_at_once(tmp_path, address):
     pytest.importorskip("distributed")

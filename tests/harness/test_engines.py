@@ -1,4 +1,4 @@
-"""Engines against the real things: a Dask scheduler with two worker processes, and a Slurm of one node."""
+"""Engines against the real things: a Dask scheduler with two worker processes, and a Slurm of one node or, without one, its commands."""
 
 import os
 import re
@@ -120,6 +120,7 @@ def test_dask_finishes_every_cell_though_a_worker_is_killed_in_the_middle(lab, d
     assert children_of(workers[1].pid) == [], "the method process of an idle worker stays"
 
 
+@pytest.mark.extras
 def test_dask_records_failures_and_says_what_was_lost(lab, dask_cluster):
     address, _ = dask_cluster
     made = lab.plan(lab.body("Raises", "raise ValueError('no')"), "Good")
@@ -136,6 +137,54 @@ def test_dask_without_a_scheduler_is_one_line(lab, monkeypatch):
     monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
     with pytest.raises(BBOError, match="needs --scheduler ADDRESS"):
         run_cells(lab.plan("Good"), lab.out, RunOptions(), "dask")
+
+
+#: Slurm's commands as submitit and the engine call them; the jobs of an array run one after the other, on this machine.
+COMMANDS = {
+    "sbatch": """
+        if grep -q refused $1; then echo "sbatch: error: invalid partition" >&2; exit 1; fi
+        touch {folder}/queued
+        (
+            export SLURM_ARRAY_JOB_ID=7 SLURM_NTASKS=1 SLURM_JOB_NUM_NODES=1 SLURM_NODEID=0 SLURM_PROCID=0 SLURM_LOCALID=0
+            for i in 0 1; do SLURM_JOB_ID=7_$i SLURM_ARRAY_TASK_ID=$i sh $1; done
+            rm {folder}/queued
+        ) >{folder}/log 2>&1 &
+        echo "Submitted batch job 7"
+        """,
+    "srun": """
+        while [ "$1" != {python} ]; do shift; done
+        "$@"
+        """,
+    "squeue": "if [ -e {folder}/queued ]; then echo 7; fi",
+}
+
+
+@pytest.fixture
+def slurms_commands(tmp_path, monkeypatch):
+    pytest.importorskip("submitit")
+    folder = tmp_path / "slurms-commands"
+    folder.mkdir()
+    for name, body in COMMANDS.items():
+        (folder / name).write_text("#!/bin/sh\n" + body.format(folder=folder, python=sys.executable))
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setattr("bbo.harness.engines.slurm.LOOK", 0.2)
+
+
+@pytest.mark.extras
+def test_an_array_of_jobs_writes_its_own_cells(lab, slurms_commands):
+    made = lab.plan("Good", seeds=(0, 1, 2))
+    prepare(lab.out)
+    run_cells(made, lab.out, RunOptions("cpu", 1), "slurm", EngineOptions(jobs=2))
+    same(lab, made)
+
+
+@pytest.mark.extras
+def test_an_array_that_is_refused_is_one_line(lab, slurms_commands):
+    made = lab.plan("Good")
+    prepare(lab.out)
+    with pytest.raises(BBOError, match="Slurm did not take the jobs: .*invalid partition"):
+        run_cells(made, lab.out, RunOptions("cpu", 1), "slurm", EngineOptions(sbatch={"partition": "refused"}))
 
 
 @pytest.fixture(scope="module")

@@ -273,6 +273,7 @@ def test_mistakes_are_one_line(tmp_path, words, message):
     assert message in done.output and "Traceback" not in done.output
 
 
+@pytest.mark.extras
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("ending", [".csv", ".tsv", ".xlsx", ".html"])
 def test_spreadsheets_run_no_formulas_and_numbers_stay_numbers(tmp_path, ending):

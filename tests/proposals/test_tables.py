@@ -103,6 +103,7 @@ def test_files_that_are_no_tables(tmp_path, name, content, message):
         reading.read(tmp_path / name)
 
 
+@pytest.mark.extras
 @pytest.mark.parametrize("ending", [".csv", ".tsv", ".parquet", ".xlsx"])
 def test_the_same_table_from_every_format(tmp_path, ending):
     from bbo.proposals import writing

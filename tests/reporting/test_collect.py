@@ -45,6 +45,7 @@ def results(store, make):
     )
 
 
+@pytest.mark.extras
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_a_table_gives_the_same_leaderboard_as_the_folder(results, tmp_path, suffix) -> None:
     table = tmp_path / f"all.{suffix}"
@@ -73,6 +74,7 @@ def test_csv_loses_no_digit_and_no_character(make, score, text, seed) -> None:
     assert back.percentiles == record.percentiles
 
 
+@pytest.mark.extras
 def test_designs_are_a_row_each(results, tmp_path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     assert bbo("collect", results, "--to", tmp_path / "all.parquet").exit_code == 0
@@ -103,6 +105,7 @@ def test_designs_cannot_be_collected_from_a_table(results, tmp_path) -> None:
     assert "no designs found" in answer.stderr
 
 
+@pytest.mark.extras
 @pytest.mark.parametrize("path", sorted((HERE / "schemas").glob("cells-*.*")), ids=lambda p: p.name)
 def test_tables_of_every_schema_stay_readable(path) -> None:
     """Test files written by the version that introduced each schema; they are never written anew."""
