@@ -14,7 +14,8 @@ from bbo.cli.report import SEED
 from bbo.cli.spelling import spelled
 from bbo.errors import BBOError
 from bbo.reporting.board.scores import Board, board
-from bbo.reporting.documents import changes, variants
+from bbo.reporting.documents import changes
+from bbo.reporting.documents import variants as variant_rows
 from bbo.reporting.formats import latex, markdown, terminal
 from bbo.reporting.storage import reference, sources
 
@@ -22,7 +23,13 @@ from bbo.reporting.storage import reference, sources
 @click.command("compare")
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", required=False, type=click.Path(path_type=Path))
-@click.option("--against", metavar="METHOD", help="Compare the rows of A with this one of them, instead of two results.")
+@click.option(
+    "--against",
+    metavar="METHOD",
+    multiple=True,
+    help="Compare the rows of A with this one of them, instead of two results. Several times: a table for each.",
+)
+@click.option("--variants", is_flag=True, help="With --against: only the same method with other settings or a regulariser.")
 @click.option("--percentile", type=int, help="100, 80 or 50; default: the 100th and the 50th.")
 @click.option(
     "--relevant",
@@ -38,7 +45,8 @@ def command(
     context: click.Context,
     a: Path,
     b: Path | None,
-    against: str | None,
+    against: tuple[str, ...],
+    variants: bool,
     percentile: int | None,
     relevant: float,
     form: str | None,
@@ -47,17 +55,18 @@ def command(
     """Show what changed from A to B, by how much, and whether it is more than noise.
 
     A and B are results folders, tables made by bbo collect (such as the committed leaderboards in results/), or 'reference' for the
-    results that come with the package. With --against METHOD
-    there is no B: every row of A is compared with that one, paired by task and seed.
+    results that come with the package. With --against METHOD there is no B: every row of A is compared with that one,
+    paired by task and seed. An ablation is bbo compare A --variants --against METHOD.
     """
-    if (b is None) == (against is None):
+    if (b is None) == (not against):
         raise BBOError("compare two results (bbo compare A B) or the rows of one (bbo compare A --against METHOD)")
+    if variants and not against:
+        raise BBOError("--variants goes with --against METHOD")
     before, generator, made_by = _board(a), np.random.default_rng(SEED), spelled(context)
     if b is not None:
         document = changes.document(before, _board(b), (str(a), str(b)), percentile, made_by, generator, relevant)
     else:
-        assert against is not None
-        document = variants.document(before, against, percentile, made_by, generator, relevant)
+        document = variant_rows.document(before, against, percentile, made_by, generator, relevant, variants)
     if form is None and out is None and sys.stdout.isatty():
         from rich.console import Console
 

@@ -183,7 +183,7 @@ def test_an_array_of_jobs_writes_its_own_cells(lab, slurms_commands):
 def test_an_array_that_is_refused_is_one_line(lab, slurms_commands):
     made = lab.plan("Good")
     prepare(lab.out)
-    with pytest.raises(BBOError, match="Slurm did not take the jobs: .*invalid partition"):
+    with pytest.raises(BBOError, match=r"Slurm did not take the jobs: .*invalid partition"):
         run_cells(made, lab.out, RunOptions("cpu", 1), "slurm", EngineOptions(sbatch={"partition": "refused"}))
 
 

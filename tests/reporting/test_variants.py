@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,9 +54,45 @@ def test_what_is_too_small_to_matter_is_not_bold(results) -> None:
     assert found["m+ignite"][1] == "+0.020 [+0.020, +0.020]"
 
 
+def test_an_ablation_shows_variants_alone_under_the_reference_of_each(store, make) -> None:
+    """Settings and regularisers of two methods; a row's variants stand under it and nowhere else."""
+    cells = [make("t1", name, 0, score) for name, score in (("m", 0.5), ("m+sam", 0.6), ("n", 0.2), ("n+sam", 0.1), ("other", 0.9))]
+    cells.append(make("t1", "m", 0, 0.8, config={"w": 1}, method_facts={"overrides": {"w": 1}}))
+    answer = bbo("compare", store(*cells), "--variants", "--against", "m", "--against", "n", "--percentile", 100)
+    assert answer.exit_code == 0, answer.output
+    assert "# Against m, n" in answer.stdout
+    parts = re.split(r"^## (\w+): 100th percentile of the designs$", answer.stdout, flags=re.MULTILINE)[1:]
+    found = {name: rows(f"## 100th percentile\n\n{body.strip()}") for name, body in zip(parts[::2], parts[1::2], strict=True)}
+    assert {name: {row: line[1] for row, line in table.items() if row != "method"} for name, table in found.items()} == {
+        "m": {"m": "0.500", "m [w=1]": "+0.300", "m+sam": "+0.100"},
+        "n": {"n": "0.200", "n+sam": "-0.100"},
+    }
+
+
+#: Committed ablations whose cells are committed too.
+ABLATIONS = sorted((Path(__file__).parents[2] / "results" / "ablations").glob("*_cells.csv"))
+
+
+@pytest.mark.parametrize("table", ABLATIONS, ids=lambda path: path.name)
+def test_committed_ablations_are_what_their_cells_give(table, monkeypatch) -> None:
+    """If this fails: run the command that the page's last lines name, and commit what it writes."""
+    page = table.with_name(table.name.replace("_cells.csv", ".md"))
+    (made_by,) = re.findall(r"^- Made by: bbo (.*) --out \S+$", page.read_text(), re.MULTILINE)
+    monkeypatch.chdir(table.parents[2])
+    answer = bbo(*shlex.split(made_by), "--format", "md")
+    written = [line for line in page.read_text().splitlines() if not line.startswith("- Made by: ")]
+    assert [line for line in answer.stdout.splitlines() if not line.startswith("- Made by: ")] == written
+
+
+def test_committed_ablations_are_found() -> None:
+    assert len(ABLATIONS) >= 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("--against", "m", "--variants", "--against", "n"), "no variant of n shares a task and a seed with it"),
+        (("--variants",), "bbo compare A --against METHOD"),
         (("--against", "mm"), "unknown row 'mm': did you mean"),
         (("--against", "other"), "no row shares a task and a seed with other"),
         ((), "bbo compare A --against METHOD"),

@@ -1,6 +1,9 @@
-"""Every row of one board against a reference row, paired by task and seed: the effect of a setting or a regulariser."""
+"""The rows of one board against a reference row, paired by task and seed: the effect of a setting or a regulariser."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,7 +13,7 @@ from bbo.reporting.board.scores import Board, Row
 from bbo.reporting.board.statistics import Estimate
 from bbo.reporting.documents import footer, marks
 from bbo.reporting.documents.changes import RELEVANT, paired_scores
-from bbo.reporting.documents.document import ABSENT, Document, Item, Table, check_percentile, interval, spread
+from bbo.reporting.documents.document import ABSENT, Document, Item, Table, check_percentile, interval, slug, spread
 
 
 def reference(board: Board, name: str) -> Row:
@@ -30,38 +33,61 @@ def reference(board: Board, name: str) -> Row:
 
 def document(
     board: Board,
-    against: str,
+    against: Sequence[str],
     percentile: int | None,
     command: str,
     generator: np.random.Generator,
     relevant: float = RELEVANT,
+    only_variants: bool = False,
 ) -> Document:
-    """One table per percentile: the reference row's scores, then the difference of each other row to it, by task and over all tasks.
+    """One table per percentile and reference row: its scores, then the difference of each other row to it, by task and over all tasks.
 
     Differences are paired by task and seed and hold only seeds that both rows have. Of one task the interval is Student's t, over all
     tasks that of the stratified bootstrap.
 
+    Args:
+        board: the rows.
+        against: the reference rows, as labels, or as methods that have one row.
+        percentile: the one to show; None for the default ones.
+        command: what made the document.
+        generator: of the bootstrap.
+        relevant: smallest difference that matters.
+        only_variants: leaves out rows that are not the reference's method with other settings or with a regulariser.
+
     Raises:
         BBOError: no such row, or none that shares a task and a seed with it.
     """
-    first = reference(board, against)
+    references = [reference(board, name) for name in dict.fromkeys(against)]
     notes = marks.Footnotes()
-    tables = [_table(board, first, p, generator, relevant, notes) for p in check_percentile(percentile)]
-    if all(len(table.rows) < 2 for table in tables):
-        raise BBOError(f"no row shares a task and a seed with {first.label}; run another method or setting into the same folder")
+    tables = []
+    for first in references:
+        own = [_table(board, first, p, generator, relevant, notes, only_variants) for p in check_percentile(percentile)]
+        if all(len(table.rows) < 2 for table in own):
+            what = f"variant of {first.label} shares a task and a seed with it"
+            rows = what if only_variants else f"row shares a task and a seed with {first.label}"
+            raise BBOError(f"no {rows}; run another method or setting into the same folder")
+        tables += own if len(references) == 1 else [replace(t, title=f"{first.label}: {t.title}") for t in own]
+    names = ", ".join(first.label for first in references)
+    scores = f"scores of {names}" if len(references) == 1 else "scores of the reference"
     lines = [
-        f"First row: scores of {first.label}, mean ± standard deviation (ddof 0) over seeds. Other rows: the difference to it of the mean "
+        f"First row: {scores}, mean ± standard deviation (ddof 0) over seeds. Other rows: the difference to it of the mean "
         "normalised score [95% interval], paired by task and seed over the seeds both have; Student's t on one task, stratified bootstrap "
         "over all tasks. pairs: how many cells of the row have a matching cell of the reference.",
         f"Bold: the interval leaves out 0 and the difference is {relevant:g} or more (--relevant). Intervals are not corrected for the "
         "number of comparisons.",
         *footer.lines(board, command),
     ]
-    return Document(f"Against {first.label}", tuple(tables), tuple(notes.items()), tuple(lines))
+    return Document(f"Against {names}", tuple(tables), tuple(notes.items()), tuple(lines))
 
 
 def _table(
-    board: Board, first: Row, percentile: int, generator: np.random.Generator, relevant: float, notes: marks.Footnotes
+    board: Board,
+    first: Row,
+    percentile: int,
+    generator: np.random.Generator,
+    relevant: float,
+    notes: marks.Footnotes,
+    only_variants: bool,
 ) -> Table:
     columns = [column for column in board.columns if board.entry(first, column).done]
     own = [board.entry(first, column).scores(percentile) for column in columns]
@@ -71,7 +97,7 @@ def _table(
     for row in board.rows:
         pairs = [paired_scores(board.entry(first, column), board.entry(row, column), percentile) for column in columns]
         shared = [pair for pair in pairs if len(pair[0])]
-        if row is first or not shared:
+        if row is first or not shared or (only_variants and row.base != first.base):
             continue
         differences = [
             _difference(statistics.difference(y, x, paired=True), relevant) if len(x) else Item(ABSENT) for x, y in pairs
@@ -80,7 +106,7 @@ def _table(
         count = sum(len(x) for x, _ in shared)
         rows.append((_name(board, row, notes), Item(str(count), key=count), *differences, _difference(mean, relevant)))
     header = tuple(map(Item, ("method", "pairs", *(column.label for column in columns), "all tasks")))
-    return Table(f"against-{percentile}", f"{percentile}th percentile of the designs", header, tuple(rows))
+    return Table(f"against-{slug(first.label)}-{percentile}", f"{percentile}th percentile of the designs", header, tuple(rows))
 
 
 def _name(board: Board, row: Row, notes: marks.Footnotes) -> Item:
