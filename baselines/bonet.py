@@ -17,7 +17,6 @@ from bbo.generative.score_networks import linear
 from bbo.generative.vae import epochs
 from bbo.method import Method, MethodSpec, setting
 from bbo.problem import Problem
-from bbo.space import Sequence
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ class BONET(Method):
         """Return `budget` designs that continue climbing trajectories."""
         regret, generator = self.regrets(problem), problem.generator
         rows = trajectories(regret, self.trajectories, self.length, self.bins, self.prior, generator)
-        table = LetterTable.of(problem.space.letters, problem.device) if isinstance(problem.space, Sequence) else None
+        table = LetterTable.of_space(problem.space, problem.device)
         model = RegretModel(self, problem.encoded().dim, table, generator)
         problem.note(transformer_loss=loss_facts(self.train(problem, model, rows, regret)))
         designs = self.continued(problem, model, regret)

@@ -151,7 +151,7 @@ class Cliqueformer(Method):
     def trained(self, problem: Problem) -> tuple[CliqueVAE, CliqueValue, Tensor]:
         """Autoencoder, averaged value, both in evaluation mode, and the losses (updates,)."""
         x, y, generator = self.inputs(problem), problem.encoded().y, problem.generator
-        letters = LetterTable.of(problem.space.letters, problem.device) if isinstance(problem.space, Sequence) else None
+        letters = LetterTable.of_space(problem.space, problem.device)
         tokens = x.shape[1]
         dim = self.dim_of(tokens)
         vae = CliqueVAE(tokens, letters, self.cliques, dim, self.overlap, self.width, self.blocks, generator)

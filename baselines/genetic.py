@@ -11,7 +11,7 @@ from torch import Tensor
 from bbo.method import Method, MethodSpec, setting
 from bbo.problem import Problem
 from bbo.search.evolution import cross, letter_counts, mutate, mutate_mixed, pairs
-from bbo.space import Continuous, Mixed, Sequence
+from bbo.space import Mixed, Sequence
 from bbo.space.mixed import PER_DEVIATION
 from bbo.surrogates.diagnostics import Surrogate
 from bbo.surrogates.gaussian_ensemble import FAST, SMOKE, GaussianEnsemble, diagnosed, mean_of
@@ -65,8 +65,7 @@ class Genetic(GaussianEnsemble, Method):
                 return mutate(designs, letter_counts(space, designs.device), self._rate(designs), generator)
             if isinstance(space, Mixed):
                 return mutate_mixed(space, designs, self._rate(designs), self.noise / PER_DEVIATION, generator)
-            assert isinstance(space, Continuous)
-            return self._numbers(space, data.x_std, designs, generator)
+            return self._numbers(problem, data.x_std, designs, generator)
 
         kept = problem.x[problem.starts()]
         values = value(kept)
@@ -83,8 +82,8 @@ class Genetic(GaussianEnsemble, Method):
     def _rate(self, designs: Tensor) -> float:
         return min(1.0, self.mutations / designs.shape[1])
 
-    def _numbers(self, space: Continuous, scale: Tensor, designs: Tensor, generator: torch.Generator) -> Tensor:
-        low, high = torch.tensor([space.low, space.high], device=designs.device)
+    def _numbers(self, problem: Problem, scale: Tensor, designs: Tensor, generator: torch.Generator) -> Tensor:
+        low, high = torch.as_tensor(problem.space.corners(2), device=designs.device)
         hit = torch.rand(designs.shape, generator=generator, device=designs.device) < self._rate(designs)
         noise = torch.randn(designs.shape, generator=generator, device=designs.device)
         return (designs + hit * noise * scale * self.noise).clamp(low, high)

@@ -16,7 +16,7 @@ from bbo.method import Method, MethodSpec, setting
 from bbo.problem import Problem, on_host
 from bbo.search import box_ascent
 from bbo.search.evolution import GreedySearch
-from bbo.space import Continuous, Mixed, Sequence
+from bbo.space import Mixed, Sequence
 from bbo.surrogates import mismatches
 from bbo.surrogates import sequence_gaussian_process as sequences
 from bbo.surrogates.mismatches import Letters, SequencePosterior
@@ -123,11 +123,10 @@ class GPSearch(Method):
         problem.progress(done, self.rounds, designs)
 
     def _box(self, problem: Problem) -> Tensor:
-        data, space = problem.encoded(), problem.space
-        assert isinstance(space, Continuous)
+        data = problem.encoded()
         root = math.sqrt(data.dim)
         posterior = self._fit(problem, data.x, TwoScales(self.long_box * root, self.short_box * root, self.share, self.noise))
-        low, high = data.encode(torch.tensor([space.low, space.high], device=problem.device))
+        low, high = data.bounds()
         found = box_ascent.ascend(
             posterior.gradient,
             data.x[problem.starts()],

@@ -16,7 +16,6 @@ from bbo.generative.score_weights import histogram_weights
 from bbo.generative.vae import epochs
 from bbo.method import Method, MethodSpec, setting
 from bbo.problem import Problem
-from bbo.space import Sequence
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class MINs(Method):
 
     def trained(self, problem: Problem) -> tuple[Conditional, LetterTable | None]:
         """The trained generator, and for sequences the table its outputs fill."""
-        table = LetterTable.of(problem.space.letters, problem.device) if isinstance(problem.space, Sequence) else None
+        table = LetterTable.of_space(problem.space, problem.device)
         width = table.dim if table else problem.encoded().dim
         generator = Conditional(self.latent, self.hidden, width, problem.generator)
         self.train(problem, generator, Conditional(width, self.hidden, 1, problem.generator), table)

@@ -17,7 +17,7 @@ from bbo.generative.synthetic_pairs import FunctionSettings, SyntheticFunctions
 from bbo.method import Method, MethodSpec, setting
 from bbo.problem import Problem, on_host
 from bbo.search import polish
-from bbo.space import Continuous, Sequence
+from bbo.space import Sequence
 from bbo.surrogates.gp_family import VisibleTable
 
 #: A target this many standard deviations above the best visible score gives a warning: few tables have a best score so far from the mean.
@@ -196,8 +196,7 @@ class Root(FunctionSettings, BridgeTraining, Method):
                 lambda step, x: report(step, lambda: x),
             )
         else:
-            assert isinstance(space, Continuous)
-            low, high = data.encode(torch.tensor([space.low, space.high], device=problem.device))
+            low, high = data.bounds()
             ends = polish.polish_box(
                 data.encode(designs), low, high, surface, self.polish, lambda step, x: report(step, lambda: data.decode(x))
             )

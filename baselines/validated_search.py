@@ -16,7 +16,7 @@ from bbo.method import Method, MethodSpec, setting
 from bbo.problem import Problem, on_host
 from bbo.search import box_ascent
 from bbo.search.evolution import GreedySearch
-from bbo.space import Continuous, Sequence, Space
+from bbo.space import Sequence, Space
 from bbo.surrogates import sequence_gaussian_process as sequences
 from bbo.surrogates.committee import Committee, inducing_count
 from bbo.surrogates.extrapolation import Split, choose, kernel_gains, splits
@@ -227,9 +227,8 @@ class ValidatedSearch(Method):
 
     def _box(self, problem: Problem, voices: list[Committee]) -> Tensor:
         """By ascents from the best visible designs: one for each design of the average, the best starts again for each other voice."""
-        data, space = problem.encoded(), problem.space
-        assert isinstance(space, Continuous)
-        low, high = data.encode(torch.tensor([space.low, space.high], device=problem.device))
+        data = problem.encoded()
+        low, high = data.bounds()
         start, alone = data.x[problem.starts()], len(voices) - 1
         each = round(self.explore * problem.budget) // alone if alone else 0
         counts = [problem.budget - each * alone, *[each] * alone]

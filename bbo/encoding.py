@@ -63,6 +63,11 @@ class Encoded:
         """Vectors (n, d) of this view to designs (n, *shape): argmax letters and options, and values clipped to their bounds."""
         return self.codec.decode(x.float() * self.x_std + self.x_mean)
 
+    def bounds(self) -> tuple[Tensor, Tensor]:
+        """Vectors (d,) of the design with every coordinate at its low end, and of the one with all at their high ends: the bounds of a box."""
+        low, high = self.encode(torch.as_tensor(self.space.corners(2), device=self.x.device))
+        return low, high
+
     def standardise(self, y: Tensor | float) -> Tensor | float:
         """Raw scores to z-scored ones."""
         return (y - self.y_mean) / self.y_std

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
+
+from bbo.space import Sequence, Space
 
 #: Raised whenever a change here could move a score (see `bbo.versions`).
 VERSION = 1
@@ -25,10 +26,15 @@ class LetterTable:
     absent: Tensor
 
     @classmethod
-    def of(cls, letters: Sequence[int], device: torch.device) -> LetterTable:
+    def of(cls, letters: tuple[int, ...], device: torch.device) -> LetterTable:
         """Tables of positions with so many letters each."""
         counts = torch.tensor(letters, device=device)
         return cls(torch.arange(max(letters), device=device) >= counts[:, None])
+
+    @classmethod
+    def of_space(cls, space: Space, device: torch.device) -> LetterTable | None:
+        """The tables of a space of sequences; None for spaces whose designs are numbers."""
+        return cls.of(space.letters, device) if isinstance(space, Sequence) else None
 
     @property
     def dim(self) -> int:

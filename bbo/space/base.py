@@ -25,7 +25,11 @@ LARGEST_KEY = 2**63 - 1
 
 
 class Space(ABC):
-    """What every kind of space can do. No code outside this module asks for the kind of a space."""
+    """What every kind of space can do.
+
+    Other code asks for the kind only where it has two forms by its nature: a model or a search for letters and one for numbers, the
+    reading of design files, Design-Bench's interface.
+    """
 
     kind: ClassVar[str]
     dtype: ClassVar[np.dtype]

@@ -43,17 +43,16 @@ class GaussianEnsemble(TrainingSettings):
     def train(self, problem: Problem, letters: bool = False) -> Fitted:
         """Train on the visible table: z-scored designs, or with `letters` the sequences themselves through an embedding."""
         data = problem.encoded()
-        space = problem.space
+        counts = problem.space.letters if letters and isinstance(problem.space, Sequence) else ()
 
         def network(generator: Generator) -> nn.Module:
-            if isinstance(space, Sequence) and letters:
-                most = max(space.letters)
-                return Embedded(most, len(space.letters), self.embedding, self.widths, generator, gaussian=True)
+            if counts:
+                return Embedded(max(counts), len(counts), self.embedding, self.widths, generator, gaussian=True)
             return MLP(data.dim, self.widths, generator, gaussian=True)
 
         fitted = fit(
             network,
-            problem.x if isinstance(space, Sequence) and letters else data.x,
+            problem.x if counts else data.x,
             data.y,
             self.plan(bootstrap=True),
             losses.nll,

@@ -88,3 +88,11 @@ def test_points_outside_the_box_are_clipped_in_both_views():
     raw = Encoded.of(space, x, x.sum(1), standardise=False)
     assert torch.equal(raw.x, x)
     assert_close(raw.decode(torch.tensor([[5.0, 0.2], [-5.0, 9.0]])), torch.tensor([[1.0, 0.2], [-1.0, 0.3]]))
+
+
+def test_bounds_are_those_of_the_box_in_the_views_own_units():
+    space = Continuous((-1.0, 2.0), (1.0, 6.0))
+    x = torch.tensor([[-0.5, 3.0], [0.5, 5.0]])
+    low, high = Encoded.of(space, x, torch.tensor([0.0, 1.0])).bounds()
+    assert_close(low, torch.tensor([-2.0, -2.0]))
+    assert_close(high, torch.tensor([2.0, 2.0]))
