@@ -84,7 +84,7 @@ class GPSearch(Method):
     }
 
     def propose(self, problem: Problem) -> Tensor:
-        """Return `budget` designs, on sequences best first and all different where the search met so many.
+        """Return `budget` designs, on sequences best first and all different where the search met enough.
 
         Raises:
             NumericalError: the posterior could not be solved for.

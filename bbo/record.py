@@ -316,7 +316,7 @@ def read_trace(folder: Path, record: Record | None = None) -> Trace | None:
 
 
 def _load(folder: Path, record: Record, file: str, names: tuple[str, ...], numbers: int, remedy: str) -> list[np.ndarray]:
-    """Arrays of a cell's file, which holds up to so many `numbers` of eight bytes for each design of the budget."""
+    """Arrays of a cell's file, which holds up to `numbers` numbers of eight bytes for each design of the budget."""
     limit = min(bounded.ARRAYS, 2**20 + 8 * numbers * record.spec.budget)
     try:
         content = bounded.content(folder / file, limit, links=False)

@@ -2,7 +2,7 @@
 
     python -m benchmarks [NAME ...] [--quick] [--folder build/benchmarks] [--again]
 
-Each program's results are kept as FOLDER/NAME.json, so a stopped run goes on where it stopped; `--again` measures anew. `--quick` takes
+Each program's results are kept as FOLDER/NAME.json, so a stopped run goes on where it stopped; `--again` measures again. `--quick` takes
 small sizes, in a folder and a page of its own (build/benchmarks-quick): it shows that the programs run, and its numbers say nothing. All
 programs run one after another, each in a process of its own, on one thread and in the portable numerics mode, as cells do. Run it on a
 quiet machine.

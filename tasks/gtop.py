@@ -41,7 +41,7 @@ ORBITS = {
 
 
 def _place(planet: str, day: float) -> tuple[float, float]:
-    """Angle in radians and distance from the sun of a planet so many days after 1 January 2000, on a circle."""
+    """Angle in radians and distance from the sun of a planet `day` days after 1 January 2000, on a circle."""
     distance, year, start = ORBITS[planet]
     return math.radians(start) + 2 * PI * day / year, distance
 

@@ -27,7 +27,7 @@ class LetterTable:
 
     @classmethod
     def of(cls, letters: tuple[int, ...], device: torch.device) -> LetterTable:
-        """Tables of positions with so many letters each."""
+        """Tables of positions with these numbers of letters."""
         counts = torch.tensor(letters, device=device)
         return cls(torch.arange(max(letters), device=device) >= counts[:, None])
 

@@ -180,7 +180,7 @@ class FunctionSettings:
         return torch.argsort(scores, descending=self.start_points == "highest", stable=True)[: self.limited(self.starts, dim)]
 
     def limited(self, starts: int, dim: int) -> int:
-        """At most so many starts of `dim` coordinates."""
+        """At most `starts`, and fewer if with `dim` coordinates each they are more than `start_numbers` numbers."""
         return min(starts, max(self.start_numbers // dim, 1)) if self.start_numbers else starts
 
     def rows(self, table: VisibleTable, scores: Tensor) -> Tensor:

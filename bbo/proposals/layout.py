@@ -34,8 +34,8 @@ LOG_FACTOR = 100
 #: most `MOST_STEPS` steps from the lowest to the highest.
 FEW_VALUES = 24
 MOST_STEPS = 100
-#: Numbers take only the values of the table if these are at most so many, each so often on average, and, where they lie on steps,
-#: at most half of the steps.
+#: Numbers take only the values of the table if there are at most MOST_LEVELS of these, each occurs LEVEL_REPEATS times on
+#: average, and, where they lie on steps, they are at most half of the steps.
 MOST_LEVELS = 12
 LEVEL_REPEATS = 3
 KINDS = ("number", "category", "sequence", "constant", "ignore")

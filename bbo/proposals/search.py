@@ -24,7 +24,7 @@ Value = Callable[[np.ndarray], np.ndarray]
 
 
 def spacing(space: Mixed, x: np.ndarray, generator: np.random.Generator, most: int = 1000) -> tuple[float, float]:
-    """Median and largest distance from a row of x (N, D) to its nearest other row; over at most so many random rows."""
+    """Median and largest distance from a row of x (N, D) to its nearest other row; over at most `most` random rows."""
     some = x if len(x) <= most else x[generator.choice(len(x), most, replace=False)]
     distances = space.distances(some, x)
     distances[distances == 0] = np.inf  # the row itself

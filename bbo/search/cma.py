@@ -74,7 +74,7 @@ def search(
     normal: Callable[[int], Tensor] | None = None,
     on_generation: Callable[[int, Tensor], None] | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The best point of each run (R, d) and its value (R,), after so many generations.
+    """The best point of each run (R, d) and its value (R,), after `generations` generations.
 
     Args:
         objective: points (n, d) to values (n,); larger is better.

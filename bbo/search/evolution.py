@@ -18,7 +18,7 @@ from bbo.space import Mixed, Sequence
 #: Raised whenever a change here could move a score (see `bbo.versions`).
 VERSION = 1
 
-#: A good design is a mutant of several parents: so many times the mutants wanted are looked at, to find enough different ones.
+#: A good design is a mutant of several parents. To find enough different ones, this many times the mutants wanted are looked at.
 SHARED = 8
 
 
@@ -70,7 +70,7 @@ def pairs(designs: Tensor, count: int, generator: Generator) -> tuple[Tensor, Te
 
 
 def best_distinct(designs: Tensor, values: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The `count` best different designs (m, L) with their values (m,), best first; fewer where there are not so many.
+    """The `count` best different designs (m, L) with their values (m,), best first; fewer where there are not enough.
 
     Where a design comes more than once, its best value counts. Equal values are kept in the order of the letters, so that the
     result does not depend on the order of the designs.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: A value may miss an allowed one by this share of the larger bound, what float32 carries, but by no more than a quarter of a step.
 TOLERANCE = 2e-7
-#: So many times the deviation of numbers that are uniform in [0, 1] is 1.
+#: This many times the deviation of numbers that are uniform in [0, 1] is 1.
 PER_DEVIATION = math.sqrt(12)
 
 

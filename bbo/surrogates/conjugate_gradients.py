@@ -20,7 +20,7 @@ STEP = 1e-3
 MOST_ITERATIONS = 1000
 #: Iterations between two looks at the size of the residual, which each wait for the device.
 LOOK = 5
-#: One row in so many stands for all in the preconditioner.
+#: One row in this many stands for all in the preconditioner.
 THINNING = 20
 #: Added to the diagonal of those rows' kernel matrix: some may be alike.
 JITTER = 1e-6

@@ -13,7 +13,7 @@ from bbo.surrogates.networks import MLP, Ensemble, spawn
 from benchmarks._timing import beside
 
 RUNS, DIM, GENERATIONS = 128, 24, 20
-#: The authors' side is the time of so many runs, times RUNS over this.
+#: The authors' side is the time of this many runs, times RUNS over this number.
 TIMED = 4
 
 

@@ -12,7 +12,7 @@ import pytest
 
 @pytest.fixture
 def terminal():
-    """Runs `bbo` on a terminal of so many columns and returns what it wrote there, escape sequences and all."""
+    """Runs `bbo` on a terminal of that many columns and returns what it wrote there, escape sequences and all."""
 
     def run(*words, columns=80, cwd=None, **environment):
         ours, theirs = pty.openpty()

@@ -23,7 +23,7 @@ PHRASES = {
     r"\banew\b": "again",
     r"not to be had": "not available",
     r"\bto be had\b": "available",
-    r"\bso many (rows|cells|designs|points|batches|steps|seeds)\b": "this many",
+    r"\bso many\b(?! that)": "this many",
     r"what no method at all": "what you get with no method",
     r"what came of": "the result of",
     r"optimis": "optimiz",
