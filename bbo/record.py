@@ -89,7 +89,7 @@ class Record:
             visible_quantiles (17, normalised), optimum, saturated, note, family, local.
         method: facts of the method: summary, title, kind, paper, year, preset, privileged (list of names used), local.
         notes: facts about this run that the method recorded.
-        error: for failed cells: reason (error, invalid designs, timeout, memory, disk, crash, violation, oracle), type,
+        error: for failed cells: reason (error, invalid designs, timeout, memory, disk, processes, crash, violation, oracle), type,
             message, traceback.
         provenance: packages, commit, machine, threads, BLAS, device, time.
         cost: wall_seconds, cpu_seconds, peak_memory_mb of the method, peak_gpu_memory_mb on a GPU.

@@ -19,7 +19,7 @@ from bbo.errors import BBOError
 from bbo.harness.judge import Answer, judge
 from bbo.harness.options import RunOptions
 from bbo.harness.plan import PlannedCell
-from bbo.harness.sandbox import landlock, wire
+from bbo.harness.sandbox import bubblewrap, confinement, wire
 from bbo.harness.sandbox.child import TRACE_POINTS, Job
 from bbo.harness.sandbox.hidden import list_hidden
 from bbo.harness.sandbox.parent import Bounds, Lost, MethodProcess, Stale, Stopped
@@ -30,10 +30,14 @@ from bbo.record import Outcome, Record, Trace
 #: Points of a trace that a host keeps, each no larger than the cell's designs as numbers of eight bytes; a method that sends more
 #: is not told.
 MOST_POINTS = 4 * TRACE_POINTS
-#: The package of our own methods, which carry nothing from one task to another.
+#: The package of our own methods, which carry nothing from one cell to another.
 OURS = "bbo"
 #: Arrays that one cell may store for others.
 MOST_SHARED = 100
+
+
+class Changed(BBOError):
+    """The file of a method was edited after the plan was made: its designs would be stored under a version that did not make them."""
 
 
 @dataclass
@@ -41,8 +45,8 @@ class Host:
     """Runs cells in one method process at a time.
 
     The process is started when it is first needed, and replaced after a failure, after a cell that left it changed, and after
-    `cells_per_process` cells. `stop` may be set from another thread; the running cell is then given up without a record. Without
-    `share` every cell computes for itself what seeds could share.
+    `cells_per_process` cells; where that is cheap, after each cell of a method that is not ours. `stop` may be set from another thread;
+    the running cell is then given up without a record. Without `share` every cell computes for itself what seeds could share.
     """
 
     out: Path
@@ -55,7 +59,7 @@ class Host:
     _hidden_tasks: frozenset[str] = frozenset()
 
     def run(self, cell: PlannedCell) -> Record | None:
-        """Run one cell and store it; None if it was abandoned because `stop` was set.
+        """Run one cell and store it; None if it was abandoned because `stop` was set. `Changed` is raised as in `evaluate`.
 
         A cell that another runner has finished in the meantime is not run again.
         """
@@ -71,7 +75,12 @@ class Host:
         return judged[0]
 
     def evaluate(self, cell: PlannedCell) -> tuple[Record, Outcome | None, Trace | None] | None:
-        """Run one cell and judge it, without storing; None if `stop` was set."""
+        """Run one cell and judge it, without storing; None if `stop` was set.
+
+        Raises:
+            Changed: the method's file is not that of the plan any more.
+        """
+        _refuse_another_version(cell)
         while True:
             try:
                 return self._try(cell)
@@ -81,6 +90,7 @@ class Host:
     def _try(self, cell: PlannedCell) -> tuple[Record, Outcome | None, Trace | None] | None:
         answer, known, shelf = Answer(), _privileged(cell), SharedArrays(self.out)
         largest = 8 * cell.spec.budget * math.prod(cell.task.dataset.x.shape[1:])
+        asked: set[str] = set()
         promised: dict[str, str] = {}  # keys under which this cell is to store an array, by the keys that it asked with
 
         def on_message(message: wire.Progress | wire.Ask | wire.Fetch | wire.Keep) -> Any:
@@ -94,7 +104,8 @@ class Host:
                     whole = _shared_key(cell, key, {name: known[name] for name in answer.privileged})
                     found = shelf.fetch(whole) if self.share else "make"
                     if isinstance(found, str) and found == "make":
-                        if len(promised) == MOST_SHARED:
+                        asked.add(key)
+                        if len(asked) > MOST_SHARED:
                             raise ValueError(f"a cell shares at most {MOST_SHARED} arrays")
                         promised[key] = whole
                     return found
@@ -127,8 +138,9 @@ class Host:
             shelf.let_go()
         answer.output = process.output()
         answer.stack = answer.stack | {"sandbox": process.confinement}
-        # What was told to one cell must not reach another unasked.
-        if answer.error or answer.privileged or not process.clean or process.cells >= self.options.cells_per_process:
+        # What was told to one cell must not reach another unasked; what a user's or another package's method keeps of a cell neither.
+        most = 1 if process.owner != OURS and process.cheap else self.options.cells_per_process
+        if answer.error or answer.privileged or not process.clean or process.cells >= most:
             self.close()  # what failed may have left its process in any state
         return judge(cell, answer)
 
@@ -139,10 +151,11 @@ class Host:
         Raises:
             BBOError: the kernel has no sandbox, and the options require one.
         """
-        found = landlock.NONE if self.options.sandbox == "none" else landlock.name()
-        if found == landlock.NONE and self.options.sandbox == "required":
+        found = confinement.NONE if self.options.sandbox == "none" else confinement.name()
+        if found == confinement.NONE and self.options.sandbox == "required":
             raise BBOError(
-                "--sandbox required: this system offers no Landlock (Linux 5.13 or newer); run there, or without the option"
+                f"--sandbox required: this system offers no Landlock (Linux 5.13 or newer), and {bubblewrap.refusal()}; run elsewhere, "
+                "or without the option"
             )
         return found
 
@@ -185,6 +198,21 @@ class Host:
             threads=self.options.threads,
             trace=self.options.trace,
             tf32=self.options.tf32,
+        )
+
+
+def _refuse_another_version(cell: PlannedCell) -> None:
+    method = cell.method
+    if not method.local:
+        return
+    reference = method.reference.partition("+")[0]
+    try:
+        now = local.version(reference)
+    except BBOError as error:
+        raise Changed(f"{cell.spec.label()} was not run: {error}") from None
+    if now != method.version.partition(".")[0]:
+        raise Changed(
+            f"{cell.spec.label()} was not run: {local.file_of(reference)} was edited after the plan was made; the same command plans again"
         )
 
 

@@ -20,6 +20,8 @@ from bbo.text import bounded_list, clean, clean_json
 
 #: Share of repeated designs from which a record warns.
 MANY_DUPLICATES = 0.5
+#: Processors for each thread from which a record warns, and seconds of wall time below which they say little.
+MANY_PROCESSORS, SHORT = 1.5, 1.0
 
 
 class OracleError(Exception):
@@ -104,7 +106,7 @@ def judge(cell: PlannedCell, answer: Answer) -> tuple[Record, Outcome | None, Tr
         | answer.stack,
         cost=answer.cost,
         designs=facts if outcome else {},
-        warnings=bounded_list([*told, *answer.warnings, *complaints, *(_absurd(facts) if outcome else [])]),
+        warnings=bounded_list([*told, *answer.warnings, *complaints, *_busy(answer), *(_absurd(facts) if outcome else [])]),
         output=clean(answer.output),
     )
     return result, outcome, trace
@@ -123,6 +125,15 @@ def _absurd(facts: dict[str, float]) -> list[str]:
     if share > MANY_DUPLICATES:
         return [f"{share:.0%} of the designs repeat an earlier one"]
     return []
+
+
+def _busy(answer: Answer) -> list[str]:
+    """A warning if a method used more processors than it was given threads: its wall time does not compare with others'."""
+    wall, cpu, threads = answer.cost.get("wall_seconds", 0.0), answer.cost.get("cpu_seconds", 0.0), answer.stack.get("threads", 0)
+    if not threads or wall < SHORT or cpu < MANY_PROCESSORS * threads * wall:
+        return []
+    given = "1 thread" if threads == 1 else f"{threads} threads"
+    return [f"the method and what it started used {cpu / wall:.1f} processors on average and was given {given}"]
 
 
 def _score(cell: PlannedCell, designs: np.ndarray, warn: Callable[[str], None]) -> Outcome:

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from bbo import bounded, files
 from bbo.bounded import Unreadable
 
-#: Bytes of the largest array, and of all that one cell may store.
+#: Bytes of the largest array, and of all that one cell may store: an endless row of arrays would fill the disk.
 LARGEST, MOST = 10**8, 10**9
 
 
@@ -51,11 +51,17 @@ class SharedArrays:
         return "make"
 
     def keep(self, key: str, array: np.ndarray) -> None:
-        """Store an array that `fetch` answered with "make"."""
+        """Store an array that `fetch` answered with "make"; nothing where it is larger than `LARGEST`.
+
+        Raises:
+            ValueError: with it, the cell's arrays would be more than `MOST`.
+        """
         path = self._path(key)
-        self._stored += array.nbytes
-        if array.nbytes > LARGEST or self._stored > MOST:  # an endless row of arrays would fill the disk
+        if array.nbytes > LARGEST:
             return self._release(key)
+        self._stored += array.nbytes
+        if self._stored > MOST:
+            raise ValueError(f"a cell shares at most {MOST / 1e9:g} GB of arrays")
         with contextlib.suppress(OSError), files.whole(path) as file:  # without space nothing is shared; the cell has its array
             np.savez(file, allow_pickle=False, array=array)
         self._release(key)

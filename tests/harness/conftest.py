@@ -11,6 +11,7 @@ from bbo.harness.options import EngineOptions, Listener, RunOptions
 from bbo.harness.plan import Plan
 from bbo.harness.request import Request
 from bbo.harness.run import begin, run_cells
+from bbo.harness.sandbox.parent import MethodProcess
 
 TASK = """
 import numpy as np
@@ -102,6 +103,12 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.section("the drill")
         for text in told:
             terminalreporter.write_line(text)
+
+
+@pytest.fixture
+def kept(monkeypatch):
+    """Processes are kept from cell to cell, as those of our own methods are, and all of them where they are dear."""
+    monkeypatch.setattr(MethodProcess, "cheap", False)
 
 
 @pytest.fixture

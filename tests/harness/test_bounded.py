@@ -128,7 +128,7 @@ def test_a_constant_stream_of_progress_does_not_put_off_the_time_limit(lab):
     assert status_of_plans(lab.out).failed[0].error["reason"] == "timeout"
 
 
-def test_processes_are_replaced_after_so_many_cells_and_after_a_failure(lab):
+def test_processes_are_replaced_after_so_many_cells_and_after_a_failure(lab, kept):
     pid = lab.body("Pid", "problem.note(pid=os.getpid())\nreturn problem.x[:problem.budget]")
     bad = lab.body("Bad", "problem.note(pid=os.getpid())\nraise ValueError('no')")
     results = lab.run(lab.plan(pid, seeds=(0, 1, 2, 3, 4)), cells_per_process=2)
@@ -138,7 +138,7 @@ def test_processes_are_replaced_after_so_many_cells_and_after_a_failure(lab):
     assert results[0].notes["pid"] != results[1].notes["pid"]
 
 
-def test_global_settings_of_one_method_do_not_reach_the_next(lab):
+def test_global_settings_of_one_method_do_not_reach_the_next(lab, kept):
     spoil = (
         "torch.set_default_dtype(torch.float64); torch.set_num_threads(7); torch.set_grad_enabled(False); np.seterr(all='raise')"
     )

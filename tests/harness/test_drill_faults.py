@@ -10,6 +10,7 @@ from tests.harness.test_bounded import CRASHES
 from tests.harness.test_left_behind import END, HEAD, HONEST, LEAKS
 from tests.harness.test_messages import CHANNEL, HOSTILE
 
+pytestmark = pytest.mark.usefixtures("kept")
 #: What a method may return: the last line of `propose`. Those in `TAKEN` are designs after all.
 RETURNS = {
     "Bfloat": "return problem.x[:16].to(torch.bfloat16)",

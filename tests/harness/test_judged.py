@@ -1,12 +1,14 @@
 """What becomes of an answer: an oracle that fails, designs that have collapsed, texts that were not meant to be kept or shown."""
 
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 
 from bbo import record, text
+from bbo.harness import judge
 from bbo.harness.host import Host
 from bbo.harness.options import RunOptions
 
@@ -163,3 +165,27 @@ def test_points_of_a_trace_take_no_more_memory_than_designs(lab):
         host.close()
     assert result.done and trace.steps.tolist() == [1]
     assert result.warnings == ["trace: step 2 left out: it is larger than 16 designs (the budget)"]
+
+
+@pytest.mark.skipif(sys.platform == "win32" or (os.cpu_count() or 1) < 2, reason="one processor")
+def test_more_processors_than_threads_are_told_in_the_record(module_lab):
+    """Measured from outside, children included."""
+    busy = "end = time.time() + 3\nwhile time.time() < end: pass"
+    body = f"children = [subprocess.Popen([sys.executable, '-c', {'import time; ' + busy!r}]) for _ in range(4)]\n"
+    many = module_lab.body("Many", body + "for child in children: child.wait()\nreturn problem.x[:16]")
+    one = module_lab.body("One", busy + "\nreturn problem.x[:16]")
+    found = {r.spec.method: r for r in module_lab.run(module_lab.plan(many, one))}
+    assert found["One"].warnings == []
+    used = found["Many"].cost["cpu_seconds"] / found["Many"].cost["wall_seconds"]
+    told = found["Many"].warnings == [
+        f"the method and what it started used {used:.1f} processors on average and was given 1 thread"
+    ]
+    assert told == (used >= 1.5), (used, found["Many"].warnings)
+
+
+def test_what_counts_as_too_many_processors():
+    def told(cpu, wall, threads):
+        return judge._busy(judge.Answer(cost={"cpu_seconds": cpu, "wall_seconds": wall}, stack={"threads": threads}))
+
+    assert told(8.0, 2.0, 2) == ["the method and what it started used 4.0 processors on average and was given 2 threads"]
+    assert told(5.9, 2.0, 2) == told(0.9, 0.2, 1) == judge._busy(judge.Answer()) == []

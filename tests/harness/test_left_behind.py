@@ -9,6 +9,7 @@ import pytest
 from bbo.harness.host import Host
 from bbo.harness.options import RunOptions
 
+pytestmark = pytest.mark.usefixtures("kept")
 HEAD = "import json, tempfile, threading, warnings\nfrom bbo.encoding import Encoded"
 #: Touches what others may have changed; its designs show whether they did.
 HONEST = """

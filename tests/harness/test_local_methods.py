@@ -15,7 +15,9 @@ from bbo.cli import main
 from bbo.described import from_plain
 from bbo.errors import BBOError
 from bbo.harness.engines import worker
+from bbo.harness.folder import status_of_plans
 from bbo.harness.options import RunOptions
+from bbo.harness.run import begin
 from bbo.harness.sandbox import examine
 from bbo.record import read_all
 
@@ -197,3 +199,22 @@ def test_a_process_that_lies_about_its_facts_is_an_error(lab):
     )
     with pytest.raises(BBOError, match="sent invalid facts"):
         catalogue.load_method(liar)
+
+
+def test_a_file_that_was_edited_after_the_plan_was_made_is_not_run_under_its_old_version(lab):
+    """Other cells are; and a plan made again runs the new text."""
+    good = (lab.folder / "good.py").read_text()
+    for name in ("Edited", "Removed", "Commented"):
+        lab.method(name, good.replace("class Good", f"class {name}"))
+    cells = begin(lab.plan("Edited", "Removed", "Commented", "Good", seeds=(0, 1)), lab.out)
+    lab.method("Edited", good.replace("class Good", "class Edited").replace("torch.rand(", "0.5 * torch.rand("))
+    (lab.folder / "removed.py").unlink()
+    lab.method("Commented", "# a comment\n" + good.replace("class Good", "class Commented"))
+    with pytest.raises(
+        BBOError, match=r"slope / Edited .*was not run: .*edited.py was edited after the plan was made.*and 3 more"
+    ) as error:
+        lab.run(cells)
+    assert "\n" not in str(error.value)
+    status = status_of_plans(lab.out)
+    assert {spec.method for spec in status.done} == {"Commented", "Good"} and len(status.done) == 4 and not status.failed
+    assert [r.done for r in lab.run(lab.plan("Edited"))] == [True]

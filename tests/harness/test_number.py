@@ -118,8 +118,7 @@ def test_a_group_ends_what_joined_it_and_all_that_was_forked(own_group):
     code = "import os, time\nprint(flush=True)\ninput()\nfor i in range(3):\n    if os.fork() == 0: os.setsid()\ntime.sleep(60)"
     child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     child.stdout.readline()
-    group.join(str(own_group.path), child.pid)
-    assert own_group.holds(child.pid) and not own_group.holds(os.getpid())
+    assert own_group.join(child.pid) and not own_group.holds(os.getpid())
     child.stdin.write(b"\n")
     child.stdin.flush()
     deadline = time.monotonic() + 20

@@ -19,7 +19,7 @@ from bbo.cli import main
 from bbo.errors import BBOError
 from bbo.harness.host import Host
 from bbo.harness.options import RunOptions
-from bbo.harness.sandbox import environment, examine, landlock, parent, reach, seccomp
+from bbo.harness.sandbox import bubblewrap, confinement, environment, examine, landlock, parent, reach, seccomp
 from bbo.harness.sandbox.hidden import list_hidden
 from bbo.harness.sandbox.reach import list_allowed
 from bbo.reporting.documents import marks
@@ -173,7 +173,11 @@ print(json.dumps(found))
 @pytest.fixture(scope="module")
 def tried(tmp_path_factory):
     """What became of each attempt: empty if it succeeded, else the error."""
-    folder = tmp_path_factory.mktemp("sandbox")
+    return attempt(tmp_path_factory.mktemp("sandbox"), TRY, lambda allowed: [])
+
+
+def attempt(folder, program, wrapper):
+    """Try everything in a process that `program` confines, or the command that `wrapper` makes of the allow-list."""
     work, result, own = folder / "work", folder / "out" / "cells" / "a.json", folder / "own.py"
     work.mkdir()
     result.parent.mkdir(parents=True)
@@ -196,7 +200,13 @@ def tried(tmp_path_factory):
         )
         environment = os.environ | {"TMPDIR": str(work), "HOME": str(work), "OPENBLAS_NUM_THREADS": "1"}
         done = subprocess.run(
-            [sys.executable, "-c", TRY, words], capture_output=True, text=True, check=False, cwd=work, env=environment, timeout=300
+            [*wrapper(allowed), sys.executable, "-c", program, words],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=work,
+            env=environment,
+            timeout=300,
         )
     assert done.returncode == 0, done.stderr
     assert result.read_text() == "a score"
@@ -244,7 +254,7 @@ def test_a_process_with_threads_is_not_confined_by_halves():
 
 def test_records_say_how_methods_were_confined_and_none_leaves_a_footnote(lab):
     confined, free = lab.run(lab.plan("Good")) + lab.run(lab.plan("Good", seeds=(1,)), sandbox="none")
-    assert confined.provenance["sandbox"].removesuffix("+mounts") == landlock.name() != "none"
+    assert confined.provenance["sandbox"].removesuffix("+mounts") == confinement.name() != "none"
     assert free.provenance["sandbox"] == "none"
     assert marks.unconfined([confined]) == []
     (text,) = marks.unconfined([confined, free])
@@ -410,8 +420,16 @@ def test_of_folders_of_libraries_only_libraries_are_readable(tmp_path, monkeypat
     assert not wanted & {"/", "/share", "/targets", "/ssl", "", "."}
 
 
+def test_a_cell_on_the_cpu_opens_no_gpu(monkeypatch):
+    monkeypatch.setattr(reach, "GPUS", ("/dev/nul*",))
+    monkeypatch.setattr(reach, "DEVICES", ("/dev/zero",))
+    assert list_allowed((), "", ()).devices == ("/dev/zero", "/dev/null")
+    assert list_allowed((), "", (), gpu=False).devices == ("/dev/zero",)
+
+
 def test_required_refuses_before_a_file_is_looked_at(lab, monkeypatch):
     monkeypatch.setattr(landlock, "abi", lambda: 0)
+    monkeypatch.setattr(bubblewrap, "refusal", lambda: "bubblewrap is not installed")
     monkeypatch.setattr(examine, "describe", lambda reference: pytest.fail("it was looked at"))
     words = ["run", "-t", f"{lab.folder}/task.py:Slope", "-b", f"{lab.folder}/good.py:Good", "--out", str(lab.out)]
     done = CliRunner().invoke(main, [*words, "--sandbox", "required"])
@@ -471,12 +489,25 @@ def test_what_a_method_leaves_in_shared_memory_is_gone_and_services_are_hidden(l
 
 def test_required_refuses_where_there_is_none(lab, monkeypatch):
     monkeypatch.setattr(landlock, "abi", lambda: 0)
+    monkeypatch.setattr(bubblewrap, "refusal", lambda: "bubblewrap is not installed")
     with pytest.raises(BBOError, match="--sandbox required"):
         Host(lab.out, RunOptions(sandbox="required")).confinement  # noqa: B018
     assert Host(lab.out, RunOptions()).confinement == "none"
 
 
-def test_a_method_starts_with_a_fresh_process_per_file_and_after_privileged_knowledge(lab):
+def test_each_cell_of_a_local_method_has_a_fresh_process(lab):
+    """Whatever it keeps, in modules of its own making too, no later seed finds it."""
+    keeps = """
+    found = sys.modules.setdefault("counter_", type(sys)("counter_"))
+    found.number = getattr(found, "number", 0) + 1
+    problem.note(number=found.number)
+    return problem.x[found.number : found.number + problem.budget]
+    """
+    results = lab.run(lab.plan(lab.body("Keeps", keeps), seeds=(0, 1, 2)))
+    assert [r.notes["number"] for r in results] == [1, 1, 1]
+
+
+def test_a_kept_process_is_of_one_file_and_ends_after_privileged_knowledge(lab, kept):
     pid = "problem.note(pid=os.getpid())\nreturn problem.x[:problem.budget]"
     asks = lab.body("Asks", "problem.privileged('y_max')\n" + pid)
     other = lab.body("Other", pid)

@@ -30,7 +30,7 @@ def test_an_array_is_found_by_later_cells_of_its_method_and_by_no_other(lab):
     assert third.notes["shared"]["a"] == "made"
 
 
-def test_a_table_that_one_task_shows_is_gone_when_another_task_comes(lab):
+def test_a_table_that_one_task_shows_is_gone_when_another_task_comes(lab, kept):
     remembers = lab.body(
         "Remembers",
         "seen = list(TABLES)\nTABLES.append(problem.x.sum().item())\nproblem.note(seen=seen)\nreturn problem.x[:16]",
@@ -82,6 +82,7 @@ KEPT = {
     "Twice": "channel.ask(wire.Fetch('b')); channel.send(wire.Keep('b', np.zeros(3))); channel.send(wire.Keep('b', np.ones(3)))",
     "Text": "channel.ask(wire.Fetch('c')); channel.send(wire.Keep('c', np.array(['text'])))",
     "Many": "[channel.ask(wire.Fetch(str(i))) for i in range(101)]",
+    "ManyKept": "for i in range(101): channel.ask(wire.Fetch(str(i))); channel.send(wire.Keep(str(i), np.zeros(3)))",
 }
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bbo.harness import shelf
 from bbo.harness.again import in_folder, rerun
 from bbo.harness.shelf import SharedArrays
 
@@ -91,19 +92,28 @@ def test_one_makes_others_wait(tmp_path):
 
 @pytest.mark.parametrize("text", [b"", b"\x93NUMPY", b"no array"])
 def test_a_damaged_array_is_made_again(tmp_path, text):
-    shelf = SharedArrays(tmp_path)
-    shelf.fetch("k")
-    shelf.keep("k", np.arange(3))
+    store = SharedArrays(tmp_path)
+    store.fetch("k")
+    store.keep("k", np.arange(3))
     (path,) = (tmp_path / "shared").glob("*.npz")
     path.write_bytes(text)
-    assert shelf.fetch("k") == "make"
-    shelf.keep("k", np.arange(3))
-    assert np.array_equal(shelf.fetch("k"), np.arange(3))
+    assert store.fetch("k") == "make"
+    store.keep("k", np.arange(3))
+    assert np.array_equal(store.fetch("k"), np.arange(3))
 
 
 def test_without_room_the_cell_goes_on(tmp_path):
     (tmp_path / "shared").write_text("a file where the folder should be")
-    shelf = SharedArrays(tmp_path)
-    assert shelf.fetch("k") == "make"
-    shelf.keep("k", np.arange(3))
-    assert shelf.fetch("k") == "make"
+    store = SharedArrays(tmp_path)
+    assert store.fetch("k") == "make"
+    store.keep("k", np.arange(3))
+    assert store.fetch("k") == "make"
+
+
+def test_more_than_a_cell_may_share_costs_the_cell(lab, monkeypatch):
+    monkeypatch.setattr(shelf, "MOST", 10_000)
+    many = "for i in range(5): problem.shared(str(i), {}, lambda: torch.zeros(300, dtype=torch.float64))\nreturn problem.x[:problem.budget]"
+    few = many.replace("range(5)", "range(4)")
+    results = {r.spec.method: r.error for r in lab.run(lab.plan(lab.body("Many", many), lab.body("Few", few)))}
+    assert results["Few"] is None
+    assert results["Many"]["reason"] == "crash" and "a cell shares at most" in results["Many"]["message"]

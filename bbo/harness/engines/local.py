@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from bbo.errors import BBOError
-from bbo.harness.host import Host
+from bbo.harness.host import Changed, Host
 from bbo.harness.options import EngineOptions, Listener, RunOptions
 from bbo.harness.plan import PlannedCell
 
@@ -26,12 +26,14 @@ def run(
 
     Raises:
         KeyboardInterrupt: the user stopped the run.
+        BBOError: files of methods were edited after the plan was made; all other cells have run.
         Exception: whatever a host raised (a full disk); cells finished before stay.
     """
     waiting: queue.SimpleQueue[PlannedCell] = queue.SimpleQueue()
     for cell in cells:
         waiting.put(cell)
     broken: list[BaseException] = []
+    changed: list[str] = []
     stop = threading.Event()
 
     def work() -> None:
@@ -43,7 +45,11 @@ def run(
                 except queue.Empty:
                     break
                 listener.begin(cell)
-                result = host.run(cell)
+                try:
+                    result = host.run(cell)
+                except Changed as error:  # others may run
+                    changed.append(str(error))
+                    continue
                 if result is not None:
                     listener.end(cell, result)
         except BaseException as error:
@@ -71,3 +77,6 @@ def run(
                 f"cannot write results into {out}: {error.strerror or error}; make room, then run the same command again"
             ) from error
         raise error
+    if changed:
+        more = f" (and {len(changed) - 1} more cells)" if len(changed) > 1 else ""
+        raise BBOError(f"{changed[0]}{more}")

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from bbo.harness.sandbox import child, group, mounts
+from bbo.harness.sandbox import child, mounts
 from bbo.harness.sandbox.guard import Hidden
 from bbo.harness.sandbox.landlock import Allowed
 
@@ -42,8 +42,9 @@ class Start:
         allowed: what it may open; None to leave it unconfined.
         host: number of the process that asks.
         largest: bytes of the largest file that it may write; 0 for no limit.
-        group: folder of the control group that it joins; empty for none.
+        group: folder of its control group, which is removed if the host dies; empty for none.
         most: how many processes and threads it may have, where it is in a namespace of its own users.
+        wrapped: whether this process is confined already, by bubblewrap.
     """
 
     environment: dict[str, str]
@@ -54,6 +55,7 @@ class Start:
     largest: int = 0
     group: str = ""
     most: int = 0
+    wrapped: bool = False
 
 
 def main(descriptor: int) -> None:
@@ -103,9 +105,8 @@ def main(descriptor: int) -> None:
             _become(request, separate, *descriptors)
         for each in descriptors:
             os.close(each)
-        if joined := request.group:
-            group.join(joined, current)
-        _say(control, {"pid": current, "separate": int(separate and request.allowed is not None)})
+        joined = request.group
+        _say(control, {"pid": current, "separate": int(separate and request.allowed is not None and not request.wrapped)})
     _end_all()
     with contextlib.suppress(OSError):
         os.rmdir(joined)  # the host has not
@@ -154,8 +155,9 @@ def _become(request: Start, separate: bool, pipe: int, lifeline: int, output: in
         for standard in (1, 2):
             os.dup2(output, standard)
         os.close(output)
-        if separate and request.allowed is not None:
+        if separate and request.allowed is not None and not request.wrapped:
             mounts.separate((*request.allowed.read, *request.allowed.write))
+        if request.wrapped or (separate and request.allowed is not None):
             _limit_processes(request.most)
         if request.largest:
             # A limit that the user has set lower stays: only root could raise it, and nobody should.
@@ -166,7 +168,7 @@ def _become(request: Start, separate: bool, pipe: int, lifeline: int, output: in
         os.environ.update(request.environment)
         os.chdir(request.folder)
         tempfile.tempdir = None  # the compiler asked for it in the starter's own environment
-        child.main(pipe, lifeline, request.hidden, request.allowed, request.host)
+        child.main(pipe, lifeline, request.hidden, None if request.wrapped else request.allowed, request.host, request.wrapped)
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:

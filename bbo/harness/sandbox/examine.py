@@ -17,7 +17,7 @@ from bbo import local
 from bbo.described import Described, from_plain
 from bbo.errors import BBOError, Unavailable, UnknownName
 from bbo.harness.options import RunOptions
-from bbo.harness.sandbox import landlock, starter, wire
+from bbo.harness.sandbox import confinement, starter, wire
 from bbo.harness.sandbox.child import Question
 from bbo.harness.sandbox.hidden import list_hidden
 from bbo.harness.sandbox.parent import Lost, MethodProcess
@@ -136,7 +136,7 @@ def _process(file: str) -> MethodProcess:
     if _kept and (_kept[0] != file or not _kept[1].alive):
         close()
     if not _kept:
-        process = MethodProcess(RunOptions("cpu"), list_hidden(None), file, landlock.name(), threading.Event())
+        process = MethodProcess(RunOptions("cpu"), list_hidden(None), file, confinement.name(), threading.Event())
         _kept = (file, process)
     _timer = threading.Timer(KEPT, _close_idle)
     _timer.daemon = True

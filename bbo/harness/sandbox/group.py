@@ -37,6 +37,12 @@ class Group:
         """Whether a process is a member."""
         return pid in self._members()
 
+    def join(self, pid: int) -> bool:
+        """Make a process a member; whether the system allows it."""
+        with contextlib.suppress(OSError):
+            (self.path / "cgroup.procs").write_text(str(pid))
+        return self.holds(pid)
+
     def refused(self) -> int | None:
         """How many processes and threads could not start, for want of room; None where the system does not bound them."""
         with contextlib.suppress(OSError, ValueError):
@@ -70,12 +76,6 @@ class Group:
         with contextlib.suppress(OSError, ValueError):
             return set(map(int, (self.path / "cgroup.procs").read_text().split()))
         return set()
-
-
-def join(path: str, pid: int) -> None:
-    """Make a process a member, if the system allows it."""
-    with contextlib.suppress(OSError), open(os.path.join(path, "cgroup.procs"), "w") as file:
-        file.write(str(pid))
 
 
 def _made() -> Path:

@@ -54,10 +54,6 @@ _HARMLESS = 0b1111
 _CAPABILITIES_3 = 0x20080522
 
 
-#: What a record says of a process that was not confined.
-NONE = "none"
-
-
 @dataclass(frozen=True)
 class Allowed:
     """What a confined process may open, as real paths: a folder stands for all below it; what is missing is left out.
@@ -91,13 +87,6 @@ def abi() -> int:
     return max(0, _libc().syscall(_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(_VERSION)))
 
 
-def name() -> str:
-    """How method processes are confined on this machine, for records: "landlock-7+seccomp", "landlock-7", or "none"."""
-    if not abi():
-        return NONE
-    return f"landlock-{abi()}" + ("+seccomp" if seccomp.available() else "")
-
-
 def confine(allowed: Allowed, protected: tuple[int, ...] = ()) -> None:
     """Confine this process to `allowed`, and take the rights of root from it, for good; then filter its system calls where possible.
 
@@ -123,13 +112,24 @@ def confine(allowed: Allowed, protected: tuple[int, ...] = ()) -> None:
             (allowed.devices, _DEVICE),
         ):
             _allow(rules, paths, rights & handled)
-        _prctl(_NO_NEW_PRIVILEGES, 1)
-        _drop_capabilities()
+        _give_up_rights()
         _call(_RESTRICT, ctypes.c_int(rules), ctypes.c_uint32(0))
     finally:
         os.close(rules)
     if seccomp.available():
         seccomp.confine(protected, signals=bool(_known(_SCOPES, version)))
+
+
+def restrain(protected: tuple[int, ...] = ()) -> None:
+    """What `confine` does beside the files, in a process that has its own view of them (`bbo.harness.sandbox.bubblewrap`)."""
+    _give_up_rights()
+    if seccomp.available():
+        seccomp.confine(protected, signals=False)
+
+
+def _give_up_rights() -> None:
+    _prctl(_NO_NEW_PRIVILEGES, 1)
+    _drop_capabilities()
 
 
 def _known(by_abi: dict[int, int], version: int) -> int:

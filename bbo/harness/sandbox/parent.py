@@ -18,13 +18,13 @@ from typing import Any
 
 from bbo.files import remove_tree
 from bbo.harness.options import RunOptions
-from bbo.harness.sandbox import boot, environment, processes, starter, wire
+from bbo.harness.sandbox import boot, bubblewrap, environment, processes, starter, wire
 from bbo.harness.sandbox.boot import Start
 from bbo.harness.sandbox.child import Job, Question, Settle
+from bbo.harness.sandbox.confinement import BUBBLEWRAP, NONE
 from bbo.harness.sandbox.disk import Disk
 from bbo.harness.sandbox.group import Group
 from bbo.harness.sandbox.guard import Hidden
-from bbo.harness.sandbox.landlock import NONE
 from bbo.harness.sandbox.reach import list_allowed
 from bbo.text import clean
 
@@ -117,8 +117,9 @@ class MethodProcess:
         lifeline, self._lifeline = os.pipe()
         variables = environment.of_method(os.environ, options.threads, work, options.numerics) | {MARK: self._mark}
         file = owner if os.path.isabs(owner) else ""
-        allowed = list_allowed(hidden.paths, file, (work, self._output)) if confinement != NONE else None
-        self._starter = starter.take(variables)
+        allowed = list_allowed(hidden.paths, file, (work, self._output), options.device != "cpu") if confinement != NONE else None
+        wrapped = confinement.startswith(BUBBLEWRAP) and allowed is not None
+        self._starter = starter.Starter(variables, bubblewrap.words(allowed)) if wrapped and allowed else starter.take(variables)
         self._group: Group | None = None
         with contextlib.suppress(OSError):
             self._group = Group(MOST_PROCESSES) if boot.FORKS else None
@@ -126,7 +127,7 @@ class MethodProcess:
         with open(self._output, "ab") as output, contextlib.suppress(OSError):  # it died; `started` notices
             largest, group = int(options.disk * 1e9), str(self._group.path) if self._group else ""
             most = MOST_PROCESSES + 10  # so that more can be seen
-            start = Start(variables, str(work), hidden, allowed, os.getpid(), largest, group, most)
+            start = Start(variables, str(work), hidden, allowed, os.getpid(), largest, group, most, wrapped)
             self._starter.begin(start, (theirs.fileno(), lifeline, output.fileno()))
         theirs.close()
         os.close(lifeline)
@@ -139,7 +140,7 @@ class MethodProcess:
         if not self._starter.pid:
             with open(self._output, "a") as output:
                 output.write(self._starter.said())
-        if self._group and not self._group.holds(self._starter.pid):  # it may not join, or has ended already
+        if self._group and not self._group.join(self._starter.pid):  # it may not, or has ended already
             self._group.close()
             self._group = None
         self._longest = wire.TEXTS
@@ -153,6 +154,11 @@ class MethodProcess:
         self._written.set()
         for work_of in (self._read, self._write):
             threading.Thread(target=work_of, daemon=True).start()
+
+    @property
+    def cheap(self) -> bool:
+        """Whether another process in its place starts within milliseconds."""
+        return self._starter.reusable
 
     @property
     def alive(self) -> bool:

@@ -32,20 +32,22 @@ SYSTEM = (
     *("/sys/" + name for name in ("devices", "class", "bus", "dev", "module", "fs/cgroup", "kernel/mm")),
     "/proc", "/nix/store", "/gnu/store", "/opt/rocm", "/opt/nvidia", "/run/opengl-driver",
 )  # fmt: skip
-DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/dri", "/dev/kfd", "/dev/nvidia*")
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+GPUS = ("/dev/dri", "/dev/kfd", "/dev/nvidia*")
 #: Semaphores and shared arrays of Python's and torch's worker processes.
 SHARED_MEMORY = "/dev/shm"
 #: The end of a shared library's name.
 LIBRARY = re.compile(r"\.so(\.\d+)*$")
 
 
-def list_allowed(hidden: Iterable[str], file: str, write: Iterable[Path]) -> Allowed:
+def list_allowed(hidden: Iterable[str], file: str, write: Iterable[Path], gpu: bool = True) -> Allowed:
     """What the process of one method may open.
 
     Args:
         hidden: files and folders that it may not read, as real paths, wherever they are.
         file: the method's own file, if it is a local one; else empty.
         write: its private folders and files.
+        gpu: whether it may use a GPU.
     """
     wanted, others = _installed(tuple(sys.path), os.getcwd())
     hidden = _topmost((*hidden, *others))
@@ -56,7 +58,7 @@ def list_allowed(hidden: Iterable[str], file: str, write: Iterable[Path]) -> All
     private = [os.path.realpath(path) for path in write]
     if not any(path.startswith(SHARED_MEMORY + os.sep) for path in hidden):
         private.append(SHARED_MEMORY)
-    devices = [path for pattern in DEVICES for path in glob.glob(pattern)]
+    devices = [path for pattern in (*DEVICES, *(GPUS if gpu else ())) for path in glob.glob(pattern)]
     return Allowed(tuple(read), tuple(look), tuple(private), tuple(devices))
 
 

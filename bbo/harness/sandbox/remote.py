@@ -16,7 +16,7 @@ from bbo.catalogue import LoadedMethod
 from bbo.device import array_on_host
 from bbo.errors import BBOError
 from bbo.harness.options import RunOptions
-from bbo.harness.sandbox import examine, landlock, wire
+from bbo.harness.sandbox import confinement, examine, wire
 from bbo.harness.sandbox.child import Job
 from bbo.harness.sandbox.hidden import list_hidden
 from bbo.harness.sandbox.parent import Bounds, Lost, MethodProcess
@@ -94,7 +94,7 @@ def _run(
     examine.close()  # the process that started it can then start this one
     stop = threading.Event()
     options = RunOptions(device)
-    process = MethodProcess(options, list_hidden(None), local.file_of(reference), landlock.name(), stop)
+    process = MethodProcess(options, list_hidden(None), local.file_of(reference), confinement.name(), stop)
     try:
         answer = process.ask(job, Bounds(disk=options.disk), stop, on_message)
     except Lost as lost:
