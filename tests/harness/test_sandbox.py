@@ -78,6 +78,23 @@ ATTACKS = {
     "data in a cache": "os.listdir(CACHE)",
     "a search path's hook": "open(os.path.join(SITE, 'new.pth'), 'w')",
     "a compiled module": "open(os.path.join(os.path.dirname(np.__file__), '__pycache__', 'new.pyc'), 'w')",
+    "its own file, which its version is of": "open(OWN, 'a')",
+    "a program in memory": (
+        "fd = os.memfd_create('a', 0); os.write(fd, open('/bin/cat', 'rb').read())\n"
+        "subprocess.run([f'/proc/self/fd/{fd}', TASK], pass_fds=[fd], check=True, **QUIET)"
+    ),
+    "a program by its loader": "import glob; subprocess.run([glob.glob('/lib*/ld-linux*.so.*')[0], '/bin/cat', TASK], check=True, **QUIET)",
+    "its peak of memory": "open('/proc/self/clear_refs', 'w')",
+    "its turn when memory runs out": "open('/proc/self/oom_score_adj', 'w')",
+    "its control group": "open([*Path('/sys/fs/cgroup').glob('cgroup.procs'), *Path('/sys/fs/cgroup').glob('*/cgroup.procs')][0], 'a')",
+    "a signal by a descriptor of the process": "import signal; signal.pidfd_send_signal(os.pidfd_open(HOST), 0)",
+    "namespaces of the host": "import fcntl; fcntl.ioctl(os.pidfd_open(HOST), 0xFF03)",
+    "facts of the host's descriptors": "os.listdir(f'/proc/{HOST}/fdinfo')",
+    "what the host does": "open(f'/proc/{HOST}/syscall').read()",
+    "the terminal": "[os.open(path, os.O_RDWR) for path in ('/dev/tty', '/dev/console')]",
+    "real-time priority": "os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))",
+    "a better priority": "os.nice(-5)",
+    "jobs for later": "open('/var/spool/cron/crontabs/root', 'a')",
     "the user's start-up files": "open(os.path.join(HOME, '.profile'), 'a')",
 }
 #: Closed by the filter of system calls, which Landlock does not reach.
@@ -108,6 +125,21 @@ FILTERED = {
     "page faults": "must(libc.syscall(UFFD, 1))",
     "another root": "os.chroot('/')",
     "a watch on the results": "must(libc.inotify_add_watch(libc.inotify_init(), os.path.dirname(RESULT).encode(), 0xFFF))",
+    "extended attributes by a path": "must(libc.syscall(463, -100, RESULT.encode(), 0, b'user.a', ctypes.create_string_buffer(16), 16))",
+    "flags of a file by its path": "must(libc.syscall(469, -100, RESULT.encode(), ctypes.create_string_buffer(24), 24, 0))",
+    "flags of a file": "import fcntl; fcntl.ioctl(os.open(OWN, 0), 0x40086602, b'\\0' * 8)",
+    "a lease of a file": "import fcntl; fcntl.fcntl(os.open(OWN, 0), 1024, 0)",
+    "signals when a folder is used": "import fcntl; fcntl.fcntl(os.open(os.path.dirname(np.__file__), 0), 1026, 1)",
+    "typing on a terminal": (
+        "import errno, fcntl\ntry: fcntl.ioctl(os.open('/dev/null', 0), 0x5412, b'x')\n"
+        "except OSError as error:\n    if error.errno == errno.EPERM: raise"
+    ),
+    "calls of the second table": "must(-1 if arm else libc.syscall(0x40000000 + 39))",
+    "calls of 32 bits": (
+        "import mmap\nm = mmap.mmap(-1, 4096, prot=7); m.write(bytes.fromhex('b814000000cd80c3'))\n"
+        "call = ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(m)))\n"
+        "pid = os.fork()\nif pid == 0: os._exit(arm or call() < 0)\nmust(-os.waitpid(pid, 0)[1])"
+    ),
     "extended attributes": "os.setxattr(WORK, 'user.a', b'x')",
 }
 #: Calls that report success and do nothing.

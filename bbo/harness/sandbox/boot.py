@@ -29,6 +29,8 @@ from bbo.harness.sandbox.landlock import Allowed
 
 #: Whether method processes are forked.
 FORKS = sys.platform == "linux"
+#: Bytes of a dump that Linux takes for "none at all"; elsewhere that is 0.
+NO_DUMP = 1 if sys.platform == "linux" else 0
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,8 @@ def _become(request: Start, separate: bool, pipe: int, lifeline: int, output: in
             limits = [own for own in resource.getrlimit(resource.RLIMIT_FSIZE) if own != resource.RLIM_INFINITY]
             largest = min([request.largest, *limits])
             resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+        # No dump of its memory, neither into a file nor to a crash handler outside the sandbox: 1 has this meaning for Linux.
+        resource.setrlimit(resource.RLIMIT_CORE, (NO_DUMP, NO_DUMP))
         os.environ.clear()
         os.environ.update(request.environment)
         os.chdir(request.folder)

@@ -30,10 +30,11 @@ _PROCESSES = {
 #: Ways around the file system's rules: asynchronous calls, handles of files, mounts, namespaces, other roots.
 _FILES = {
     "io_uring_setup": (425, 425), "io_uring_enter": (426, 426), "io_uring_register": (427, 427), "name_to_handle_at": (303, 264),
-    "open_by_handle_at": (304, 265), "mount": (165, 40), "umount2": (166, 39), "open_tree": (428, 428), "move_mount": (429, 429),
+    "open_by_handle_at": (304, 265), "mount": (165, 40), "umount2": (166, 39), "open_tree": (428, 428), "open_tree_attr": (467, 467),
+    "move_mount": (429, 429),
     "fsopen": (430, 430), "fsconfig": (431, 431), "fsmount": (432, 432), "fspick": (433, 433), "mount_setattr": (442, 442),
     "pivot_root": (155, 41), "chroot": (161, 51), "unshare": (272, 97), "setns": (308, 268), "fanotify_init": (300, 262),
-    "quotactl": (179, 60), "swapon": (167, 224), "swapoff": (168, 225), "acct": (163, 89),
+    "quotactl": (179, 60), "quotactl_fd": (443, 443), "swapon": (167, 224), "swapoff": (168, 225), "acct": (163, 89),
 }  # fmt: skip
 #: The kernel itself.
 _KERNEL = {
@@ -44,10 +45,10 @@ _KERNEL = {
 }  # fmt: skip
 #: Memory and messages that outlive a process and have no file: one cell could leave them for the next.
 _LEFT_BEHIND = {"shmget": (29, 194), "semget": (64, 190), "msgget": (68, 186), "mq_open": (240, 180)}
-#: Extended attributes, of files that Landlock keeps from being opened.
+#: Extended attributes and flags of files that Landlock keeps from being opened.
 _ATTRIBUTES = {
     "setxattr": (188, 5), "lsetxattr": (189, 6), "fsetxattr": (190, 7), "removexattr": (197, 14), "lremovexattr": (198, 15),
-    "fremovexattr": (199, 16),
+    "fremovexattr": (199, 16), "setxattrat": (463, 463), "removexattrat": (466, 466), "file_setattr": (469, 469),
 }  # fmt: skip
 #: Modes, owners and times of files. These calls do nothing and report success, since copying a file also sets them.
 _MODES = {
@@ -67,7 +68,8 @@ _SIGNALS = {
     "kill": (62, 129), "tgkill": (234, 131), "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240),
     "pidfd_open": (434, 434),
 }  # fmt: skip
-_TKILL = (200, 130)
+#: Refused with these: they take a thread, or a descriptor of a process such as that at the other end of a socket.
+_TKILL, _PIDFD_SEND_SIGNAL = (200, 130), (424, 424)
 _SOCKET, _SOCKETPAIR, _CLONE, _CLONE3 = (41, 198), (53, 199), (56, 220), (435, 435)
 _FCNTL, _IOCTL = (72, 25), (16, 29)
 
@@ -76,6 +78,10 @@ _AF_UNIX = 1
 _NAMESPACES = 0x7E020080
 #: fcntl's F_SETOWN and F_SETOWN_EX, ioctl's FIOSETOWN and SIOCSPGRP: whom the kernel signals when a descriptor is ready.
 _SET_OWNER = (8, 15)
+#: fcntl's F_SETLEASE and F_NOTIFY: making others wait for a file, and being told when they use a folder.
+_WATCHING = (1024, 1026)
+#: ioctl's FS_IOC_SETFLAGS, FS_IOC32_SETFLAGS and FS_IOC_FSSETXATTR: flags of a file that is open for reading.
+_FLAGS = (0x40086602, 0x40046602, 0x401C5820)
 _SET_OWNER_IOCTL = (0x8901, 0x8902)
 #: ioctl's TIOCSTI and TIOCLINUX: typing on a terminal.
 _TYPING = (0x5412, 0x541C)
@@ -141,7 +147,7 @@ def program(protected: tuple[int, ...], own: int, machine: str = "") -> list[_St
     for numbers in (_SOCKET, _SOCKETPAIR):
         steps += _of_call(numbers[column], [_argument(0), (_EQUAL, 1, 0, _AF_UNIX), _refuse(errno.EACCES)])
     steps += _of_call(_CLONE[column], [_argument(0), (_ANY, 0, 1, _NAMESPACES), _refuse(errno.EPERM)])
-    for numbers, values in ((_FCNTL, _SET_OWNER), (_IOCTL, (*_SET_OWNER_IOCTL, *_TYPING))):
+    for numbers, values in ((_FCNTL, (*_SET_OWNER, *_WATCHING)), (_IOCTL, (*_SET_OWNER_IOCTL, *_TYPING, *_FLAGS))):
         steps += _of_call(numbers[column], [_argument(1), *_refuse_any(values)])
     for numbers, conditions in _OWN.values():
         block: list[_Step] = []
@@ -157,7 +163,8 @@ def program(protected: tuple[int, ...], own: int, machine: str = "") -> list[_St
         groups = (*protected, *(-pid for pid in protected), -1)
         for numbers in _SIGNALS.values():
             steps += _of_call(numbers[column], [_argument(0), *_refuse_any(groups)])
-        steps += _of_call(_TKILL[column], [_refuse(errno.EPERM)])
+        for numbers in (_TKILL, _PIDFD_SEND_SIGNAL):
+            steps += _of_call(numbers[column], [_refuse(errno.EPERM)])
     return [*steps, (_RETURN, 0, 0, _ALLOW)]
 
 
