@@ -114,6 +114,16 @@ def test_daemons_that_replace_themselves_all_the_time_end_with_their_cell(lab, m
         assert not named("bbo-hopper")
 
 
+def test_groups_of_hosts_that_were_killed_are_removed(own_group):
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    left = own_group.path.with_name(f"{group.PREFIX}{dead.pid}-left")
+    left.mkdir()
+    another = group.Group(20)
+    another.close()
+    assert not left.exists() and own_group.path.exists()
+
+
 def test_a_group_ends_what_joined_it_and_all_that_was_forked(own_group):
     code = "import os, time\nprint(flush=True)\ninput()\nfor i in range(3):\n    if os.fork() == 0: os.setsid()\ntime.sleep(60)"
     child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 #: Seconds that the members of a group may take to end.
 END = 10.0
+PREFIX = "bbo-method-"
 
 
 class Group:
@@ -80,8 +81,12 @@ class Group:
 
 def _made() -> Path:
     for above in _own():
+        for old in above.glob(f"{PREFIX}*"):  # of a host that was killed
+            if not os.path.exists(f"/proc/{old.name.split('-')[2]}"):
+                with contextlib.suppress(OSError):
+                    old.rmdir()
         with contextlib.suppress(OSError):
-            return Path(tempfile.mkdtemp(prefix="bbo-method-", dir=above))
+            return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=above))
     raise OSError("no control groups for this user")
 
 
