@@ -50,3 +50,18 @@ def test_released_norms_give_other_designs():
 def test_settings_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="clique_dim above overlap"):
         Cliqueformer(clique_dim=1)
+
+
+def test_the_decoder_gives_designs_back():
+    problem = make_problem(SPACES["sequence"], 8)
+    method = Cliqueformer(**Cliqueformer.presets["fast"] | {"updates": 400, "batch_size": 32, "learning_rate": 5e-3, "rise": 10**6})
+    vae, _, _ = method.trained(problem)
+    same = (method.decoded(problem, vae, vae.encode(problem.x)[0]) == problem.x).float().mean()
+    commonest = (problem.x.mode(0).values == problem.x).float().mean()
+    assert same > commonest + 0.3
+
+
+def test_long_designs_get_fewer_batches():
+    method = Cliqueformer(updates=100, batch_size=10, most_tokens=10_000)
+    assert [method.updates_of(tokens) for tokens in (8, 20, 5000)] == [100, 50, 1]
+    assert Cliqueformer(updates=100).updates_of(5000) == 100
