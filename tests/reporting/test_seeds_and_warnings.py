@@ -129,3 +129,39 @@ def test_a_method_of_other_versions_on_other_tasks_is_marked(store, make) -> Non
     (letter,) = re.findall(r"- \[([a-z])\] versions differ by task: 1.2 on 1, 1.3 on 1", text)
     assert f"| a [{letter}]" in text
     assert text.count("versions differ by task") == 1
+
+
+def test_warnings_that_differ_only_in_figures_share_a_footnote(store, make) -> None:
+    cells = [make(t, "m", 0, warnings=[f"the model is poor (error {n}): take care"]) for n, t in enumerate(("t1", "t2"))]
+    cells.append(make("t2", "n", 0, designs={"duplicates": 0.75}, warnings=["75% of the designs repeat an earlier one"]))
+    cells.append(make("t1", "n", 0, designs={"duplicates": 0.0}))
+    notes = re.findall(r"^- \[[a-z]+\] (.*)$", bbo("report", store(*cells)), re.MULTILINE)
+    assert notes == [
+        "warning in every seed: the model is poor: take care",
+        "half of the designs or more repeat another in every seed",
+    ]
+
+
+def test_a_table_of_families_is_in_the_order_of_its_own_mean_and_floors_are_named(store, make) -> None:
+    """By ranks `wide` comes first; by scores `high` does. `part` was run on one family alone."""
+    scores = {"random": (0.5, 0.5), "wide": (0.62, 0.62), "high": (0.6, 0.99), "part": (1.0, None)}
+    scores |= {f"low-{i}": (0.61 - i / 1000, 0.61) for i in range(4)}
+    cells = [
+        make(
+            f"t{j}",
+            name,
+            0,
+            top,
+            facts={"family": ("materials", "synthetic")[j]},
+            method_facts={"kind": "floor"} if name == "random" else {},
+        )
+        for name, tops in scores.items()
+        for j, top in enumerate(tops)
+        if top is not None
+    ]
+    text = bbo("report", store(*cells), "--percentile", 100, "--by", "family")
+    _, _, *rows = table(text, "Mean score above chance by family")
+    names = [row[0] for row in rows]
+    assert names[0] == "high" and names[-2:] == ["random", "part"]
+    assert "[95% interval]" not in text
+    assert "- Floors, which is what you get with no method: random." in text

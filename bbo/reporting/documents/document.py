@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -119,6 +120,11 @@ def interval(estimate: Estimate | None, sign: str = "", digits: int = 3) -> Item
     if np.isfinite(estimate.low):
         text += f" [{decimal(estimate.low, digits, sign)}, {decimal(estimate.high, digits, sign)}]"
     return Item(text, key=estimate.value)
+
+
+def bracketed(rows: Sequence[Sequence[Item]]) -> str:
+    """What a table's title says of the intervals in brackets; nothing where one seed gives none."""
+    return " [95% interval]" if any(" [" in item.text for row in rows for item in row[1:]) else ""
 
 
 def spread(values: np.ndarray, digits: int = 3) -> str:

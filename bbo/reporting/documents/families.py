@@ -9,7 +9,7 @@ import numpy as np
 from bbo.reporting.board import families
 from bbo.reporting.board.families import ALL, MEASURES, Value
 from bbo.reporting.board.scores import CHANCE, Board
-from bbo.reporting.documents.document import ABSENT, Item, Table, decimal, interval, printable
+from bbo.reporting.documents.document import ABSENT, Item, Table, bracketed, decimal, interval, printable
 
 #: Titles of the measures, and their decimals.
 TITLES = {
@@ -20,7 +20,7 @@ TITLES = {
 RULE = (
     "Families: a value is the mean over the tasks of a family that the method was run on (their number is printed where it is not run on "
     'all); "all" is the mean over families, each counting once. A task on which every seed failed counts with its lowest score. '
-    "Intervals: 95%, stratified bootstrap of seeds."
+    "Rows are in the order of this mean, those over fewer tasks below the others. Intervals: 95%, stratified bootstrap of seeds."
 )
 
 
@@ -60,18 +60,28 @@ def _table(
     title, digits = TITLES[measure]
     best = {name: _best(found[measure, name], MEASURES[measure], digits) for name in names}
     body = []
-    for i, row in enumerate(board.rows):
+    for i in _order(found[measure, ALL], MEASURES[measure]):
         items = [_item(found[measure, name][i], digits, best[name]) for name in names]
         if any(item.key is not None for item in items):
-            body.append((Item(row.label), *items))
+            body.append((Item(board.rows[i].label), *items))
     header = tuple(map(Item, ("method", *names)))
     suffix = f" ({CHANCE} is 0)" if measure == "above-chance" else ""
     return Table(
         f"families-{measure}-{percentile}",
-        f"{title} by family{suffix}, {percentile}th percentile [95% interval]",
+        f"{title} by family{suffix}, {percentile}th percentile{bracketed(body)}",
         header,
         tuple(body),
     )
+
+
+def _order(values: Sequence[Value | None], better: int) -> list[int]:
+    """Row numbers by the value over all families, the best first, ties in the board's order; values that are not over all tasks last."""
+
+    def key(i: int) -> tuple[bool, float]:
+        value = values[i]
+        return (value is None or not value.whole, -better * value.estimate.value if value else np.inf)
+
+    return sorted(range(len(values)), key=key)
 
 
 def _best(values: Sequence[Value | None], better: int, digits: int) -> float | None:

@@ -35,6 +35,9 @@ def lines(board: Board, command: str, left_out: Sequence[str] = ()) -> list[str]
         )
     found += [_task_line(column) for column in board.columns]
     absent = [name for name in (CHANCE, UNCHANGED) if not any(row.method == name for row in board.rows)]
+    floors = [row.label for row in board.rows if row.floor]
+    if floors:
+        found.append(f"Floors, which is what you get with no method: {', '.join(floors)}.")
     if absent:
         found.append(
             f"Floors not run: {', '.join(absent)}; add {' '.join(f'-b {n}' for n in absent)} to the run to see chance's level."

@@ -20,6 +20,7 @@ from bbo.reporting.documents.document import (
     Document,
     Item,
     Table,
+    bracketed,
     check_percentile,
     failures,
     interval,
@@ -237,7 +238,7 @@ def standing_table(board: Board, percentile: int, found: Sequence[Standing]) -> 
         )
         for row, s in shown
     )
-    title = f"Across {total} task{'s' if total > 1 else ''}, {percentile}th percentile [95% interval]"
+    title = f"Across {total} task{'s' if total > 1 else ''}, {percentile}th percentile{bracketed(rows)}"
     return Table(f"standing-{percentile}", title, tuple(map(Item, header)), rows)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from bbo.reporting.board.scores import Board, Column, Entry, Row, preset_family,
 
 #: Share of repeated designs from which a row is marked; different warnings shown of an entry; characters of a footnote.
 MANY, WARNINGS, LONGEST = 0.5, 3, 200
+#: What a record warns of designs that have collapsed.
+COLLAPSED = re.compile(r"all designs are equal|\d+% of the designs repeat an earlier one")
 
 
 @dataclass
@@ -127,8 +130,9 @@ def _collapsed(entry: Entry) -> list[str]:
 
 
 def _warned(entry: Entry) -> list[str]:
-    """Warnings from the cells' runs, the most frequent first."""
-    counts = Counter(text for record in entry.done for text in {_line(text) for text in record.warnings} if text)
+    """Warnings from the cells' runs, the most frequent first; those of collapsed designs are footnotes of `_collapsed` already."""
+    warned = [{_general(_line(text)) for text in record.warnings if not COLLAPSED.fullmatch(text)} for record in entry.done]
+    counts = Counter(text for found in warned for text in found if text)
     shown = counts.most_common(WARNINGS)
     texts = [_cut(f"warning {_in_seeds(n, len(entry.done))}: {text}") for text, n in shown]
     more = len(counts) - len(shown)
@@ -183,6 +187,11 @@ def _failure(record: Record) -> str:
 def _line(text: str) -> str:
     """The first line of a text."""
     return text.strip().partition("\n")[0]
+
+
+def _general(text: str) -> str:
+    """A warning without figures in brackets, so that those which differ in nothing else are one footnote; records hold the whole."""
+    return re.sub(r" \([^()]*\d[^()]*\)", "", text)
 
 
 def _cut(text: str) -> str:
