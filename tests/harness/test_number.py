@@ -114,6 +114,12 @@ def test_daemons_that_replace_themselves_all_the_time_end_with_their_cell(lab, m
         assert not named("bbo-hopper")
 
 
+def test_what_did_not_start_joins_no_group(own_group):
+    """To the kernel 0 is whoever asks: the host would end with its cell."""
+    assert not own_group.join(0) and not own_group.join(-1) and not own_group.join(2**30)
+    assert own_group._members() == set()
+
+
 def test_groups_of_hosts_that_were_killed_are_removed(own_group):
     dead = subprocess.Popen(["true"])
     dead.wait()

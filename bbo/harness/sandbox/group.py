@@ -40,6 +40,8 @@ class Group:
 
     def join(self, pid: int) -> bool:
         """Make a process a member; whether the system allows it."""
+        if pid <= 0:  # it did not start; 0 would be this process
+            return False
         with contextlib.suppress(OSError):
             (self.path / "cgroup.procs").write_text(str(pid))
         return self.holds(pid)
