@@ -17,7 +17,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,7 +44,7 @@ class Row(NamedTuple):
     what: str
     ratio: str
     goal: str
-    detail: str
+    measured: str
     share: str = ""
 
 
@@ -238,17 +238,16 @@ def written(folder: Path, quick: bool) -> str:
         "number here is to be quoted.",
         "",
     ]
-    for name, k in kept.items():
-        rows = PROGRAMS[name].rows(k["output"], k["sgemm_gflops"])
-        lines += table(f"{name}: `{k['command']}`, {k['seconds']} s, {k['cpu_seconds']} of CPU time", rows)
+    lines += [f"| {' | '.join(Row._fields)} | program |", "|---|--:|--:|---|---|---|"]
+    lines += [
+        f"| {' | '.join(row)} | {name} |" for name, k in kept.items() for row in PROGRAMS[name].rows(k["output"], k["sgemm_gflops"])
+    ]
+    lines += ["", "| program | command | seconds | of CPU time |", "|---|---|--:|--:|"]
+    lines += [f"| {name} | `{k['command']}` | {k['seconds']} | {k['cpu_seconds']} |" for name, k in kept.items()]
+    lines += [""]
     if left := [name for name in PROGRAMS if name not in kept]:
         lines += [f"Not measured: {', '.join(left)}.", ""]
     return "\n".join(lines[:-1]) + "\n"
-
-
-def table(title: str, rows: Iterable[Row]) -> list[str]:
-    head = "| what | ratio | goal | measured | share reached |\n|---|--:|--:|---|---|"
-    return [f"## {title}", "", head, *(f"| {' | '.join(row)} |" for row in rows), ""]
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from bbo.harness.sandbox import landlock
+from bbo.harness.sandbox import confinement, landlock
 from bbo.harness.sandbox.hidden import list_hidden
 from bbo.harness.sandbox.reach import list_allowed
 
@@ -108,9 +108,9 @@ def main() -> None:
             row("cell in an unconfined process", in_child(lambda: timed(lambda: cell(folder), repeats))),
         ]
     if arguments.json:
-        print(json.dumps({"with": landlock.name(), "rows": rows}))
+        print(json.dumps({"with": confinement.name(), "rows": rows}))
         return
-    print(f"{landlock.name()}, medians of {repeats}{'':<10}{'CPU ms':>10}{'wall ms':>9}")
+    print(f"{confinement.name()}, medians of {repeats}{'':<10}{'CPU ms':>10}{'wall ms':>9}")
     for r in rows:
         print(f"{r['what']:<44}{r['cpu_ms']:>9.2f}{r['wall_ms']:>9.2f}")
 
