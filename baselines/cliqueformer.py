@@ -58,14 +58,14 @@ class Cliqueformer(Method):
         "paper": {},
         "paper:superconductor": {"clique_dim": 21},
         # A quarter of the widths, one block each, small batches with larger steps, a tenth of the ascent from a quarter of the starts.
-        # 2000 batches on designs of up to 35 tokens, fewer on longer ones: with 300 the decoder had learnt nothing on tfbind8.
+        # 2000 batches on designs of up to 23 tokens, fewer on longer ones: with 300 the decoder had learnt nothing on tfbind8.
         "fast": {
             "width": 16,
             "blocks": 1,
             "hidden": 64,
             "batch_size": 64,
             "updates": 2000,
-            "most_tokens": 4_500_000,
+            "most_tokens": 3_000_000,
             "learning_rate": 1e-3,
             "rise": 100,
             "average": 0.05,
