@@ -3,8 +3,9 @@
 Torch, MKL, oneDNN, OpenBLAS and NumPy choose their kernels by the CPU, and other kernels round differently. In the mode `portable` all of
 them are held to AVX2, which every x86-64 CPU of the last ten years has, and to one thread. MKL, however, has kernels of its own for CPUs not
 made by Intel, whatever it is told, so the bits are those of the maker. In the mode `compatible` MKL uses the one set that it promises to be
-the same on all CPUs, at two to three times the time of a matrix product; the others are held as in `portable`. In the mode `native` all
-choose freely. The libraries read their variables once, so `choose` comes before they load.
+the same on all CPUs, at two to three times the time of a matrix product, and `complete` replaces torch's square root, which no variable
+governs; the others are held as in `portable`. In the mode `native` all choose freely. The libraries read their variables once, so `choose`
+comes before they load.
 """
 
 from __future__ import annotations
@@ -55,6 +56,14 @@ def environment(mode: str, given: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in given.items() if portable.get(name) != value}
 
 
+def complete() -> None:
+    """What the mode `compatible` needs besides its variables, once torch can be imported; nothing in other modes."""
+    if all(os.environ.get(name) == value for name, value in variables("compatible").items()):
+        from bbo import square_root
+
+        square_root.install()
+
+
 def missing(threads: bool = True, mode: str = "portable") -> str:
     """Why this process does not compute in a mode that fixes the kernels; empty if it does. Without `threads`, their number does not count."""
     import torch
@@ -76,11 +85,12 @@ def mode() -> str:
 
 
 @cache
-def operations(scipy: bool = False) -> dict[str, str]:
+def operations(every: bool = False) -> dict[str, str]:
     """Digests of what basic operations compute in this process with one thread: name to eight hex digits. Takes a few milliseconds.
 
-    The operations are those in which the methods spend their time, and those whose kernels depend on the CPU. Those of SciPy, whose
-    import takes longer than all others together, only if asked for.
+    The operations are those in which the methods spend their time, and those whose kernels depend on the CPU. Those that are not part of
+    the fingerprint only if asked for: SciPy's, whose import takes longer than all others together, and torch's square root, which older
+    records do not know.
     """
     import numpy as np
     import torch
@@ -113,10 +123,11 @@ def operations(scipy: bool = False) -> dict[str, str]:
         "numpy log float32": lambda: np.log(uniform.astype(np.float32) + 1),
         "numpy sum": lambda: square.sum(axis=1),
     }
-    if scipy:
+    if every:
         from scipy.linalg import cho_factor
 
         work["scipy cholesky"] = lambda: cho_factor(positive)[0]
+        work["torch square root"] = lambda: (single + 1).sqrt()
     threads = torch.get_num_threads()  # torch divides its own loops by this number, which `threadpool_limits` does not change
     torch.set_num_threads(1)
     try:

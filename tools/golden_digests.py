@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="compare, and write nothing")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    numerics.complete()
     try:
         if reason := numerics.missing(mode="compatible"):
             raise BBOError(reason)

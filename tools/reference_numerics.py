@@ -33,7 +33,7 @@ def main() -> None:
         "cpu": provenance.host()["cpu"],
         "packages": numerics.versions(),
         "fingerprint": numerics.fingerprint(),
-        "operations": numerics.operations(scipy=True),
+        "operations": numerics.operations(every=True),
     }
     (ROOT / "bbo" / numerics.REFERENCE).write_text(json.dumps(found, indent=1) + "\n")
     print(f"fingerprint {found['fingerprint']}, {len(found['operations'])} operations")

@@ -40,7 +40,7 @@ def command(as_json: bool) -> None:
 
 
 def _numerics() -> dict[str, Any]:
-    reference, here, why_not = numerics.reference(), numerics.operations(scipy=True), numerics.missing(threads=False)
+    reference, here, why_not = numerics.reference(), numerics.operations(every=True), numerics.missing(threads=False)
     packages = numerics.versions()
     return {
         "mode": "native" if why_not else "portable",

@@ -33,7 +33,7 @@ def test_portable_variables_win_and_native_keeps_what_the_user_chose():
 
 
 def test_every_operation_is_in_the_reference():
-    assert numerics.operations(scipy=True).keys() == numerics.reference()["operations"].keys()
+    assert numerics.operations(every=True).keys() == numerics.reference()["operations"].keys()
     assert numerics.operations().keys() < numerics.reference()["operations"].keys()
 
 
@@ -64,7 +64,9 @@ def test_fixed_kernels_are_one_thread(tmp_path, mode):
 def test_the_compatible_mode_changes_only_mkl(tmp_path):
     here, there = numerics.variables(), numerics.variables("compatible")
     assert {name for name in here if here[name] != there[name]} == {"MKL_CBWR"}
-    code = "import torch; torch.set_num_threads(1); from bbo import numerics; print(numerics.mode(), numerics.operations(True))"
+    code = (
+        "import torch; torch.set_num_threads(1); from bbo import numerics; print(numerics.mode(), numerics.operations(every=True))"
+    )
     portable, compatible = (in_a_process(code, mode).partition(" ") for mode in numerics.FIXED)
     assert (portable[0], compatible[0]) == numerics.FIXED
     a, b = (ast.literal_eval(said[2].strip()) for said in (portable, compatible))
@@ -94,7 +96,7 @@ def test_doctor_compares_with_the_reference_and_lists_what_is_missing(words, mon
 def test_doctor_names_the_operation_that_differs(monkeypatch):
     from bbo.cli import doctor
 
-    here = numerics.operations(scipy=True)  # a CPU of another maker differs from the committed reference
+    here = numerics.operations(every=True)  # a CPU of another maker differs from the committed reference
     reference = numerics.reference() | {"operations": here | {"torch exp": "00000000"}}
     monkeypatch.setattr(numerics, "reference", lambda: reference)
     said = doctor._verdict(doctor._numerics())

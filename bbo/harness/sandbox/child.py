@@ -177,6 +177,7 @@ def main(
 
     from bbo import catalogue
 
+    numerics.complete()
     numerics.operations()  # computed before a method could change how, and kept
 
     channel, state = Channel(Connection(pipe_fd)), State(torch)
