@@ -16,7 +16,6 @@ from bbo.errors import BBOError, unknown
 from bbo.harness import engines, estimate, folder, plan, request, run
 from bbo.harness.host import Host
 from bbo.harness.options import EngineOptions, RunOptions
-from bbo.harness.sandbox import bubblewrap
 from bbo.harness.sandbox.confinement import NONE
 
 
@@ -186,7 +185,7 @@ def command(
     how = RunOptions(device, threads, timeout, memory, trace, cells_per_process, tf32, mode, sandbox, disk)
     where = EngineOptions(jobs, scheduler, sbatch)
     if engine == "local" and cells and Host(out, how).confinement == NONE:
-        why = "" if sandbox == "none" else f" (no Landlock, and {bubblewrap.refusal()})"
+        why = "" if sandbox == "none" else " (this system offers no Landlock)"
         click.echo(f"note: methods run unconfined and could read the oracle{why}; their records and tables say so", err=True)
     signal.signal(signal.SIGTERM, _interrupt)
     try:

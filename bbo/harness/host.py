@@ -19,7 +19,7 @@ from bbo.errors import BBOError
 from bbo.harness.judge import Answer, judge
 from bbo.harness.options import RunOptions
 from bbo.harness.plan import PlannedCell
-from bbo.harness.sandbox import bubblewrap, confinement, wire
+from bbo.harness.sandbox import confinement, wire
 from bbo.harness.sandbox.child import TRACE_POINTS, Job
 from bbo.harness.sandbox.hidden import list_hidden
 from bbo.harness.sandbox.parent import Bounds, Lost, MethodProcess, Stale, Stopped
@@ -154,8 +154,7 @@ class Host:
         found = confinement.NONE if self.options.sandbox == "none" else confinement.name()
         if found == confinement.NONE and self.options.sandbox == "required":
             raise BBOError(
-                f"--sandbox required: this system offers no Landlock (Linux 5.13 or newer), and {bubblewrap.refusal()}; run elsewhere, "
-                "or without the option"
+                "--sandbox required: this system offers no Landlock (Linux 5.13 or newer); run elsewhere, or without the option"
             )
         return found
 

@@ -46,7 +46,6 @@ class Start:
         largest: bytes of the largest file that it may write; 0 for no limit.
         group: folder of its control group, which is removed if the host dies; empty for none.
         most: how many processes and threads it may have, where it is in a namespace of its own users.
-        wrapped: whether this process is confined already, by bubblewrap.
     """
 
     environment: dict[str, str]
@@ -57,7 +56,6 @@ class Start:
     largest: int = 0
     group: str = ""
     most: int = 0
-    wrapped: bool = False
 
 
 def main(descriptor: int) -> None:
@@ -108,7 +106,7 @@ def main(descriptor: int) -> None:
         for each in descriptors:
             os.close(each)
         joined = request.group
-        _say(control, {"pid": current, "separate": int(separate and request.allowed is not None and not request.wrapped)})
+        _say(control, {"pid": current, "separate": int(separate and request.allowed is not None)})
     _end_all()
     with contextlib.suppress(OSError):
         os.rmdir(joined)  # the host has not
@@ -157,9 +155,8 @@ def _become(request: Start, separate: bool, pipe: int, lifeline: int, output: in
         for standard in (1, 2):
             os.dup2(output, standard)
         os.close(output)
-        if separate and request.allowed is not None and not request.wrapped:
+        if separate and request.allowed is not None:
             mounts.separate((*request.allowed.read, *request.allowed.write))
-        if request.wrapped or (separate and request.allowed is not None):
             _limit_processes(request.most)
         if request.largest:
             # A limit that the user has set lower stays: only root could raise it, and nobody should.
@@ -172,7 +169,7 @@ def _become(request: Start, separate: bool, pipe: int, lifeline: int, output: in
         os.environ.update(request.environment)
         os.chdir(request.folder)
         tempfile.tempdir = None  # the compiler asked for it in the starter's own environment
-        child.main(pipe, lifeline, request.hidden, None if request.wrapped else request.allowed, request.host, request.wrapped)
+        child.main(pipe, lifeline, request.hidden, request.allowed, request.host)
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:

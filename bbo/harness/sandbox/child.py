@@ -154,20 +154,13 @@ class SharedByHost:
         return made, False
 
 
-def main(
-    pipe_fd: int, lifeline_fd: int, hidden: guard.Hidden, allowed: landlock.Allowed | None, host: int, wrapped: bool = False
-) -> None:
-    """Serve jobs until the pipe closes or the process `host` dies; confined to `allowed` before anything of a method is read.
-
-    A `wrapped` process was started with a view of its own of files and processes, and gives up the rest.
-    """
+def main(pipe_fd: int, lifeline_fd: int, hidden: guard.Hidden, allowed: landlock.Allowed | None, host: int) -> None:
+    """Serve jobs until the pipe closes or the process `host` dies; confined to `allowed` before anything of a method is read."""
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("800")  # if the machine runs out of memory, this process is killed before the one that writes the records
     _die_with_host(lifeline_fd)
     if allowed is not None:
         landlock.confine(allowed, protected=(os.getppid(), host))
-    elif wrapped:
-        landlock.restrain(protected=(os.getppid(), 1))
     _watch_host(lifeline_fd)
     faulthandler.enable()
     adopt_orphans()
@@ -181,7 +174,7 @@ def main(
     numerics.operations()  # computed before a method could change how, and kept
 
     channel, state = Channel(Connection(pipe_fd)), State(torch)
-    guard.watch(hidden, lambda what: channel.send(wire.Violation(clean(what))), confined=allowed is not None or wrapped)
+    guard.watch(hidden, lambda what: channel.send(wire.Violation(clean(what))), confined=allowed is not None)
     data: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     machine: dict[str, Any] = {}
     while True:

@@ -1,20 +1,15 @@
-"""By which means method processes are confined on this machine: Landlock, else bubblewrap, else none."""
+"""By which means method processes are confined on this machine: Landlock, or none."""
 
 from __future__ import annotations
 
-from bbo.harness.sandbox import bubblewrap, landlock, seccomp
+from bbo.harness.sandbox import landlock, seccomp
 
 #: What a record says of a process that was not confined.
 NONE = "none"
-BUBBLEWRAP = "bubblewrap"
 
 
 def name() -> str:
-    """How records say it: "landlock-7+seccomp", "bubblewrap+seccomp", "landlock-7", or "none"."""
-    if landlock.abi():
-        found = f"landlock-{landlock.abi()}"
-    elif not bubblewrap.refusal():
-        found = BUBBLEWRAP
-    else:
+    """How records say it: "landlock-7+seccomp", "landlock-7", or "none"."""
+    if not landlock.abi():
         return NONE
-    return found + ("+seccomp" if seccomp.available() else "")
+    return f"landlock-{landlock.abi()}" + ("+seccomp" if seccomp.available() else "")

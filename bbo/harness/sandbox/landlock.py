@@ -112,24 +112,13 @@ def confine(allowed: Allowed, protected: tuple[int, ...] = ()) -> None:
             (allowed.devices, _DEVICE),
         ):
             _allow(rules, paths, rights & handled)
-        _give_up_rights()
+        _prctl(_NO_NEW_PRIVILEGES, 1)
+        _drop_capabilities()
         _call(_RESTRICT, ctypes.c_int(rules), ctypes.c_uint32(0))
     finally:
         os.close(rules)
     if seccomp.available():
         seccomp.confine(protected, signals=bool(_known(_SCOPES, version)))
-
-
-def restrain(protected: tuple[int, ...] = ()) -> None:
-    """What `confine` does beside the files, in a process that has its own view of them (`bbo.harness.sandbox.bubblewrap`)."""
-    _give_up_rights()
-    if seccomp.available():
-        seccomp.confine(protected, signals=False)
-
-
-def _give_up_rights() -> None:
-    _prctl(_NO_NEW_PRIVILEGES, 1)
-    _drop_capabilities()
 
 
 def _known(by_abi: dict[int, int], version: int) -> int:

@@ -18,10 +18,10 @@ from typing import Any
 
 from bbo.files import remove_tree
 from bbo.harness.options import RunOptions
-from bbo.harness.sandbox import boot, bubblewrap, environment, processes, starter, wire
+from bbo.harness.sandbox import boot, environment, processes, starter, wire
 from bbo.harness.sandbox.boot import Start
 from bbo.harness.sandbox.child import Job, Question, Settle
-from bbo.harness.sandbox.confinement import BUBBLEWRAP, NONE
+from bbo.harness.sandbox.confinement import NONE
 from bbo.harness.sandbox.disk import Disk
 from bbo.harness.sandbox.group import Group
 from bbo.harness.sandbox.guard import Hidden
@@ -118,8 +118,7 @@ class MethodProcess:
         variables = environment.of_method(os.environ, options.threads, work, options.numerics) | {MARK: self._mark}
         file = owner if os.path.isabs(owner) else ""
         allowed = list_allowed(hidden.paths, file, (work, self._output), options.device != "cpu") if confinement != NONE else None
-        wrapped = confinement.startswith(BUBBLEWRAP) and allowed is not None
-        self._starter = starter.Starter(variables, bubblewrap.words(allowed)) if wrapped and allowed else starter.take(variables)
+        self._starter = starter.take(variables)
         self._group: Group | None = None
         with contextlib.suppress(OSError):
             self._group = Group(MOST_PROCESSES) if boot.FORKS else None
@@ -127,7 +126,7 @@ class MethodProcess:
         with open(self._output, "ab") as output, contextlib.suppress(OSError):  # it died; `started` notices
             largest, group = int(options.disk * 1e9), str(self._group.path) if self._group else ""
             most = MOST_PROCESSES + 10  # so that more can be seen
-            start = Start(variables, str(work), hidden, allowed, os.getpid(), largest, group, most, wrapped)
+            start = Start(variables, str(work), hidden, allowed, os.getpid(), largest, group, most)
             self._starter.begin(start, (theirs.fileno(), lifeline, output.fileno()))
         theirs.close()
         os.close(lifeline)

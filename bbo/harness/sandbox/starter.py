@@ -11,10 +11,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
 
-from bbo.harness.sandbox import processes
 from bbo.harness.sandbox.boot import FORKS, Start
 from bbo.harness.sandbox.environment import LIBRARIES
 
@@ -34,12 +32,11 @@ class Starter:
 
     Args:
         environment: variables that its libraries load with; what a method process is given replaces the others.
-        wrapper: the beginning of a command that confines it; it then serves one method process, in namespaces of its own.
     """
 
-    def __init__(self, environment: dict[str, str], wrapper: Sequence[str] = ()) -> None:
+    def __init__(self, environment: dict[str, str]) -> None:
         self.key = _key(environment)
-        self.pid, self._wrapped = 0, bool(wrapper)
+        self.pid = 0
         #: Whether the method process has mounts of its own.
         self.separate = False
         self._code: int | None = None
@@ -51,7 +48,7 @@ class Starter:
         path = [os.path.abspath(entry) for entry in sys.path]
         # Its own session: Ctrl-C in a terminal reaches the host alone.
         self._popen = subprocess.Popen(
-            [*wrapper, sys.executable, "-c", BOOT, json.dumps([path, theirs.fileno()])],
+            [sys.executable, "-c", BOOT, json.dumps([path, theirs.fileno()])],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
@@ -65,7 +62,7 @@ class Starter:
     @property
     def reusable(self) -> bool:
         """Whether it can start another method process, of any method, once the present one has ended."""
-        return FORKS and not self._wrapped
+        return FORKS
 
     @property
     def root(self) -> int:
@@ -142,19 +139,9 @@ class Starter:
             *lines, self._buffer = (self._buffer + came).split(b"\n")
             for line in lines:
                 facts = json.loads(line)
-                self.pid = self._outside(facts["pid"]) if "pid" in facts else self.pid
+                self.pid = facts.get("pid", self.pid)
                 self._code = facts.get("code", self._code)
                 self.separate = bool(facts.get("separate", self.separate))
-
-    def _outside(self, pid: int) -> int:
-        """The number by which the host knows a process that the starter calls `pid`."""
-        if not self._wrapped:
-            return pid
-        for process in processes.descendants(self._popen.pid):
-            with contextlib.suppress(OSError), open(f"/proc/{process.pid}/status") as file:
-                if any(line.startswith("NSpid:") and line.split()[-1] == str(pid) for line in file):
-                    return process.pid
-        return 0
 
 
 def take(environment: dict[str, str]) -> Starter:
