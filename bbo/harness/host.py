@@ -20,6 +20,7 @@ from bbo.harness.judge import Answer, judge
 from bbo.harness.options import RunOptions
 from bbo.harness.plan import PlannedCell
 from bbo.harness.sandbox import confinement, wire
+from bbo.harness.sandbox.boot import FORKS
 from bbo.harness.sandbox.child import TRACE_POINTS, Job
 from bbo.harness.sandbox.hidden import list_hidden
 from bbo.harness.sandbox.parent import Bounds, Lost, MethodProcess, Stale, Stopped
@@ -139,7 +140,7 @@ class Host:
         answer.output = process.output()
         answer.stack = answer.stack | {"sandbox": process.confinement}
         # What was told to one cell must not reach another unasked; what a user's or another package's method keeps of a cell neither.
-        most = 1 if process.owner != OURS and process.cheap else self.options.cells_per_process
+        most = 1 if process.owner != OURS and FORKS else self.options.cells_per_process
         if answer.error or answer.privileged or not process.clean or process.cells >= most:
             self.close()  # what failed may have left its process in any state
         return judge(cell, answer)

@@ -6,12 +6,11 @@ from pathlib import Path
 import pytest
 
 from bbo import record
-from bbo.harness import plan
+from bbo.harness import host, plan
 from bbo.harness.options import EngineOptions, Listener, RunOptions
 from bbo.harness.plan import Plan
 from bbo.harness.request import Request
 from bbo.harness.run import begin, run_cells
-from bbo.harness.sandbox.parent import MethodProcess
 
 TASK = """
 import numpy as np
@@ -107,8 +106,8 @@ def pytest_terminal_summary(terminalreporter):
 
 @pytest.fixture
 def kept(monkeypatch):
-    """Processes are kept from cell to cell, as those of our own methods are, and all of them where they are dear."""
-    monkeypatch.setattr(MethodProcess, "cheap", False)
+    """Processes are kept from cell to cell, as those of our own methods are, and all of them where a process cannot be forked."""
+    monkeypatch.setattr(host, "FORKS", False)
 
 
 @pytest.fixture

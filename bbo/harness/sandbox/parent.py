@@ -155,11 +155,6 @@ class MethodProcess:
             threading.Thread(target=work_of, daemon=True).start()
 
     @property
-    def cheap(self) -> bool:
-        """Whether another process in its place starts within milliseconds."""
-        return self._starter.reusable
-
-    @property
     def alive(self) -> bool:
         """Whether the process still runs."""
         return self._starter.poll() is None

@@ -60,11 +60,6 @@ class Starter:
         theirs.close()
 
     @property
-    def reusable(self) -> bool:
-        """Whether it can start another method process, of any method, once the present one has ended."""
-        return FORKS
-
-    @property
     def root(self) -> int:
         """The process below which everything belongs to the present method process."""
         return self._popen.pid
@@ -110,7 +105,7 @@ class Starter:
 
     def release(self) -> None:
         """Keep the starter for the next method process, if it can start another."""
-        if self.reusable and self._popen.poll() is None and (not self.pid or self._code is not None):
+        if FORKS and self._popen.poll() is None and (not self.pid or self._code is not None):
             with _lock:
                 _idle.append(self)
         else:
