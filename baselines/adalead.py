@@ -22,12 +22,13 @@ from bbo.surrogates.gaussian_ensemble import FAST, SMOKE, GaussianEnsemble, diag
 class AdaLead(GaussianEnsemble, Method):
     """AdaLead on an ensemble of networks: recombine the leaders, then let each mutate for as long as it does not get worse.
 
-    arXiv 2010.02141 (Sinai et al. 2020), algorithm 1; samsinai/FLEXS @0b85193, `explorers/adalead.py`. The parents are all visible
-    designs whose score is at least (1 - threshold) of the best, repeated to the size of the batch. Until so many queries of the model
-    are made: `recombinations` times the parents are shuffled, paired and crossed, switching between the two at each position with
-    probability `switch`; then from each parent a roll-out: mutate each letter with probability `mutations` / L, go on from the child
-    if its predicted score is at least the root's, else stop. The best children that are not visible are proposed. One round, for here
-    nothing is measured in between; the mutated letter is another letter (in FLEXS it may be drawn again as it was).
+    arXiv 2010.02141 (Sinai et al. 2020), algorithm 1; samsinai/FLEXS @0b85193, `explorers/adalead.py`. The parents are all
+    visible designs whose score is at least (1 - threshold) of the best, repeated to the size of the batch. The following is
+    repeated until the model has answered `queries` queries for each design of the batch: `recombinations` times the parents are
+    shuffled, paired and crossed, switching between the two at each position with probability `switch`; then from each parent a
+    roll-out: mutate each letter with probability `mutations` / L, go on from the child if its predicted score is at least the
+    root's, else stop. The best children that are not visible are proposed. There is one such round, as nothing is measured in
+    between; the mutated letter is another letter (in FLEXS it may be drawn again as it was).
 
     The roll-outs of all parents advance together: a step is one batch of mutations and one call of the networks, where FLEXS asks
     for one sequence at a time. They do not depend on each other, so only the order of the random numbers differs, and the last

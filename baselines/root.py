@@ -31,11 +31,11 @@ class Root(FunctionSettings, BridgeTraining, Method):
     "ROOT: Rethinking Offline Optimization as Distributional Translation via Probabilistic Bridge" (arXiv 2509.16300).
 
     1. Draw functions from a family of Gaussian processes: posterior means on the visible table under random lengthscales
-       and variances.
-    2. On each, from the same start points, gradient descent gives low ends and ascent high ends; pairs that gain enough
-       are kept.
-    3. Train a Brownian bridge from low to high ends, conditioned on both values.
-    4. Start it at the best visible designs, with the target `alpha` times the best score of the full data.
+       and variances (equation 11).
+    2. On each, from the same start points, gradient descent gives low ends (equation 12) and ascent high ends (equation 13);
+       pairs that gain enough are kept (equation 14).
+    3. Train a Brownian bridge from low to high ends (equations 8 and 10), conditioned on both values.
+    4. Start it at the best visible designs, with the target `alpha` times the best score of the full data (equation 9).
 
     Follows the authors' code (cuong-dm/ROOT @d23f14f), including where it differs from the paper: the bridge's variance has a
     factor 2; the two conditions enter as (high, low) in training and as (low, target) in sampling; the guidance weight is

@@ -1,17 +1,18 @@
 """Write results/fast.md: seconds of every method on every task at the preset `fast`, seed 0, on one thread.
 
-    BBO_DATA_DIR=DIR python tools/fast_seconds.py runs/fast [--tasks ID ...] [--methods ID ...]
+    BBO_DATA_DIR=DIR python tools/fast_seconds.py runs/fast [--tasks ID ...] [--methods ID ...] [--beside TABLE ...]
 
 The seconds are processor time: those of the wall on a quiet machine, whatever else this one did. The folder is a results folder of bbo run,
 so a stopped run goes on where it stopped; methods that share work between seeds make it anew for each folder, so every cell has its full
-cost. `--report` runs nothing and writes the page from the cells that are there.
+cost. `--report` runs nothing and writes the page from the cells that are there. `--beside` adds the cells of seed 0 of other results, such
+as results/core.csv; a cell of FOLDER takes the place of theirs.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -22,6 +23,7 @@ from bbo.harness.plan import PlannedCell
 from bbo.harness.request import Request
 from bbo.harness.run import run_plan
 from bbo.record import Record
+from bbo.reporting.storage import sources
 
 HERE = Path(__file__).parent
 OUT = HERE.parent / "results" / "fast.md"
@@ -37,18 +39,27 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=["all"])
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--report", action="store_true", help="run nothing")
+    parser.add_argument(
+        "--beside", nargs="+", type=Path, default=[], metavar="TABLE", help="more cells: tables of bbo collect, or folders"
+    )
     arguments = parser.parse_args()
     request = Request(tuple(arguments.tasks), tuple(arguments.methods), (0,), "fast", skip_missing=True)
     try:
         if not arguments.report:
             run_plan(request, arguments.folder, RunOptions("cpu"), listener=Listener(end=said))
-        arguments.out.write_text(report(record.read_all(arguments.folder)), encoding="utf-8")
+        arguments.out.write_text(report(gathered(arguments.folder, arguments.beside)), encoding="utf-8")
     except BBOError as error:
         sys.exit(f"error: {error}")
 
 
 def said(cell: PlannedCell, done: Record) -> None:
     print(f"{done.spec.task} {done.spec.method}: {seconds(done):.1f} s", flush=True)
+
+
+def gathered(folder: Path, beside: Sequence[Path]) -> list[Record]:
+    """The folder's cells, and those of seed 0 of the tables for every task and method that it lacks."""
+    others = [r for path in beside for r in sources.load([path]).records if r.spec.seed == 0]
+    return list({(r.spec.task, r.spec.method): r for r in (*others, *record.read_all(folder))}.values())
 
 
 def report(records: list[Record]) -> str:

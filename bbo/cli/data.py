@@ -69,19 +69,19 @@ def verify(names: tuple[str, ...]) -> None:
         try:
             same = data.content_hash(data.check(name, path)) == data.entry(name).content
             packed = data.file_hash(path) == data.entry(name).sha256
-            remark = (
-                ""
-                if packed
-                else "  (same arrays, packed differently)"
-                if same
-                else "  (made by a user; not the reference's arrays)"
-            )
-            click.echo(f"ok       {name}  {path}{remark}")
+            click.echo(f"ok       {name}  {path}{_remark(packed, same)}")
         except DamagedFile as error:
             click.echo(f"damaged  {error}")
             bad += 1
     if bad:
         raise BBOError(f"{bad} of {len(chosen)} data files are missing or damaged")
+
+
+def _remark(packed: bool, same: bool) -> str:
+    """What to say of an undamaged file whose archive (`packed`) and arrays (`same`) are the reference's or not."""
+    if packed:
+        return ""
+    return "  (same arrays, packed differently)" if same else "  (made by a user; not the reference's arrays)"
 
 
 @command.command()

@@ -1,6 +1,7 @@
 """A discrete Brownian bridge between low-value and high-value designs: schedule, network, loss, reverse process.
 
-ROOT, arXiv 2509.16300, after BBDM (arXiv 2205.07680); authors' code cuong-dm/ROOT @d23f14f, `BrownianBridgeModel.py` and `mlp.py`.
+ROOT, arXiv 2509.16300, section 3 (whose equations are meant here), after BBDM (arXiv 2205.07680); authors' code cuong-dm/ROOT
+@d23f14f, `BrownianBridgeModel.py` and `mlp.py`.
 Step 0 is the high end, step T - 1 the low end.
 """
 
@@ -22,10 +23,10 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Schedule:
-    """m_t and var_t of x_t = (1 - m_t) x_high + m_t x_low + sqrt(var_t) e, both (T,), and the steps of the reverse process.
+    """m_t and var_t of x_t = (1 - m_t) x_high + m_t x_low + sqrt(var_t) e (equation 10), both (T,), and the reverse process's steps.
 
-    m_t = linspace(0.001, 0.999, T) and var_t = 2 (m_t - m_t^2) max_variance, as in the authors' code; the paper's formula has no
-    factor 2.
+    m_t = linspace(0.001, 0.999, T) and var_t = 2 (m_t - m_t^2) max_variance, as in the authors' code; equation 10 has
+    m_t = t / T and no factor 2.
     """
 
     m: Tensor
@@ -72,7 +73,7 @@ class BridgeNetwork(nn.Module):
 
 
 def noisy(schedule: Schedule, pairs: Pairs, t: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """x_t (n, d) and its target x_t - x_high (n, d) at steps t (n,) with noise (n, d)."""
+    """x_t (n, d), drawn by equation 10, and its target x_t - x_high (n, d) at steps t (n,) with noise (n, d)."""
     m, deviation = schedule.m[t, None], schedule.variance[t, None].sqrt()
     target = m * (pairs.x_low - pairs.x_high) + deviation * noise
     return pairs.x_high + target, target
@@ -80,6 +81,8 @@ def noisy(schedule: Schedule, pairs: Pairs, t: Tensor, noise: Tensor) -> tuple[T
 
 def errors(network: nn.Module, schedule: Schedule, pairs: Pairs, t: Tensor, noise: Tensor, hide: Tensor) -> Tensor:
     """Absolute errors (n, d) of the network, whose mean is the loss; where `hide` (n,) both scores enter as 0 (no condition).
+
+    The divergence of equation 8 is a weighted squared error of the same prediction; the authors' code takes the absolute error, unweighted.
 
     The network is called with (y_high, y_low), in this order.
     """
@@ -100,7 +103,7 @@ def sample(
     noise: Callable[[int], Tensor],
     progress: Callable[[int, Tensor], None] = lambda step, x: None,
 ) -> Tensor:
-    """Walk from x_low (n, d) to high designs (n, d).
+    """Walk from x_low (n, d) to high designs (n, d): equation 9, the mean of equation 6 with the network's estimate of x_high.
 
     Args:
         network: as `BridgeNetwork`.

@@ -8,7 +8,11 @@ from torch import Tensor
 from bbo.generative.vae import VAE
 
 #: Raised whenever a change here could move a score (see `bbo.versions`).
-VERSION = 1
+VERSION = 2  # 2: weights that are negligible beside the largest are 0
+
+#: Weights below this share of the largest are 0: a training divides by the sum of a batch's weights, and of a batch that has only
+#: smaller ones the inverse of the sum overflows in float32.
+NEGLIGIBLE = 1e-30
 
 
 def log_ratio(above: VAE, below: VAE, x: Tensor, z: Tensor) -> Tensor:
@@ -29,4 +33,5 @@ def log_exceedance(outputs: Tensor, threshold: Tensor) -> Tensor:
 
 def scaled(log_weight: Tensor) -> Tensor:
     """Weights (n,), the largest 1, from their logarithms (n,); where a training divides by their sum, the scale does not matter."""
-    return torch.exp(log_weight - log_weight.max())
+    weight = torch.exp(log_weight - log_weight.max())
+    return weight.masked_fill(weight < NEGLIGIBLE, 0.0)

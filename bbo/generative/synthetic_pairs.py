@@ -1,7 +1,8 @@
 """Low-value and high-value designs on synthetic functions drawn from a family of Gaussian processes.
 
-ROOT, arXiv 2509.16300, section 4; authors' code cuong-dm/ROOT @d23f14f, `runners/utils.py`, `sampling_data_from_GP`. From the same
-start points, plain gradient descent on a function's posterior mean gives the low ends and ascent the high ends.
+ROOT, arXiv 2509.16300, section 3.3, equations 11 to 14; authors' code cuong-dm/ROOT @d23f14f, `runners/utils.py`,
+`sampling_data_from_GP`. From the same start points, plain gradient descent on a function's posterior mean gives the low ends and
+ascent the high ends.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class Pairs:
 
 
 def walk(function: Function, starts: Tensor, steps: int, step_size: float) -> Tensor:
-    """Walk down and up from every start (n, d), both directions in one batch.
+    """Walk down (equation 12) and up (equation 13) from every start (n, d), both directions in one batch.
 
     Returns:
         The ends (2, n, d + 1), low first: coordinates and, last, the function's value.

@@ -113,3 +113,17 @@ def test_exceedance_is_that_of_the_mixture():
 
 def test_scaled_weights_survive_huge_logarithms():
     assert_close(scaled(torch.tensor([1000.0, 999.0, -1000.0])), torch.tensor([1.0, math.exp(-1), 0.0]))
+
+
+def test_a_batch_of_negligible_weights_trains_on_nothing():
+    """Log weights of designs with hundreds of coordinates differ by hundreds; 1 / (the sum of a batch of 1e-45) overflows."""
+    x = torch.randn(200, 3, generator=generator())
+    weight = scaled(torch.where(torch.arange(200) < 1, 0.0, -102.5))
+    assert weight[1:].count_nonzero() == 0
+    vae = VectorVAE(3, (8,), 2, generator())
+    losses = train(
+        vae, torch.optim.Adam(vae.parameters(), 3e-3), x, weight, [torch.arange(100, 200), torch.arange(100)], 1.0, generator()
+    )
+    assert losses[0] == 0
+    assert torch.isfinite(losses).all()
+    assert all(p.isfinite().all() for p in vae.parameters())
