@@ -114,7 +114,8 @@ def _draw_duplex(axes: Any, sequence: str, target: str) -> None:
     for i, j in pairs:
         axes.plot([i, middle - j], [0.95, 0.05], color="C0")
     axes.set(ylim=(-0.3, 1.3), yticks=[], xlim=(min(start - 4, middle - len(sequence)), max(found.i + 3, middle + 1)))
-    axes.set_xlabel("letter of the target")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_xlabel("letter of the target (5' to 3', above), counted from 0; the design runs 3' to 5', below")
 
 
 class RNABinding(Binding):
