@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bbo import files
+from bbo.errors import BBOError
 from bbo.reporting.storage import cell_table, sources
 
 FOLDER = Path(__file__).parents[1] / "bbo" / "reporting" / "data"
@@ -24,9 +25,13 @@ def packed(paths: list[Path]) -> bytes:
     """The gzipped table of some results, cells in the order of task, method and seed.
 
     Raises:
-        BBOError: a path holds no results.
+        BBOError: a path holds no results, or two of them hold different results of one cell.
     """
     found = sources.load(paths)
+    if found.conflicts:
+        raise BBOError(
+            f"cells with two different results: {len(found.conflicts)}, such as {found.conflicts[0]}; a reference has one each: leave out a table"
+        )
     records = [replace(r, provenance={k: v for k, v in r.provenance.items() if k != "command"}) for r in found.records]
     return gzip.compress(cell_table.to_csv(records, found.unsuitable).encode(), mtime=0)
 
@@ -36,7 +41,10 @@ def main() -> None:
     parser.add_argument("results", nargs="+", type=Path)
     parser.add_argument("--name", default="reference")
     chosen = parser.parse_args()
-    data, out = packed(chosen.results), FOLDER / f"{chosen.name}.csv.gz"
+    try:
+        data, out = packed(chosen.results), FOLDER / f"{chosen.name}.csv.gz"
+    except BBOError as error:
+        raise SystemExit(f"error: {error}") from None
     if len(data) > MOST:
         raise SystemExit(f"{out.name} would have {len(data)} bytes, allowed are {MOST}; leave out some results")
     files.write(out, data)

@@ -77,6 +77,13 @@ def test_shipped_results_are_found_by_name(own, shipped) -> None:
     assert "| coms" in bbo("compare", own, "field").stdout
 
 
+def test_a_cell_with_two_results_is_not_shipped(table, store, make, tmp_path, monkeypatch) -> None:
+    other = store(make("t1", "coms", 0, 0.71), name="another machine")
+    monkeypatch.setattr("sys.argv", ["ship_reference.py", str(table), str(other)])
+    with pytest.raises(SystemExit, match="cells with two different results: 1, such as t1 / coms / seed 0 in"):
+        tool.main()
+
+
 def test_an_unknown_name_is_answered_by_those_that_are_there(own, shipped) -> None:
     for call in (("report", own, "--with", "feild"), ("report", "feild"), ("compare", own, "feild")):
         answer = bbo(*call)
