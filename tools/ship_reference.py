@@ -30,7 +30,8 @@ def packed(paths: list[Path]) -> bytes:
     found = sources.load(paths)
     if found.conflicts:
         raise BBOError(
-            f"cells with two different results: {len(found.conflicts)}, such as {found.conflicts[0]}; a reference has one each: leave out a table"
+            f"cells with two different results: {len(found.conflicts)}, such as {found.conflicts[0]}; "
+            "a reference has one each: leave out a table"
         )
     records = [replace(r, provenance={k: v for k, v in r.provenance.items() if k != "command"}) for r in found.records]
     return gzip.compress(cell_table.to_csv(records, found.unsuitable).encode(), mtime=0)
