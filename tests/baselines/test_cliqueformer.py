@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from bbo.baselines.cliqueformer import Cliqueformer
+from bbo.space import Continuous
 from bbo.testing.methods import SPACES, make_problem
 
 pytestmark = pytest.mark.numerics
@@ -65,3 +66,8 @@ def test_long_designs_get_fewer_batches():
     method = Cliqueformer(updates=100, batch_size=10, most_tokens=10_000)
     assert [method.updates_of(tokens) for tokens in (8, 20, 5000)] == [100, 50, 1]
     assert Cliqueformer(updates=100).updates_of(5000) == 100
+
+
+def test_designs_that_are_too_long_for_attention_do_not_fit():
+    assert not Cliqueformer.unsuitable(Continuous.box(1024, 0.0, 1.0), 1000)
+    assert "takes at most 1024 of them; this space has 5126" in Cliqueformer.unsuitable(Continuous.box(5126, 0.0, 1.0), 1000)
