@@ -165,3 +165,9 @@ def test_a_table_of_families_is_in_the_order_of_its_own_mean_and_floors_are_name
     assert names[0] == "high" and names[-2:] == ["random", "part"]
     assert "[95% interval]" not in text
     assert "- Floors, which is what you get with no method: random." in text
+
+
+def test_warnings_stand_in_the_order_of_the_record(store, make) -> None:
+    warned = [f"{word} is odd" for word in ("delta", "alpha", "echo", "bravo", "charlie", "golf")]
+    text = bbo("report", store(make("t1", "loud", 0, warnings=warned), make("t1", "quiet", 0)))
+    assert re.findall(r"warning in every seed: (\w+) is odd", text) == ["delta", "alpha", "echo"]

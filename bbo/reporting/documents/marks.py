@@ -130,8 +130,9 @@ def _collapsed(entry: Entry) -> list[str]:
 
 
 def _warned(entry: Entry) -> list[str]:
-    """Warnings from the cells' runs, the most frequent first; those of collapsed designs are footnotes of `_collapsed` already."""
-    warned = [{_general(_line(text)) for text in record.warnings if not COLLAPSED.fullmatch(text)} for record in entry.done]
+    """Warnings from the cells' runs, the most frequent first, else in their order; `_collapsed` has those of collapsed designs already."""
+    # In the order of the records: that of a set would differ from process to process.
+    warned = [dict.fromkeys(_general(_line(text)) for text in r.warnings if not COLLAPSED.fullmatch(text)) for r in entry.done]
     counts = Counter(text for found in warned for text in found if text)
     shown = counts.most_common(WARNINGS)
     texts = [_cut(f"warning {_in_seeds(n, len(entry.done))}: {text}") for text, n in shown]
