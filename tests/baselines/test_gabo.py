@@ -9,6 +9,7 @@ from torch.testing import assert_close
 
 from bbo.baselines.gabo import Gabo
 from bbo.generative.joint_vae import DIVERGENCE, JointLoss, JointVAE
+from bbo.space import Continuous, Sequence
 from bbo.surrogates.networks import Ensemble
 from bbo.surrogates.training import Batch, objective
 from bbo.testing.methods import SPACES, make_problem
@@ -63,3 +64,9 @@ def test_the_search_beats_its_sobol_points_on_the_regularised_prediction(monkeyp
     weights = problem.notes["critic_weight"]
     assert len(weights) == 7
     assert all(0 <= a <= 1 for a in weights)
+
+
+def test_long_boxes_do_not_fit_and_long_sequences_do():
+    assert not Gabo.unsuitable(Continuous.box(1024, 0.0, 1.0), 1000)
+    assert "takes at most 1024 numbers; this space has 5126" in Gabo.unsuitable(Continuous.box(5126, 0.0, 1.0), 1000)
+    assert not Gabo.unsuitable(Sequence.uniform(2000, 4), 1000)
