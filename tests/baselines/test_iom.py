@@ -76,7 +76,8 @@ def test_loss_gradient_and_steps_by_a_plain_calculation():
 
 
 def test_representations_have_unit_length():
-    outputs = Invariant(3, (8,), 4, torch.Generator().manual_seed(0))(torch.randn(10, 3))
+    generator = torch.Generator().manual_seed(0)
+    outputs = Invariant(3, (8,), 4, generator)(torch.randn(10, 3, generator=generator))
     assert_close(outputs[:, 1:].norm(dim=1), torch.ones(10), rtol=1e-3, atol=1e-3)
 
 
