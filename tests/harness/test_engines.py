@@ -1,5 +1,6 @@
 """Engines against the real things: a Dask scheduler with two worker processes, and a Slurm of one node or, without one, its commands."""
 
+import fcntl
 import os
 import re
 import signal
@@ -194,6 +195,13 @@ def slurm(tmp_path_factory):
     if not script:
         pytest.skip("BBO_TEST_SLURM does not name a script that starts a Slurm")
     folder = tmp_path_factory.mktemp("slurm")
+    with (tmp_path_factory.getbasetemp().parent / "slurm.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # it has one port, and pytest's workers do not all keep to groups
+        yield from _started(script, folder)
+
+
+def _started(script, folder):
+    """Start it, hand over, stop it."""
     # Whoever sets the variable wants these tests: a Slurm that does not come up fails them.
     started = subprocess.run([script, "start", folder], capture_output=True, text=True, timeout=280, check=False)
     assert started.returncode == 0, f"{script} could not start Slurm:\n{started.stdout}\n{started.stderr}"
