@@ -64,7 +64,8 @@ class CbAS(TrainingSettings, Method):
     Reorganised with the same result: the ensemble's members are one batched model; a round's draws are one batch, not ten.
 
     Deviations: weights are kept as logarithms and scaled so that the largest is 1; the training divides by their sum, so nothing
-    changes but that ratios over many letters do not overflow. Each round trains on all its draws (the authors' code sets 200 of 1000
+    changes but that ratios over many letters do not overflow, and that a batch whose weights are all below 1e-30 trains on nothing.
+    Each round trains on all its draws (the authors' code sets 200 of 1000
     aside and does not use them). Positions may have different numbers of letters.
     """
 

@@ -196,7 +196,7 @@ def slurm(tmp_path_factory):
         pytest.skip("BBO_TEST_SLURM does not name a script that starts a Slurm")
     folder = tmp_path_factory.mktemp("slurm")
     with (tmp_path_factory.getbasetemp().parent / "slurm.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # it has one port, and pytest's workers do not all keep to groups
+        fcntl.flock(lock, fcntl.LOCK_EX)  # it has one port, so two workers must not start it at once
         yield from _started(script, folder)
 
 
