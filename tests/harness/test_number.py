@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 
 import psutil
 import pytest
@@ -11,9 +12,9 @@ import pytest
 from bbo.harness.sandbox import group, parent, processes
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="control groups and names of processes are Linux's")
-NAME = "import ctypes\ndef name(text): ctypes.CDLL(None).prctl(15, text, 0, 0, 0)"
+IMPORTS = "import ctypes\ndef name(text): ctypes.CDLL(None).prctl(15, text, 0, 0, 0)"
 BOMB = """
-name(b"bbo-bomb")
+name(b"NAME")
 end = time.time() + 30
 while time.time() < end:
     try:
@@ -23,7 +24,7 @@ while time.time() < end:
 """
 #: Each of them forks another and ends, in a session of its own, so that no list of processes is right for long.
 HOPPERS = """
-name(b"bbo-hopper")
+name(b"NAME")
 for _ in range(4):
     if os.fork() == 0:
         end = time.time() + 60
@@ -36,6 +37,12 @@ name(b"python")
 time.sleep(0.3)
 return problem.x[:problem.budget]
 """
+
+
+@pytest.fixture
+def name():
+    """A name for processes that no other test has: the tests of this file may run side by side."""
+    return f"bbo-{uuid.uuid4().hex[:11]}"
 
 
 def named(text):
@@ -60,13 +67,13 @@ def own_group():
     assert not made.path.exists()
 
 
-def test_a_method_that_forks_without_end_costs_its_cell_alone(lab, own_group, monkeypatch):
+def test_a_method_that_forks_without_end_costs_its_cell_alone(lab, name, own_group, monkeypatch):
     if own_group.refused() is None:
         pytest.skip("the control groups of this user do not count processes")
     monkeypatch.setattr(parent, "MOST_PROCESSES", 40)
-    bomb, good = lab.run([*lab.plan(lab.body("Bomb", BOMB, NAME)), *lab.plan("Good")], timeout=60)
+    bomb, good = lab.run([*lab.plan(lab.body("Bomb", BOMB.replace("NAME", name), IMPORTS)), *lab.plan("Good")], timeout=60)
     assert bomb.error["reason"] == "processes" and "more than the 40 processes" in bomb.error["message"]
-    assert good.done and not named("bbo-bomb")
+    assert good.done and not named(name)
 
 
 def test_too_many_are_seen_without_a_group(lab, monkeypatch):
@@ -104,14 +111,14 @@ def test_workers_of_honest_methods_are_few_enough(lab):
 
 
 @pytest.mark.parametrize("grouped", [True, False])
-def test_daemons_that_replace_themselves_all_the_time_end_with_their_cell(lab, monkeypatch, grouped):
+def test_daemons_that_replace_themselves_all_the_time_end_with_their_cell(lab, name, monkeypatch, grouped):
     if not grouped:
         without(monkeypatch)
-    (found,) = lab.run(lab.plan(lab.body("Hoppers", HOPPERS, NAME)))
+    (found,) = lab.run(lab.plan(lab.body("Hoppers", HOPPERS.replace("NAME", name), IMPORTS)))
     assert found.done, found.error
     deadline = time.monotonic() + 1
     while time.monotonic() < deadline:
-        assert not named("bbo-hopper")
+        assert not named(name)
 
 
 def test_what_did_not_start_joins_no_group(own_group):
