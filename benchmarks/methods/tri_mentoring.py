@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -23,24 +24,29 @@ def measure(hidden: int = 64, rows: int = 500, dim: int = 24, starts: int = 128,
     x, y = torch.randn(rows, dim, generator=generator), torch.randn(rows, generator=generator)
     networks = [MLP(dim, (hidden, hidden), torch.Generator().manual_seed(seed), activation="relu") for seed in range(3)]
 
-    def authors() -> None:
+    noise = torch.randn(steps, starts, 10, dim, generator=torch.Generator().manual_seed(1))
+
+    def authors() -> torch.Tensor:
+        found = []
         for start in range(starts):
             proxies = [{name: p.detach().clone().requires_grad_() for name, p in n.named_parameters()} for n in networks]
             own = x[start : start + 1].clone().requires_grad_()
             climber = torch.optim.Adam([own], lr=0.1)
-            for _ in range(steps):
-                _mentor(networks[0], proxies, own.detach() + 0.1 * torch.randn(10, dim, generator=generator), x, y)
+            for drawn in noise[:, start]:
+                _mentor(networks[0], proxies, own.detach() + 0.1 * drawn, x, y)
                 loss = -sum(functional_call(networks[0], p, (own,)) for p in proxies) / 3
                 climber.zero_grad()
                 loss.backward()
                 climber.step()
+            found.append(own.detach()[0])
+        return torch.stack(found)
 
-    def ours() -> None:
-        mentoring = Mentoring(Ensemble.of(networks), x, y, 10, 0.1, 1e-3, 0.1, True, generator)
-        adam_ascend(mentoring, x[:starts], steps, 0.1)
+    def ours() -> torch.Tensor:
+        same = torch.Generator().manual_seed(1)
+        return adam_ascend(Mentoring(Ensemble.of(networks), x, y, 10, 0.1, 1e-3, 0.1, True, same), x[:starts], steps, 0.1)
 
     what = f"{steps} steps from {starts} starts, {rows} rows of d = {dim}, width {hidden}"
-    return beside(authors, ours, what)
+    return beside(authors, ours, what, check=partial(torch.testing.assert_close, rtol=0, atol=1e-3))
 
 
 def _mentor(network: Any, proxies: list[dict[str, torch.Tensor]], near: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> None:
