@@ -15,7 +15,7 @@ from bbo.generative.joint_vae import JointLoss, JointVAE
 from bbo.method import Method, MethodSpec, setting
 from bbo.problem import Problem
 from bbo.search.source_critic import Critic, Weighed, dual_weight
-from bbo.space import Sequence, Space
+from bbo.space import Sequence
 from bbo.surrogates import losses
 from bbo.surrogates.diagnostics import Surrogate
 from bbo.surrogates.networks import MLP, spawn
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 PRIOR_CODES = 4096
 #: Half the width of the box that codes are sought in, prior deviations.
 CODE_BOX = 4.0
-#: Most numbers of a design on a box: the critic has 8 d^2 weights, 210 million for d = 5126, where a cell at `fast` was stopped,
-#: unfinished, after nine minutes.
-LONGEST = 1024
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,7 @@ class Gabo(TrainingSettings, Method):
     until its distance stays within a thousandth of the lowest of 100 steps; on a box the Sobol points fill the task's own box. The
     improvement's logarithm is maximised, which has the same maximum and a slope everywhere; the Gaussian process sees codes in
     units of the box. Predictions are z-scored. Where fewer codes were evaluated than designs are asked for, they repeat.
-    Boxes of more than 1024 numbers are refused at every preset, for time; the paper has no such limit.
+    The critic of codes of more than 1024 numbers is narrower than theirs, 4 d and d, so that it has no more weights than at 1024.
     """
 
     spec = MethodSpec(
@@ -139,16 +136,6 @@ class Gabo(TrainingSettings, Method):
     critic_steps: int = setting(1000, "steps of the critic each time it is trained", low=0)
     critic_every: int = setting(4, "rounds between the critic's trainings", low=1)
     threshold: float = setting(0.05, "longest gradient that counts as a minimum of the Lagrangian", above=0)
-
-    @classmethod
-    def unsuitable(cls, space: Space, rows: int) -> str:
-        """On a box the critic sees the design itself; on sequences a short code, whatever their length."""
-        length = 0 if isinstance(space, Sequence) else math.prod(space.shape)
-        return super().unsuitable(space, rows) or (
-            f"trains a critic of 8 d^2 weights on a box, and takes at most {LONGEST} numbers; this space has {length}"
-            if length > LONGEST
-            else ""
-        )
 
     def propose(self, problem: Problem) -> Tensor:
         """Return `budget` designs: those of the best codes of the search."""

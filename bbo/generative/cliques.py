@@ -1,8 +1,8 @@
 """An autoencoder whose code is a chain of overlapping cliques, and a value that is a mean of functions of one clique each (Cliqueformer).
 
 znowu/cliqueformer-code @46501f7, `models/cliqueformer.py`, `models/graphops.py` and `architectures/`. Designs are tokens: each number of a
-box, or each letter of a sequence as one-hot. Transformers have two heads and norms after their layers; batch norms count each token
-or clique as a channel.
+box, or each letter of a sequence as one-hot; of long designs several neighbours together, which is ours. Transformers have two heads and
+norms after their layers; batch norms count each token or clique as a channel.
 """
 
 from __future__ import annotations
@@ -69,17 +69,18 @@ class CliqueVAE(nn.Module):
     """Designs to a code and back.
 
     Args:
-        tokens: L, of a design. letters: letters of the positions of a sequence, or None for a box of L numbers.
+        length: L, of a design. letters: letters of the positions of a sequence, or None for a box of L numbers.
         cliques, dim, overlap: shape of the code, of `(dim - overlap) (cliques - 1) + dim` numbers.
         width, blocks: of the two transformers.
         generator: source of the weights.
+        patch: neighbouring numbers or letters that the encoder reads as one token.
     """
 
     index: Tensor
 
     def __init__(
         self,
-        tokens: int,
+        length: int,
         letters: LetterTable | None,
         cliques: int,
         dim: int,
@@ -87,23 +88,26 @@ class CliqueVAE(nn.Module):
         width: int,
         blocks: int,
         generator: Generator,
+        patch: int = 1,
     ) -> None:
         super().__init__()
-        self.letters, device = letters, generator.device
+        self.letters, self.patch, device = letters, patch, generator.device
         self.latent = (dim - overlap) * (cliques - 1) + dim
         self.register_buffer("index", chain(cliques, dim, overlap, device))
         features = letters.absent.shape[1] if letters else 1
-        self.reads = Tokens(tokens, features, width, blocks, generator)
+        tokens = math.ceil(length / patch)
+        self.reads = Tokens(tokens, patch * features, width, blocks, generator)
         self.narrow, self.narrowed = linear(width, 1, generator), nn.BatchNorm1d(tokens, device=device)
         self.code = linear(tokens, 2 * self.latent, generator)
         self.writes = Tokens(cliques, dim, width, blocks, generator)
         each = letters.dim if letters else dim
         self.wide, self.widened = linear(width, each, generator), nn.BatchNorm1d(cliques, device=device)
-        self.out = linear(cliques * features, features, generator) if letters else linear(cliques * dim, 2 * tokens, generator)
+        self.out = linear(cliques * features, features, generator) if letters else linear(cliques * dim, 2 * length, generator)
 
     def read(self, x: Tensor) -> Tensor:
-        """Tokens (n, L, features) of designs: encoded numbers (n, L), or letters (n, L), int64."""
-        return F.one_hot(x, self.letters.absent.shape[1]).float() if self.letters else x[..., None]
+        """Tokens (n, T, patch features) of designs: encoded numbers (n, L), or letters (n, L), int64; the last is filled with zeros."""
+        each = F.one_hot(x, self.letters.absent.shape[1]).float() if self.letters else x[..., None]
+        return F.pad(each, (0, 0, 0, -x.shape[1] % self.patch)).unflatten(1, (-1, self.patch)).flatten(2)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and deviation (n, latent) of the codes of designs (n, L)."""

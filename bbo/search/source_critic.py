@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,17 +18,28 @@ VERSION = 1
 
 #: Weights that are tried, from 0 to 1.
 GRID = 201
+#: Most weights of a critic's layers: those of the widths 4 d and d at d = 1024.
+MOST_WEIGHTS = 8 * 1024**2
+
+
+def widths(dim: int) -> tuple[int, int]:
+    """Hidden widths of the critic of codes of `dim` numbers: 4 d and d, or as wide, four to one, as `MOST_WEIGHTS` allow.
+
+    Layers of widths w and w / 4 have d w + w^2 / 4 weights, which is a bound on w; it is 4 d at d = 1024.
+    """
+    width = min(4 * dim, int(2 * (math.sqrt(dim**2 + MOST_WEIGHTS) - dim)))
+    return width, width // 4
 
 
 class Critic:
-    """A ReLU network of widths 4 d and d whose weights are clipped, after each step of plain descent, so that it cannot be steep.
+    """A ReLU network of widths 4 d and d (`widths`) whose weights are clipped, after each step of plain descent, so that it cannot be steep.
 
     Args:
         dim: numbers of a code. clip: bound of every weight. rate: step size. generator: source of the weights.
     """
 
     def __init__(self, dim: int, clip: float, rate: float, generator: Generator) -> None:
-        self.network = MLP(dim, (4 * dim, dim), generator, activation="relu")
+        self.network = MLP(dim, widths(dim), generator, activation="relu")
         self.clip, self.rate = clip, rate
 
     def __call__(self, z: Tensor) -> Tensor:

@@ -41,12 +41,17 @@ def solve(kernel: Tensor, noise: float, y: Tensor) -> Tensor:
     goal = y.double()
     limit = TOLERANCE * goal.norm()
     precondition = nystrom(kernel, noise)
+
+    def times(v: Tensor) -> Tensor:
+        return (kernel @ v.float()).double() + noise * v
+
     found, residual, done = torch.zeros_like(goal), goal, 0
     while done < MOST_ITERATIONS:
         size = residual.norm()
-        if on_host(size <= limit, "whether the conjugate gradients have converged, every so many iterations", often=True):
+        if holds(size <= limit):
             return found
-        change, iterations = _descend(kernel, noise, residual / size, torch.clamp(0.5 * limit / size, min=STEP), precondition)
+        enough = torch.clamp(0.5 * limit / size, min=STEP)
+        change, iterations, _ = descend(times, residual / size, enough, LOOK, MOST_ITERATIONS, precondition)
         found, done = found + size * change, done + iterations
         residual = goal - _times(kernel, found) - noise * found
     raise NumericalError(
@@ -74,29 +79,44 @@ def nystrom(kernel: Tensor, noise: float) -> Callable[[Tensor], Tensor]:
     return apply
 
 
-def _descend(
-    kernel: Tensor, noise: float, goal: Tensor, limit: Tensor, precondition: Callable[[Tensor], Tensor]
-) -> tuple[Tensor, int]:
-    """Conjugate gradients from 0 until the residual is below the limit, by their own account; also how many iterations that took."""
-    found, residual = torch.zeros_like(goal), goal
+def descend(
+    times: Callable[[Tensor], Tensor],
+    goal: Tensor,
+    limit: Tensor,
+    look: int,
+    most: int,
+    precondition: Callable[[Tensor], Tensor] = lambda v: v,
+) -> tuple[Tensor, int, bool]:
+    """Conjugate gradients for A x = goal from x = 0: x (N,), how many iterations that took, and whether they converged.
+
+    Args:
+        times: v (N,) to A v.
+        goal: (N,), in the precision that is used.
+        limit: size of the residual, by their own account, that is small enough, ().
+        look: iterations between two looks at that, which each wait for the device.
+        most: iterations, at most.
+        precondition: v (N,) to an approximation of A^-1 v.
+    """
+    found, residual, done = torch.zeros_like(goal), goal, 0
     z = precondition(residual)
     direction, rho = z, residual @ z
-    done = 0
-    while done < MOST_ITERATIONS:
-        for _ in range(LOOK):
-            image = (kernel @ direction.float()).double() + noise * direction
-            step = ratio(rho, direction @ image)
-            found = found + step * direction
-            residual = residual - step * image
-            z = precondition(residual)
-            before, rho = rho, residual @ z
-            direction = z + ratio(rho, before) * direction
-        done += LOOK
-        if on_host(
-            residual.norm() <= limit, "whether the conjugate gradients have converged, every so many iterations", often=True
-        ):
-            break
-    return found, done
+    while done < most:
+        image = times(direction)
+        step = ratio(rho, direction @ image)
+        found = found + step * direction
+        residual = residual - step * image
+        done += 1
+        if done % look == 0 and holds(residual.norm() <= limit):
+            return found, done, True
+        z = precondition(residual)
+        before, rho = rho, residual @ z
+        direction = z + ratio(rho, before) * direction
+    return found, done, False
+
+
+def holds(small: Tensor) -> bool:
+    """What a residual's size says: whether it is small enough."""
+    return bool(on_host(small, "whether the conjugate gradients have converged, every so many iterations", often=True))
 
 
 def _times(kernel: Tensor, v: Tensor) -> Tensor:

@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from bbo.errors import NumericalError
-from bbo.problem import on_host
 from bbo.space import Sequence
-from bbo.surrogates.conjugate_gradients import ratio
+from bbo.surrogates.conjugate_gradients import descend, holds
 from bbo.surrogates.two_scale_gaussian_process import TwoScales
 
 #: Raised whenever a change here could move a score (see `bbo.versions`).
@@ -85,22 +84,12 @@ def table(space: Sequence, designs: Tensor, y: Tensor, kernel: TwoScales) -> Ten
     def preconditioned(v: Tensor) -> Tensor:
         return filtered(v.float(), low_weight, low_basis)[cells].double()
 
-    coef, residual = torch.zeros_like(target), target.clone()
-    z = preconditioned(residual)
-    direction, rho = z, residual @ z
-    limit = TOLERANCE**2 * (target @ target)
-    for iteration in range(MOST_ITERATIONS):
-        if iteration % LOOK == 0:
-            converged = residual @ residual <= limit
-            if on_host(converged, "whether the conjugate gradients have converged, every so many iterations", often=True):
-                return filtered(coef, spectrum, basis)
-        image = filtered(direction, spectrum, basis)[cells] + noise * direction
-        step = ratio(rho, direction @ image)
-        coef = coef + step * direction
-        residual = residual - step * image
-        z = preconditioned(residual)
-        before, rho = rho, residual @ z
-        direction = z + ratio(rho, before) * direction
+    def times(v: Tensor) -> Tensor:
+        return filtered(v, spectrum, basis)[cells] + noise * v
+
+    coef, _, converged = descend(times, target, TOLERANCE * target.norm(), LOOK, MOST_ITERATIONS, preconditioned)
+    if converged:
+        return filtered(coef, spectrum, basis)
     raise NumericalError(
         f"conjugate gradients on {len(cells)} designs did not converge in {MOST_ITERATIONS} iterations; a larger noise helps"
     )
@@ -129,22 +118,11 @@ def _in_basis(cells: Tensor, target: Tensor, noise: Tensor, spectrum: Tensor, ba
     while done < MOST_ITERATIONS:
         residual = goal - _normal(found, *system)
         size = residual.norm()
-        if on_host(size <= limit, "whether the conjugate gradients have converged, every so many iterations", often=True):
+        if holds(size <= limit):
             return _transform(scale * found, back)
-        rest = (residual / size).float()
-        change, direction, rho = torch.zeros_like(rest), rest.clone(), rest @ rest
-        enough = torch.clamp(0.5 * limit / size, min=BASIS_STEP).float() ** 2
-        while done < MOST_ITERATIONS:
-            for _ in range(LOOK):
-                image = _normal(direction, *low)
-                step = ratio(rho, direction @ image)
-                change += step * direction
-                rest -= step * image
-                before, rho = rho, rest @ rest
-                direction = rest + ratio(rho, before) * direction
-            done += LOOK
-            if on_host(rho <= enough, "whether the conjugate gradients have converged, every so many iterations", often=True):
-                break
+        enough = torch.clamp(0.5 * limit / size, min=BASIS_STEP).float()
+        change, iterations, _ = descend(lambda v: _normal(v, *low), (residual / size).float(), enough, LOOK, MOST_ITERATIONS - done)
+        done += iterations
         found += size * change.double()
     raise NumericalError(
         f"conjugate gradients on {len(cells)} designs did not converge in {MOST_ITERATIONS} iterations; a larger noise helps"

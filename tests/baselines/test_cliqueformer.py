@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from bbo.baselines import cliqueformer
 from bbo.baselines.cliqueformer import Cliqueformer
 from bbo.space import Continuous
 from bbo.testing.methods import SPACES, make_problem
@@ -68,6 +69,24 @@ def test_long_designs_get_fewer_batches():
     assert Cliqueformer(updates=100).updates_of(5000) == 100
 
 
-def test_designs_that_are_too_long_for_attention_do_not_fit():
-    assert not Cliqueformer.unsuitable(Continuous.box(1024, 0.0, 1.0), 1000)
-    assert "takes at most 1024 of them; this space has 5126" in Cliqueformer.unsuitable(Continuous.box(5126, 0.0, 1.0), 1000)
+def test_neighbours_share_a_token_where_a_design_is_long(monkeypatch):
+    """As one token of two numbers each, and the last filled with a zero."""
+    monkeypatch.setattr(cliqueformer, "LONGEST", 3)
+    problem = make_problem(Continuous.box(5, -1.0, 1.0), 8)
+    vae, value, _ = Cliqueformer(**SMALL).trained(problem)
+    x = problem.encoded().x
+    tokens = vae.read(x[:2])
+    assert tokens.shape == (2, 3, 2)
+    assert torch.equal(tokens.flatten(1)[:, :5], x[:2]) and not tokens.flatten(1)[:, 5].any()
+    z = vae.encode(x)[0]
+    assert (z[0] - vae.encode(x + torch.tensor([0.0, 0, 0, 0, 1]))[0][0]).abs().max() > 1e-4
+    assert vae.designs(z).shape == x.shape and value(vae.cliques(z)).isfinite().all()
+
+
+def test_letters_share_a_token_too(monkeypatch):
+    monkeypatch.setattr(cliqueformer, "LONGEST", 2)
+    problem = make_problem(SPACES["sequence"], 8)
+    vae, _, _ = Cliqueformer(**SMALL).trained(problem)
+    length = problem.x.shape[1]
+    assert vae.read(problem.x[:2]).shape[1] == 2 and vae.read(problem.x[:2]).sum() == 2 * length
+    assert vae.designs(vae.encode(problem.x)[0]).shape == problem.x.shape

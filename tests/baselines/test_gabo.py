@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from bbo.baselines.gabo import Gabo
 from bbo.generative.joint_vae import DIVERGENCE, JointLoss, JointVAE
-from bbo.space import Continuous, Sequence
+from bbo.search.source_critic import MOST_WEIGHTS, widths
 from bbo.surrogates.networks import Ensemble
 from bbo.surrogates.training import Batch, objective
 from bbo.testing.methods import SPACES, make_problem
@@ -66,7 +66,8 @@ def test_the_search_beats_its_sobol_points_on_the_regularised_prediction(monkeyp
     assert all(0 <= a <= 1 for a in weights)
 
 
-def test_long_boxes_do_not_fit_and_long_sequences_do():
-    assert not Gabo.unsuitable(Continuous.box(1024, 0.0, 1.0), 1000)
-    assert "takes at most 1024 numbers; this space has 5126" in Gabo.unsuitable(Continuous.box(5126, 0.0, 1.0), 1000)
-    assert not Gabo.unsuitable(Sequence.uniform(2000, 4), 1000)
+def test_the_critic_of_long_codes_has_no_more_weights_than_that_of_1024_numbers():
+    assert [widths(dim) for dim in (1, 16, 518, 1024)] == [(4, 1), (64, 16), (2072, 518), (4096, 1024)]
+    for dim in (1025, 5126, 10_000):
+        wide, narrow = widths(dim)
+        assert 0.99 * MOST_WEIGHTS < wide * (dim + narrow) <= MOST_WEIGHTS
