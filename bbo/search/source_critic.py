@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,21 +17,18 @@ VERSION = 1
 
 #: Weights that are tried, from 0 to 1.
 GRID = 201
-#: Most weights of a critic's layers: those of the widths 4 d and d at d = 1024.
-MOST_WEIGHTS = 8 * 1024**2
+#: Most weights of the critic's first layer: those of 4 d units at d = 1024.
+MOST_WEIGHTS = 4 * 1024**2
 
 
 def widths(dim: int) -> tuple[int, int]:
-    """Hidden widths of the critic of codes of `dim` numbers: 4 d and d, or as wide, four to one, as `MOST_WEIGHTS` allow.
-
-    Layers of widths w and w / 4 have d w + w^2 / 4 weights, which is a bound on w; it is 4 d at d = 1024.
-    """
-    width = min(4 * dim, int(2 * (math.sqrt(dim**2 + MOST_WEIGHTS) - dim)))
-    return width, width // 4
+    """Hidden widths of the critic of codes of `dim` numbers: 4 d and d; beyond 1024 numbers fewer, so that its cost stops growing."""
+    width = min(4 * dim, MOST_WEIGHTS // dim)
+    return width, max(1, width // 4)
 
 
 class Critic:
-    """A ReLU network of widths 4 d and d (`widths`) whose weights are clipped, after each step of plain descent, so that it cannot be steep.
+    """A ReLU network of widths 4 d and d (`widths`) whose weights are clipped, after each step of plain ascent, so that it cannot be steep.
 
     Args:
         dim: numbers of a code. clip: bound of every weight. rate: step size. generator: source of the weights.

@@ -7,9 +7,10 @@ import torch
 from torch.nn import functional as F
 from torch.testing import assert_close
 
+from bbo.baselines import gabo
 from bbo.baselines.gabo import Gabo
 from bbo.generative.joint_vae import DIVERGENCE, JointLoss, JointVAE
-from bbo.search.source_critic import MOST_WEIGHTS, widths
+from bbo.search.source_critic import Critic, widths
 from bbo.surrogates.networks import Ensemble
 from bbo.surrogates.training import Batch, objective
 from bbo.testing.methods import SPACES, make_problem
@@ -66,8 +67,34 @@ def test_the_search_beats_its_sobol_points_on_the_regularised_prediction(monkeyp
     assert all(0 <= a <= 1 for a in weights)
 
 
-def test_the_critic_of_long_codes_has_no_more_weights_than_that_of_1024_numbers():
+def test_a_trained_critic_likes_the_data_better_than_the_proposals():
+    generator = torch.Generator().manual_seed(0)
+    data, proposed = torch.randn(200, 3, generator=generator), torch.randn(200, 3, generator=generator) + 2
+    critic = Critic(3, 0.05, 1e-2, generator)
+    critic.fit(data, proposed, 500)
+    assert (critic.distance(data, proposed) > 0).float().mean() > 0.8
+    assert critic.distance(data, proposed).mean() > 10 * critic.distance(data, data).mean().abs()
+    assert all(p.abs().max() <= 0.05 for p in critic.network.parameters())
+
+
+def test_new_codes_are_judged_before_the_critic_is_trained_on_them(monkeypatch):
+    seen = []
+    fit, weighed = Critic.fit, gabo.Weighed
+    monkeypatch.setattr(Critic, "fit", lambda self, data, new, steps: seen.append(("train", new)) or fit(self, data, new, steps))
+
+    def judge(*arguments):
+        objective = weighed(*arguments)
+        return lambda z: seen.append(("judge", z)) or objective(z)
+
+    monkeypatch.setattr(gabo, "Weighed", judge)
+    settings = Gabo.presets["smoke"] | {"initial": 8, "round": 4, "codes": 32, "critic_every": 2}
+    Gabo(**settings).propose(make_problem(SPACES["box"], 4))
+    order = ["train", "judge", "judge", "train", "judge", "judge", "train", "judge", "judge", "train", "judge"]
+    assert [what for what, _ in seen] == order
+    for (what, codes), (_, before) in zip(seen[3:], seen[2:], strict=False):
+        assert what == "judge" or codes is before
+
+
+def test_the_critic_of_long_codes_is_narrower():
     assert [widths(dim) for dim in (1, 16, 518, 1024)] == [(4, 1), (64, 16), (2072, 518), (4096, 1024)]
-    for dim in (1025, 5126, 10_000):
-        wide, narrow = widths(dim)
-        assert 0.99 * MOST_WEIGHTS < wide * (dim + narrow) <= MOST_WEIGHTS
+    assert [widths(dim) for dim in (2048, 5126)] == [(2048, 512), (818, 204)]
