@@ -46,7 +46,8 @@ class Encoded:
             return cls(space, raw, z, raw.new_zeros(raw.shape[1]), raw.new_ones(raw.shape[1]), y_mean, y_std, codec)
         mean64 = raw.mean(dim=0, dtype=torch.float64)
         std64 = (raw.double() - mean64).square().mean(dim=0).sqrt()
-        std64 = torch.where(std64 > 0, std64, torch.ones_like(std64))
+        # A constant column's mean may be off by a rounding, and its deviation then is not 0.
+        std64 = torch.where((std64 > 0) & (raw.amax(0) > raw.amin(0)), std64, torch.ones_like(std64))
         mean, std = mean64.float(), std64.float()
         return cls(space, (raw - mean) / std, z, mean, std, y_mean, y_std, codec)
 

@@ -35,7 +35,7 @@ def square_root_out(x: Tensor, *, out: Tensor) -> Tensor:
 
 @cache
 def install() -> torch.library.Library:
-    """Let all of torch on the host use it in this process, for good: `sqrt`, optimizers, gradients."""
+    """Let all of torch on the host use it in this process, for good: `sqrt`, optimizers, gradients; not powers such as `x ** 0.5`."""
     library = torch.library.Library("aten", "IMPL")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # torch says that a kernel is replaced, which is the aim

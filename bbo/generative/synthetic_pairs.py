@@ -106,7 +106,7 @@ class FunctionSettings:
 
     centre: str = setting(
         "likelihood",
-        "where the GP family is centred: by the likelihood (lengthscale fitted on 512 rows, noise free), the median distance of 1000 rows, "
+        "where the GP family is centred: by the likelihood (lengthscale and noise fitted on 512 rows), the median distance of 1000 rows, "
         "evenly spaced by score as those 512 are, by how well a process fitted to low scores ranks higher ones (nine lengthscales about that "
         "distance, 1000 rows, random splits), or as published (the three numbers below)",
         choices=("likelihood", "distance", "validation", "published"),
@@ -245,7 +245,7 @@ class SyntheticFunctions:
                 raise NumericalError(
                     f"no pair of {self.made} gained more than {self.settings.min_gain:g} (lengthscale {self.box.centre.lengthscale:g}, "
                     f"step size {self.step_size:g}, {self.settings.steps} steps): the GP family does not fit this data; "
-                    f"use centre=likelihood or centre=distance, or a larger step_size"
+                    f"use centre=likelihood or centre=distance, or a larger step_size; where all visible scores are equal, nothing helps"
                 )
             self.highs.append(joined.y_high.median())
             yield joined
@@ -311,9 +311,11 @@ class SyntheticFunctions:
             family = interpolate(lambda places: self._walks_at(places, fit), orders, settings.walk_tolerance)
             return family.nodes if family else torch.empty(0, device=pool.device)
 
+        # All that the walks depend on, apart from the table: with another pool or another solver they are others.
         key = asdict(self.box) | {"rows": len(rows), "orders": orders, "step_size": self.step_size}
-        key |= {name: getattr(settings, name) for name in ("start_points", "starts", "steps", "functions", "walk_tolerance")}
-        nodes = self.share("root-walks-1", key, make)
+        key |= {"pool": len(pool), "grid": self.table.grid is not None}
+        key |= {name: getattr(settings, name) for name in ("start_points", "steps", "functions", "walk_tolerance")}
+        nodes = self.share("root-walks-2", key, make)
         return WalkFamily(nodes) if len(nodes) else None
 
     def _walks_at(self, places: list[Place], fit: Fit) -> Tensor:
@@ -337,7 +339,7 @@ def evenly_by_score(scores: Tensor, size: int) -> Tensor:
 def _by_likelihood(table: VisibleTable, scores: Tensor, share: Share) -> float:
     """The lengthscale of largest likelihood.
 
-    The noise is free, and only the lengthscale is taken over: at the family's own low noise the likelihood of noisy labels asks for
+    The noise is fitted too, and only the lengthscale is taken over: at the family's own low noise the likelihood of noisy labels asks for
     a lengthscale so short that nothing generalises.
     """
     rows = evenly_by_score(scores, LIKELIHOOD_ROWS)

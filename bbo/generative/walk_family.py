@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.interpolate import BarycentricInterpolator
 from torch import Tensor
 
 from bbo.device import on_host
@@ -76,10 +75,22 @@ def _error(found: Tensor, truth: Tensor) -> float:
     return float(on_host(share, "whether the interpolated walks are within the tolerance, twice an order"))
 
 
+def _angles(order: int) -> np.ndarray:
+    return np.pi * (2 * np.arange(order) + 1) / (2 * order)
+
+
 def _nodes(order: int) -> list[float]:
-    return [float(x) for x in np.cos(np.pi * (2 * np.arange(order) + 1) / (2 * order))]
+    """Chebyshev points of the first kind (order,)."""
+    return [float(x) for x in np.cos(_angles(order))]
 
 
 def _weights(order: int, number: float) -> np.ndarray:
-    """Weights (order,) of the values at the nodes for the value at `number`."""
-    return np.asarray(BarycentricInterpolator(_nodes(order), np.eye(order))(number))
+    """Weights (order,) of the values at the nodes for the value at `number`: the barycentric formula.
+
+    Berrut and Trefethen, "Barycentric Lagrange interpolation" (2004), equations 4.2 and 5.4.
+    """
+    away = number - np.array(_nodes(order))
+    if (away == 0).any():
+        return (away == 0).astype(float)
+    terms = (-1.0) ** np.arange(order) * np.sin(_angles(order)) / away
+    return np.asarray(terms / terms.sum())

@@ -33,12 +33,6 @@ def mutate(designs: Tensor, counts: Tensor, rate: float, generator: Generator) -
     return torch.where(changed, _other(designs, counts, generator), designs)
 
 
-def mutate_one(designs: Tensor, counts: Tensor, generator: Generator) -> Tensor:
-    """One letter of each design (n, L), at a random position, becomes another one of its position."""
-    place = torch.randint(designs.shape[1], (len(designs), 1), generator=generator, device=designs.device)
-    return designs.scatter(1, place, _other(designs, counts, generator).gather(1, place))
-
-
 def _other(designs: Tensor, counts: Tensor, generator: Generator) -> Tensor:
     """A letter other than the own one, uniform, for every position of designs (n, L)."""
     u = torch.rand(designs.shape, generator=generator, device=designs.device)

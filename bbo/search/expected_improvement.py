@@ -117,10 +117,12 @@ def propose(model: SingleTaskGP, best: Tensor, bounds: Tensor, plan: Round, seed
     return found
 
 
-def candidates(*arguments: Any, fixed_features: Any = None, **options: Any) -> tuple[Tensor, Tensor]:
+def candidates(
+    start: Tensor, acquisition: AcquisitionFunction, fixed_features: Any = None, **options: Any
+) -> tuple[Tensor, Tensor]:
     """botorch's L-BFGS, for `optimize_acqf`, which hands over an empty mapping where no coordinate is fixed.
 
     Then botorch would copy the designs coordinate by coordinate at each step, in time that grows with d squared.
     """
-    found: tuple[Tensor, Tensor] = gen_candidates_scipy(*arguments, fixed_features=fixed_features or None, **options)
+    found: tuple[Tensor, Tensor] = gen_candidates_scipy(start, acquisition, fixed_features=fixed_features or None, **options)
     return found

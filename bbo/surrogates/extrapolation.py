@@ -33,7 +33,8 @@ def splits(y: Tensor, quantiles: Sequence[float], rows: int, generator: Generato
     """One split for each quantile of scores y (N,).
 
     Fitted on: at most `rows` random rows, at most four fifths, of those below the quantile. Ranked: at most `rows` of the
-    others below it, and at most `rows` above it. Rows with equal scores are parted at random, so that neither side is ever empty.
+    others below it, and at most `rows` above it. Rows with equal scores are parted at random, so that neither
+    side is ever empty, from two rows on.
     """
     order = torch.randperm(len(y), generator=generator, device=y.device)
     order = order[torch.argsort(y[order], stable=True)]

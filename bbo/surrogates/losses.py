@@ -42,26 +42,3 @@ def _row_wise(values: Callable[[Tensor, Tensor], Tensor]) -> Loss:
 nll: Loss = _row_wise(gaussian_nll)
 #: Mean squared error.
 mse: Loss = _row_wise(squared_error)
-
-
-def listnet(predict: Predict, batch: Batch) -> BatchLoss:
-    """ListNet: cross entropy of softmax(y) and softmax(prediction) over the batch as one list; weights are not used.
-
-    As in RaM (arXiv 2410.11502, lamda-bbo/Offline-RaM), with 1e-10 inside the logarithm.
-    """
-    wanted = batch.y.softmax(1)
-    return lambda outputs, _: -(wanted * torch.log(outputs[..., 0].softmax(1) + 1e-10)).sum(1)
-
-
-def rank_cosine(predict: Predict, batch: Batch) -> BatchLoss:
-    """RankCosine: (1 - correlation of y and prediction) / 2 over the batch as one list; weights are not used.
-
-    Centred as in RaM's code; the formula of its paper has no centring.
-    """
-    y = batch.y - batch.y.mean(1, keepdim=True)
-
-    def loss(outputs: Tensor, _: Predict) -> Tensor:
-        mean = outputs[..., 0] - outputs[..., 0].mean(1, keepdim=True)
-        return (1 - torch.cosine_similarity(y, mean, dim=1)) / 2
-
-    return loss

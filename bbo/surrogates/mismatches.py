@@ -26,10 +26,11 @@ VERSION = 1
 BLOCK = 64
 
 
-def count(a: Tensor, b: Tensor) -> Tensor:
-    """The number of positions in which a (n, L) and b (m, L) differ; (n, m), in bytes where they can hold L."""
-    small = a.shape[1] < 256
-    left, right = ((designs.T.to(torch.uint8 if small else torch.int16)).contiguous() for designs in (a, b))
+def count(a: Tensor, b: Tensor, space: Sequence) -> Tensor:
+    """The number of positions in which designs a (n, L) and b (m, L) of a space differ; (n, m), in bytes where they hold all of it."""
+    largest = max(a.shape[1], *space.letters)
+    kind = torch.uint8 if largest < 256 else torch.int16 if largest < 2**15 else torch.int32
+    left, right = (designs.T.to(kind).contiguous() for designs in (a, b))
     found = left.new_zeros(len(a), len(b))
     for rows, counts in zip(left.split(BLOCK, 1), found.split(BLOCK), strict=True):
         other = torch.empty_like(counts)
@@ -88,7 +89,7 @@ class SequencePosterior:
 
     def mean(self, designs: Tensor) -> Tensor:
         """Posterior mean (n,) of designs (n, L)."""
-        counts = count(designs, self.points)
+        counts = count(designs, self.points, self.letters.space)
         return torch.stack([part.sum(1) for part in self._parts(counts)]).sum(0)
 
     def mutants(self, designs: Tensor) -> Tensor:
@@ -98,7 +99,7 @@ class SequencePosterior:
         design's own letter there by its inverse, and leaves the others. So one product with `present` gives what all letters would
         gain, and another what the own letters would lose. Nothing to change to: a position without such a letter, or the own letter.
         """
-        parts = self._parts(count(designs, self.points))
+        parts = self._parts(count(designs, self.points, self.letters.space))
         gain, loss = torch.zeros_like(parts[0]), torch.zeros_like(parts[0])
         for kernel, part in zip(self.kernels, parts, strict=True):
             gain += part * math.expm1(0.5 / kernel.lengthscale**2)
@@ -122,7 +123,7 @@ def fit(letters: Letters, designs: Tensor, y: Tensor, kernel: TwoScales) -> Sequ
     Raises:
         NumericalError: they did not converge.
     """
-    counts = count(designs, designs)
+    counts = count(designs, designs, letters.space)
     matrix = torch.empty(counts.shape, device=counts.device)
     for rows, some in zip(matrix.split(BLOCK), counts.split(BLOCK), strict=True):
         torch.add(*(_kernel(part, some).mul_(part.variance) for part in kernel.parts), out=rows)

@@ -40,7 +40,11 @@ class Bins:
 
     @classmethod
     def between(cls, low: Tensor, high: Tensor, count: int, softness: float) -> Bins:
-        """`count` bins of equal width from low to high, the outer ones open; the scale is `softness` widths. Values are centres."""
+        """`count` bins of equal width from low to high, the outer ones open; the scale is `softness` widths. Values are centres.
+
+        Where all scores are equal, so that low is high, they are one unit wide together.
+        """
+        high = torch.where(high > low, high, low + 1)
         inner = low + (high - low) * torch.arange(count + 1, device=low.device) / count
         values = (inner[1:] + inner[:-1]) / 2
         edges = torch.cat([inner.new_full((1,), -OPEN), inner[1:-1], inner.new_full((1,), OPEN)])

@@ -34,7 +34,7 @@ class ScalarDiffusion(nn.Module):
     """The network, with the chain that samples by it.
 
     Attributes:
-        starts: normal numbers (S,) from which the chains of every design start, the same for all designs; to be set.
+        starts: normal numbers (S,) from which the chains of every design start, the same for all designs.
         chain_steps: steps of each chain.
 
     Args:

@@ -130,11 +130,11 @@ def _bind(check: Callable[..., None], *arguments: Any) -> Callable[[], None]:
 def _watched() -> Iterator[list[str]]:
     """Names of the global generators used inside the `with` block."""
     touched: list[str] = []
-    states = (torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate())  # type: ignore[index]  # noqa: NPY002
+    states = (torch.get_rng_state(), str(np.random.get_state()), random.getstate())  # noqa: NPY002
     yield touched
     if not torch.equal(states[0], torch.get_rng_state()):
         touched.append("torch's global generator was used; pass generator=problem.generator")
-    if states[1] != np.random.get_state()[1].tolist():  # type: ignore[index]  # noqa: NPY002
+    if states[1] != str(np.random.get_state()):  # noqa: NPY002
         touched.append("NumPy's global generator was used")
     if states[2] != random.getstate():
         touched.append("the generator of the random module was used")

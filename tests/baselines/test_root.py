@@ -77,11 +77,30 @@ def test_interpolated_walks_are_the_walks():
     direct, notes = pairs(0.0)
     assert "shared" not in notes
     interpolated, notes = pairs(1e-3)
-    assert notes["shared"] == {"root-walks-1": "made"}
+    assert notes["shared"] == {"root-walks-2": "made"}
     length = torch.cat([p.x_high - p.x_low for p in direct]).norm(dim=1).median()
     for a, b in zip(direct, interpolated, strict=True):
         assert (a.x_high - b.x_high).norm(dim=1).max() < 2e-3 * length
         assert (a.y_low - b.y_low).abs().max() < 1e-2
+
+
+def test_walks_from_another_pool_are_not_shared():
+    """A run with more starts, in a folder that holds the walks of one with fewer, makes its own."""
+    problem, store = make_problem(SPACES["sequence"], 8, rows=200), {}
+    table = VisibleTable.of(problem.encoded(), problem.x)
+
+    def share(name, key, make):
+        place = (name, repr(sorted(key.items())))
+        return store[place] if place in store else store.setdefault(place, make())
+
+    def pairs(**limits):
+        root = method(gp_points=0, functions=16, points=128, step_size=0.05, steps=50, **limits)
+        return list(SyntheticFunctions(root, table, problem.y, share, torch.Generator().manual_seed(0)).epochs())
+
+    pairs(start_numbers=50 * table.x.shape[1])
+    more = pairs()
+    store.clear()
+    assert all(torch.equal(a.x_high, b.x_high) for a, b in zip(more, pairs(), strict=True))
 
 
 def test_few_shot_looks_at_few_rows():

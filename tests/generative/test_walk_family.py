@@ -1,9 +1,12 @@
 """Interpolated walks: exact for what a polynomial can say, refused where they are not good enough, no dearer than allowed."""
 
+import numpy as np
 import pytest
 import torch
+from scipy.interpolate import BarycentricInterpolator
 
-from bbo.generative.walk_family import CHECKS, ORDERS, affordable, interpolate
+from bbo.generative.walk_family import CHECKS, ORDERS, _nodes, _weights, affordable, interpolate
+from bbo.testing.methods import _watched
 
 pytestmark = pytest.mark.numerics
 
@@ -39,6 +42,23 @@ def test_more_nodes_where_they_are_needed():
 def test_a_jump_is_not_interpolated():
     walks, _ = walks_of(lambda a, b: 1.0 + (a > 0.2))
     assert interpolate(walks, len(ORDERS), 1e-3) is None
+
+
+@pytest.mark.parametrize("order", [1, 2, 4, 9])
+def test_weights_are_scipys_and_draw_nothing(order):
+    for place in (*_nodes(order), -1.0, -0.3, 0.77):
+        with _watched() as drawn:
+            found = _weights(order, place)
+        assert not drawn
+        np.testing.assert_allclose(found, BarycentricInterpolator(_nodes(order), np.eye(order))(place), atol=1e-13)
+
+
+def test_a_draw_from_numpys_global_generator_is_noticed():
+    """Also one in the middle of its block of 624 numbers, where the block stays what it is."""
+    np.random.rand()  # noqa: NPY002
+    with _watched() as drawn:
+        np.random.rand()  # noqa: NPY002
+    assert drawn == ["NumPy's global generator was used"]
 
 
 @pytest.mark.parametrize("functions", [0, 1, 9, 10, 27, 28, 63, 64, 800])

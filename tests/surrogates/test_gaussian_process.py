@@ -99,6 +99,12 @@ def test_likelihood_fit_finds_the_lengthscale_that_made_the_data():
     assert fit_likelihood(x, y, noise=0.02).noise == 0.02
 
 
+def test_a_lengthscale_from_designs_that_are_alike_is_an_error():
+    for x in (torch.zeros(1, 3), torch.zeros(5, 3)):
+        with pytest.raises(NumericalError, match="designs are alike"):
+            median_distance(x)
+
+
 def test_median_distance_of_standard_normals():
     x = torch.randn(500, 32, generator=torch.Generator().manual_seed(1))
     assert median_distance(x) == pytest.approx(8.0, rel=0.05)

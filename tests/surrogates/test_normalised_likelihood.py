@@ -39,6 +39,12 @@ def test_bins_and_their_chances():
     assert_close(chance[1], torch.diff(cdf, prepend=torch.zeros(1), append=torch.ones(1)))
 
 
+def test_bins_of_equal_scores_have_chances():
+    bins = Bins.between(torch.tensor(2.0), torch.tensor(2.0), 4, 0.5)
+    chance = bins.log_chance(torch.full((4,), 2.0), torch.arange(4)).exp()
+    assert chance.isfinite().all() and chance.sum() == pytest.approx(1)
+
+
 def test_a_far_mean_still_has_a_slope():
     mean = torch.tensor([60.0]).requires_grad_()
     bins = Bins.between(torch.tensor(0.0), torch.tensor(4.0), 4, 0.25)

@@ -95,11 +95,13 @@ def test_means_of_designs_and_of_all_their_single_mutants(visible):
                 assert_close(table[row, place, letter], dense(*visible, changed[None])[0].float(), rtol=0, atol=1e-3)
 
 
-@pytest.mark.parametrize("length", [3, 300])  # counts that fit into bytes, and counts that do not
-def test_mismatches_are_counted(length):
+@pytest.mark.parametrize(("length", "letters"), [(3, 20), (300, 20), (3, 300), (3, 40_000)])  # bytes hold both, or not
+def test_mismatches_are_counted(length, letters):
     generator = torch.Generator().manual_seed(0)
-    a, b = torch.randint(20, (70, length), generator=generator), torch.randint(20, (5, length), generator=generator)
-    assert torch.equal(mismatches.count(a, b).long(), (a[:, None] != b).sum(2))
+    a, b = torch.randint(letters, (70, length), generator=generator), torch.randint(letters, (5, length), generator=generator)
+    b[0] = (a[0] + 256) % letters
+    found = mismatches.count(a, b, Sequence.uniform(length, letters))
+    assert torch.equal(found.long(), (a[:, None] != b).sum(2))
 
 
 @pytest.mark.parametrize("noise", [0.3, 0.003])
@@ -107,7 +109,7 @@ def test_conjugate_gradients_solve_as_a_factor_does(noise):
     generator = torch.Generator().manual_seed(0)
     designs = torch.randint(4, (500, 8), generator=generator)[torch.arange(600) % 500]  # some come twice
     y = torch.randn(600, generator=generator)
-    matrix = (mismatches.count(designs, designs) / -20.0).exp()
+    matrix = (mismatches.count(designs, designs, Sequence.uniform(8, 4)) / -20.0).exp()
     expected = torch.linalg.solve(matrix.double() + noise * torch.eye(600), y.double())
     assert_close(conjugate_gradients.solve(matrix, noise, y), expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
 
