@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from rdkit import Chem
+from rdkit import Chem, DataStructs
+from rdkit.Chem import rdMolDescriptors
 
 from bbo.tasks.molecule import FEXOFENADINE, LENGTH, TOKENS, MoleculeMPO, molecule, properties
 
@@ -23,6 +24,16 @@ def test_the_target_is_like_itself_but_too_fatty():
     assert similarity == 1.0
     assert polar == pytest.approx(80.98, abs=0.3)  # as chemical databases give it: 81 square angstroms
     assert fat > 4
+
+
+def test_the_similarity_is_guacamols():
+    """By RDKit's older function, as GuacaMol calls it (`guacamol/utils/fingerprints.py`): pairs of atoms at most ten bonds apart."""
+    target = rdMolDescriptors.GetAtomPairFingerprint(Chem.MolFromSmiles(FEXOFENADINE), maxLength=10)
+    visible = MoleculeMPO().visible()
+    for design in visible.x[np.argsort(visible.y)[-40:]]:
+        found = molecule(design)
+        wanted = DataStructs.TanimotoSimilarity(rdMolDescriptors.GetAtomPairFingerprint(found, maxLength=10), target)
+        assert properties(found)[0] == pytest.approx(wanted, abs=1e-12)
 
 
 def test_the_score_is_the_geometric_mean():
