@@ -42,7 +42,8 @@ class MethodSpec:
         requires: optional packages needed, import names.
         extra: the extra of this distribution that brings `requires` (`pip install "offline-bbo[EXTRA]"`).
         privileged: knowledge beyond the visible table that it may ask for, such as "y_max".
-        composable: it trains a surrogate that takes a sharpness regulariser, so `ID+ignite`, `ID+ignite2` and `ID+sam` can be run.
+        composable: it trains a surrogate that takes a sharpness regulariser, so `ID+ignite`, `ID+ignite2`, `ID+sam` and `ID+boss`
+            can be run.
     """
 
     id: str

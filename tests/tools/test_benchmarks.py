@@ -40,6 +40,23 @@ def test_the_share_of_sgemm_is_that_of_the_products():
     assert made.share == "25% of sgemm" and made.ratio == "2.00"
 
 
+def test_a_missed_goal_is_said(tmp_path):
+    row = {
+        "hidden": 9,
+        "ratio": "ignite / plain",
+        "value": 3.0,
+        "goal": "<= 3.2",
+        "milliseconds per batch": [3.0, 1.0],
+        "gflop": 0.0,
+    }
+    rows = [row, row | {"hidden": 99, "value": 4.0}, row | {"ratio": "loop / batch", "goal": ">= 1.5", "value": 1.21}]
+    machine = {"cpu": "C", "cores": 1}
+    kept = {"command": "c", "output": json.dumps({"ratios": rows}), "sgemm_gflops": 1.0, "seconds": 1, "cpu_seconds": 1}
+    (tmp_path / "surrogates.json").write_text(json.dumps(kept | {"machine": machine, "load": 0.0}))
+    said = "Goals that are missed: width 99: ignite / plain (4.00, goal <= 3.2); width 9: loop / batch (1.21, goal >= 1.5).\n"
+    assert said in runner.written(tmp_path, quick=True)
+
+
 def test_both_sides_are_timed_and_our_products_counted():
     a, b = torch.randn(100, 200), torch.randn(200, 50, requires_grad=True)
     made = beside(lambda: torch.zeros(1), lambda: (a @ b).sum().backward(), "a product", 3.0)

@@ -14,7 +14,7 @@ from bbo.problem import Problem
 
 @dataclass(frozen=True)
 class HillClimb(Method):
-    """Keeps a random step wherever the mean score of the nearest visible designs does not fall."""
+    """Keeps a random step wherever the mean score of the nearest visible designs, less their mean distance, does not fall."""
 
     spec = MethodSpec(
         id="hill-climb", version=1, kind="search", title="Hill climbing on nearest neighbours", spaces=("continuous",)
