@@ -151,6 +151,12 @@ def test_a_table_changed_by_hand_is_refused(results, tmp_path) -> None:
     assert "no column schema" in edited(results, tmp_path, lambda text: "a,b\n1,2\n")
 
 
+def test_a_newer_table_is_named_as_such_whatever_its_first_row_is() -> None:
+    pair = cell_table.unsuitable_row(Unsuitable("t1", "coms", "no"))
+    with pytest.raises(BBOError, match="reads up to 4; update offline-bbo"):
+        cell_table.contents([pair | {"schema": 5}])
+
+
 def test_the_summary_of_report_is_refused_with_the_command_that_can_be_read_back(results, tmp_path) -> None:
     summary = tmp_path / "summary.csv"
     assert bbo("report", results, "--format", "csv", "--out", summary).exit_code == 0

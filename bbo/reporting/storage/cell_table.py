@@ -152,6 +152,7 @@ def contents(rows: Sequence[Mapping[str, Any]]) -> Contents:
 
 def _pair(row: Mapping[str, Any]) -> Unsuitable:
     try:
+        _check_schema(row)
         _check_sum(row, " / ".join((str(row.get("task")), str(row.get("method")))))
         return Unsuitable(row["task"], row["method"], str(json.loads(row["error"])["message"]))
     except (KeyError, TypeError, ValueError, RecursionError):
@@ -173,6 +174,12 @@ def record(row: Mapping[str, Any]) -> Record:
         raise BBOError(line(f"row of {where} cannot be read ({error}); the table was changed by hand", 1000)) from None
 
 
+def _check_schema(row: Mapping[str, Any]) -> None:
+    """Before anything else of a row, since a newer schema may have other columns and another sum."""
+    if int(row["schema"]) > SCHEMA:
+        raise BBOError(f"the table has schema {row['schema']}, this version reads up to {SCHEMA}; update offline-bbo")
+
+
 def _check_sum(row: Mapping[str, Any], where: str) -> None:
     if int(row["schema"]) >= 3 and row["sum"] != row_sum(row):
         raise BBOError(
@@ -182,8 +189,7 @@ def _check_sum(row: Mapping[str, Any], where: str) -> None:
 
 
 def _record(row: Mapping[str, Any]) -> Record:
-    if int(row["schema"]) > SCHEMA:
-        raise BBOError(f"the table has schema {row['schema']}, this version reads up to {SCHEMA}; update offline-bbo")
+    _check_schema(row)
     if int(row["schema"]) == 1:
         row = {**dict.fromkeys(SINCE_2), **{NAMES.get(name, name): value for name, value in row.items()}}
     if int(row["schema"]) < 3:
