@@ -25,7 +25,7 @@ from bbo.reporting.storage.sources import Results
 @click.command("collect")
 @click.argument("paths", metavar="DIR|TABLE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--to", required=True, type=click.Path(path_type=Path), metavar="FILE", help="A file ending in .parquet or .csv.")
-@click.option("--extend", is_flag=True, help="Keep the cells that FILE holds, and add the others.")
+@click.option("--extend", is_flag=True, help="Keep the cells that FILE.csv holds, and add the others.")
 @click.option(
     "--latest", is_flag=True, help="Of several versions of a task or a method, only the one finished last; the others are listed."
 )
@@ -35,18 +35,19 @@ def command(paths: tuple[Path, ...], to: Path, extend: bool, latest: bool) -> No
     FILE.parquet holds the cells, and FILE.designs.parquet beside it one row per design. FILE.csv holds the cells, and FILE.md
     beside it their leaderboard: the form in which leaderboards are committed. bbo report and bbo compare read all of them.
 
-    A table can grow: bbo collect runs/more --to FILE.csv --extend. Two different results of one cell are refused.
+    A CSV table can grow: bbo collect runs/more --to FILE.csv --extend. Two different results of one cell are refused.
     """
     if to.suffix not in (".csv", ".parquet"):
         raise BBOError(f"cannot tell the form of {to}: its name must end in .parquet or .csv")
+    if extend and to.suffix == ".parquet":
+        raise BBOError(
+            f"--extend takes a .csv: a Parquet file holds designs, which come from results folders only; "
+            f"name all folders, old and new: bbo collect DIR... --to {to}"
+        )
+    if extend and not to.is_file():
+        raise BBOError(f"--extend: there is no table {to} to extend; to make it, leave --extend out")
     results = sources.load([to, *paths] if extend else paths)
     console.notes(results.notes)
-    if results.conflicts:
-        more = f", and {len(results.conflicts) - 3} more" if len(results.conflicts) > 3 else ""
-        raise BBOError(
-            f"two different results of one cell: {'; '.join(results.conflicts[:3])}{more}. They may come from two machines or numerics "
-            "modes; leave one of the sources out"
-        )
     try:
         kept, older = newest(results.records)
     except BBOError:  # old tables do not say when their cells were finished

@@ -228,6 +228,13 @@ def test_two_results_of_one_cell_are_refused_and_the_table_stays(grown, store, m
     assert answer.exit_code == 2
     assert "two different results of one cell: t1 / b / seed 0 in" in answer.stderr
     assert table.read_text() == whole
+    # So are they by whatever reads both, in either order: none of the two is right.
+    both = [store(name="odd"), table]
+    for order in (both, both[::-1]):
+        answer = bbo("report", *order)
+        assert answer.exit_code == 2
+        assert "two different results of one cell: t1 / b / seed 0 in" in answer.stderr
+        assert "leave one of the sources out" in answer.stderr
     # A failure is not a second result: whoever has the cell wins.
     failed = store(make("t1", "b", 0, error=CRASH), name="failed")
     assert bbo("collect", failed, "--to", table, "--extend").exit_code == 0
@@ -254,7 +261,19 @@ def test_older_versions_are_named_and_leave_the_table_if_asked_for(grown, store,
 def test_a_table_that_is_not_there_cannot_grow(grown, tmp_path) -> None:
     answer = bbo("collect", grown[1], "--to", tmp_path / "none.csv", "--extend")
     assert answer.exit_code == 2
-    assert "none.csv" in answer.stderr
+    assert answer.stderr.endswith(f"there is no table {tmp_path / 'none.csv'} to extend; to make it, leave --extend out\n")
+    answer = bbo("collect", grown[1], "--to", tmp_path / "all.parquet", "--extend")
+    assert answer.exit_code == 2
+    assert "a Parquet file holds designs, which come from results folders only" in answer.stderr
+
+
+def test_the_designs_of_a_folder_are_found_wherever_it_is_named(results, tmp_path) -> None:
+    table = tmp_path / "all.csv"
+    bbo("collect", results, "--to", table)
+    for paths in ([table, results], [results, table]):
+        loaded = sources.load(paths)
+        assert {r.spec.hash for r in loaded.records} == loaded.folders.keys()
+        assert [loaded.outcome(r).designs.shape for r in loaded.records if r.done] == [(128, 2)] * 2
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

@@ -19,15 +19,13 @@ from bbo.reporting.storage.unsuitable import Unsuitable
 class Results:
     """Records, each cell once; pairs that are not applicable; and the folders of the cells whose arrays are available.
 
-    `notes` are lines for the user, such as that a table is too old to notice an altered number. `conflicts` names the cells of which two
-    sources hold different results, and the sources; the first is kept.
+    `notes` are lines for the user, such as that a table is too old to notice an altered number.
     """
 
     records: tuple[Record, ...]
     unsuitable: tuple[Unsuitable, ...] = ()
     folders: dict[str, Path] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    conflicts: tuple[str, ...] = ()
 
     def outcome(self, record: Record) -> Outcome | None:
         """A done cell's arrays; None if only its record is available (tables hold no designs).
@@ -36,7 +34,7 @@ class Results:
             DamagedCell: designs.npz cannot be read.
         """
         folder = self.folders.get(record.spec.hash)
-        return read_outcome(folder, record) if folder and record.done else None
+        return read_outcome(folder, _own(record)) if folder and record.done else None
 
     def trace(self, record: Record) -> Trace | None:
         """The scores along the way, where the cell was traced.
@@ -45,14 +43,19 @@ class Results:
             DamagedCell: trace.npz is there but cannot be read.
         """
         folder = self.folders.get(record.spec.hash)
-        return read_trace(folder, record) if folder else None
+        return read_trace(folder, _own(record)) if folder else None
+
+
+def _own(record: Record) -> Record | None:
+    """The record, or None, by which the folder's own is read: one from a table does not hold the hashes of the arrays."""
+    return record if record.arrays else None
 
 
 def load(paths: Sequence[Path]) -> Results:
     """Records of results folders and tables, each cell once; a done cell wins over a failed one.
 
     Raises:
-        BBOError: a path is neither, or holds no cells.
+        BBOError: a path is neither, no path holds a cell, or two hold different results of one cell.
         DamagedCell: a cell is damaged.
     """
     found: dict[str, Record] = {}
@@ -67,22 +70,34 @@ def load(paths: Sequence[Path]) -> Results:
         left_out |= {(pair.task, pair.method): pair for pair in pairs}
         for record, folder in records:
             key = record.spec.hash
-            if key in found and record.done and found[key].done and not alike(record, found[key]):
+            if key in found and differ(record, found[key]):
                 conflicts.append(f"{record.spec.label()} in {came_from[key]} and {path}")
             if key not in found or (record.done and not found[key].done):
                 found[key], came_from[key] = record, path
-            if folder and found[key] is record:
-                places[key] = folder
+                places.pop(key, None)
+            if folder and alike(record, found[key]):
+                places.setdefault(key, folder)
+    if conflicts:
+        more = f", and {len(conflicts) - 3} more" if len(conflicts) > 3 else ""
+        raise BBOError(
+            f"two different results of one cell: {'; '.join(conflicts[:3])}{more}. They may come from two machines or numerics modes; "
+            "leave one of the sources out"
+        )
     if not found:
         raise BBOError(f"no finished cells in {', '.join(map(str, paths))}; make some with: bbo run ... --out DIR")
     order = sorted(found.values(), key=lambda r: (r.spec.task, r.spec.method, r.spec.seed, r.spec.hash))
-    return Results(tuple(order), tuple(pair for _, pair in sorted(left_out.items())), places, tuple(notes), tuple(conflicts))
+    return Results(tuple(order), tuple(pair for _, pair in sorted(left_out.items())), places, tuple(notes))
 
 
 def alike(a: Record, b: Record) -> bool:
     """Whether two records of one cell tell the same result; tables of earlier versions hold no hash of the designs."""
     hashes = {a.design_hash, b.design_hash} - {""}
     return a.percentiles == b.percentiles and a.designs == b.designs and len(hashes) < 2
+
+
+def differ(a: Record, b: Record) -> bool:
+    """Whether two records of one cell contradict each other; a failure is no second result."""
+    return a.done and b.done and not alike(a, b)
 
 
 def _read(path: Path) -> tuple[list[tuple[Record, Path | None]], list[Unsuitable], str]:
