@@ -94,11 +94,11 @@ def command(
     if published and (form in ("csv", "json") or metric != "score"):
         raise BBOError("--published makes tables of scores: use it with --format md, latex or html, and without --metric")
     results = sources.load([reference.path(path) for path in paths])
-    console.notes(results.notes)
     records, left_out = newest(results.records) if latest else (results.records, [])
     results = replace(results, records=tuple(records))
     for other in others:
         results = reference.beside(results, other)
+    console.notes(results.notes)
     results = replace(results, records=completed(results.records))
     found, made_by, generator = board(results.records, results.unsuitable), spelled(context), np.random.default_rng(SEED)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,7 +82,7 @@ def test_shipped_results_are_found_by_name(own, shipped) -> None:
 def test_a_cell_with_two_results_is_not_shipped(table, store, make, tmp_path, monkeypatch) -> None:
     other = store(make("t1", "coms", 0, 0.71), name="another machine")
     monkeypatch.setattr("sys.argv", ["ship_reference.py", str(table), str(other)])
-    with pytest.raises(SystemExit, match="cells with two different results: 1, such as t1 / coms / seed 0 in"):
+    with pytest.raises(SystemExit, match="two different results of one cell: t1 / coms / seed 0 in"):
         tool.main()
 
 
@@ -109,6 +111,41 @@ def test_results_on_no_task_of_ones_own_are_refused(own, store, make) -> None:
     assert answer.stderr.endswith("it holds: t9\n")
 
 
+def test_what_their_results_say_besides_scores_comes_along(own, store, make, tmp_path) -> None:
+    """A method that does not fit a task has a dash there and no gap; a table too old to notice an altered number says so."""
+    store(make("t2", "mine", 0, 0.5), name="own")
+    theirs = store(make("t1", "coms", 0, 0.7), make("t2", "root", 0, 0.9), name="theirs")
+    reasons = [{"task": "t2", "method": name, "reason": "needs letters"} for name in ("coms", "never")]
+    (theirs / "plans").mkdir()
+    (theirs / "plans" / "0.json").write_text(json.dumps({"unsuitable": reasons}))
+    found = reference.beside(sources.load([own]), theirs)
+    assert found.unsuitable == (("t2", "coms (theirs)", "needs letters"),)
+    (row,) = (r for r in found.records if r.spec.method == "coms (theirs)")
+    assert found.outcome(row).normalised.max() == 0.7
+    old = tmp_path / "old.csv"
+    assert bbo("collect", theirs, "--to", old).exit_code == 0
+    old.write_text(re.sub(r",(sum|[0-9a-f]{16})$", "", old.read_text().replace("\n4,", "\n2,"), flags=re.MULTILINE))
+    assert "note: " + str(old) in bbo("report", own, "--with", old).stderr
+
+
+def test_their_rows_say_where_each_can_be_run_again(own, table, tmp_path) -> None:
+    page = tmp_path / "page.html"
+    assert bbo("report", own, "--with", table, "--format", "html", "--out", page).exit_code == 0
+    stored = {r.spec.method: r.spec.hash for r in sources.load([table]).records if r.spec.task == "t1" and r.spec.seed == 0}
+    assert f'"h":["{stored["coms"]}"]' in page.read_text()
+    assert f'"from":"{table}"' in page.read_text()
+    assert bbo("rerun", table, "--cell", stored["coms"], "--list").exit_code == 0
+    assert f"Of a row METHOD (NAME), RESULTS is {table}, and -b METHOD alone." in bbo("report", own, "--with", table).stdout
+    assert "METHOD (NAME)" not in bbo("report", own).stdout
+
+
+def test_another_result_of_a_floor_is_named_and_ones_own_is_kept(own, store, make) -> None:
+    other = store(make("t1", "random", 0, 0.55, method_facts=FLOOR), name="other")
+    answer = bbo("report", own, "--with", other, "--format", "json", "--percentile", 100)
+    assert "other results of cells that are here too, which are left out: 1, such as t1 / random / seed 0" in answer.stderr
+    assert {row["method"]: row["mean"] for row in json.loads(answer.stdout)}["random"] == 0.5
+
+
 def test_a_damaged_table_is_one_line(own, shipped) -> None:
     path = shipped / "field.csv.gz"
     whole = path.read_bytes()
@@ -122,7 +159,7 @@ def test_a_damaged_table_is_one_line(own, shipped) -> None:
 
 def test_packing_keeps_every_cell_but_not_its_command(store, make) -> None:
     record, outcome = make("t1", "coms", 0, 1 / 3)
-    record.provenance["command"] = "bbo run --out /home/somebody"
+    record = replace(record, provenance=record.provenance | {"command": "bbo run --out /home/somebody"})
     made = store((record, outcome), make("t1", "root", 1, error={"reason": "crash", "type": "", "message": "killed"}))
     data = tool.packed([made])
     assert data == tool.packed([made])

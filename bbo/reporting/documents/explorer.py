@@ -174,7 +174,10 @@ def _cell(board: Board, row: Row, column: Column, entry: Entry, ranks: Mapping[i
     if entry.done:
         found["a"] = [_short(v.mean()) if len(v := above_chance(board, column, entry, p)) else None for p in PERCENTILES]
         found["l"] = [against_chance(board, row, column, p) for p in PERCENTILES]
-        found["h"] = [record.spec.hash for record in entry.done]
+        origins = [record.provenance.get("origin", {}) for record in entry.done]
+        found["h"] = [origin.get("cell", record.spec.hash) for origin, record in zip(origins, entry.done, strict=True)]
+        if "results" in origins[0]:  # where the first hash is found, as it is not in the results that the page was made from
+            found["from"] = origins[0]["results"]
         found["c"] = [_short(record.cost.get("wall_seconds")) for record in entry.done]
         found["m"] = [_short(record.cost.get("peak_memory_mb")) for record in entry.done]
         found["d"] = {name: _short(values.mean()) for name in SPREAD if len(values := entry.values("designs", name))}

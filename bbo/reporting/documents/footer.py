@@ -50,7 +50,13 @@ def lines(board: Board, command: str, left_out: Sequence[str] = ()) -> list[str]
         found.append(mixed)
     ran = sorted({str(r.provenance["command"]) for r in board.records if r.provenance.get("command")})
     found += [f"Run by: {line}" for line in ran]
-    return [*found, f"Made by: {command}", AGAIN, WORDS]
+    return [*found, f"Made by: {command}", AGAIN + _elsewhere(board), WORDS]
+
+
+def _elsewhere(board: Board) -> str:
+    """How to run a row of other results again, which stands here under a name that they do not have."""
+    origins = {str(r.provenance["origin"]["results"]) for r in board.records if r.provenance.get("origin")}
+    return f" Of a row METHOD (NAME), RESULTS is {' or '.join(sorted(origins))}, and -b METHOD alone." if origins else ""
 
 
 def _seeds(board: Board) -> str:

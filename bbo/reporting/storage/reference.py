@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -38,7 +38,9 @@ def path(asked: Path) -> Path:
 def beside(own: Results, asked: Path) -> Results:
     """Your results, and those of `asked` on the same tasks under the name "METHOD (NAME)"; floors keep their names.
 
-    Tasks are the same if their version, visible table, budget and protocol are.
+    Tasks are the same if their version, visible table, budget and protocol are. The new name gives a cell another hash; `origin` in
+    its provenance says where it can be found: `results` is `asked`, and `cell` the hash there. Of a cell that both hold, yours is kept;
+    a note says where theirs differs.
 
     Raises:
         BBOError: there are no such results, or none on a task of yours.
@@ -51,8 +53,23 @@ def beside(own: Results, asked: Path) -> Results:
         raise BBOError(
             f"{asked} holds no result on a task of yours (of the same version, data, budget and protocol); it holds: {held}"
         )
-    cells = {record.spec.hash for record in own.records}
-    return replace(own, records=(*own.records, *_renamed(shared, asked.name.partition(".")[0], cells)))
+    ids, names = {record.spec.task for record in shared}, {record.spec.method: _shown(record, asked) for record in shared}
+    kept, folders, other = {record.spec.hash: record for record in own.records}, dict(own.folders), []
+    for record in shared:
+        origin = {"results": str(asked), "cell": record.spec.hash}
+        spec = replace(record.spec, method=names[record.spec.method])
+        mine = kept.setdefault(spec.hash, replace(record, spec=spec, provenance={**record.provenance, "origin": origin}))
+        if sources.differ(mine, record):
+            other.append(spec.label())
+        elif origin["cell"] in theirs.folders and sources.alike(mine, record):
+            folders.setdefault(spec.hash, theirs.folders[origin["cell"]])
+    unfit = [pair._replace(method=names[pair.method]) for pair in theirs.unsuitable if pair.task in ids and pair.method in names]
+    notes = [*own.notes, *theirs.notes]
+    if other:
+        notes.append(
+            f"{asked} holds other results of cells that are here too, which are left out: {len(other)}, such as {other[0]}"
+        )
+    return Results(tuple(kept.values()), (*own.unsuitable, *unfit), folders, tuple(notes))
 
 
 def _task(record: Record) -> Sequence[object]:
@@ -60,11 +77,7 @@ def _task(record: Record) -> Sequence[object]:
     return (spec.task, spec.task_version, spec.data_hash, spec.budget, spec.protocol)
 
 
-def _renamed(records: Iterable[Record], name: str, own: set[str]) -> list[Record]:
-    found = []
-    for record in records:
-        if record.method.get("kind") != "floor":
-            record = replace(record, spec=replace(record.spec, method=f"{record.spec.method} ({name})"))
-        if record.spec.hash not in own:
-            found.append(record)
-    return found
+def _shown(record: Record, asked: Path) -> str:
+    """What a method of other results is called beside one's own."""
+    floor = record.method.get("kind") == "floor"
+    return record.spec.method if floor else f"{record.spec.method} ({asked.name.partition('.')[0]})"

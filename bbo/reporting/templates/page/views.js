@@ -89,8 +89,8 @@ const drawCell = (method, task) => {
   if (hasScores(cell)) {
     parts.push(makeTable("seeds", "Every seed", ["seed", "100th", "80th", "50th", "seconds", "MB", "cell"], cell.s.map((seed, i) => [
       { text: String(seed), key: seed }, ...[100, 80, 50].map((p) => numeric(cell.p[order(p)][i], 4)), { text: secondsText(cell.c[i]), key: cell.c[i] }, numeric(cell.m[i], 0), { text: cell.h[i], class: "design" }])));
-    parts.push(h("p", {}, "To run one of these again and compare: ", h("code", {}, `bbo rerun RESULTS --cell ${cell.h[0]}`),
-      ", where RESULTS is the folder or table that this page was made from; with --list it prints the command that makes the cell."));
+    parts.push(h("p", {}, "To run one of these again and compare: ", h("code", {}, `bbo rerun ${cell.from || "RESULTS"} --cell ${cell.h[0]}`),
+      cell.from ? "; " : ", where RESULTS is the folder or table that this page was made from; ", "with --list it prints the command that makes the cell."));
     if (cell.q) parts.push(designsFigure);
     else parts.push(h("p", {}, "The designs are not part of a collected table; make the page from the results folder to see them."));
     if (cell.b) parts.push(makeTable("best", "The best designs", ["design", "score", "seed"], cell.b.map(([score, seed, text]) => [{ text, class: "design" }, numeric(score, 4), { text: String(seed), key: seed }])));
