@@ -101,19 +101,25 @@ def cell(text: str) -> str:
 
 
 @cache
-def committed() -> tuple[Record, ...]:
-    """Every done cell of the leaderboards in results/; its other tables are no tables of cells."""
+def committed() -> tuple[tuple[Record, ...], ...]:
+    """The done cells of each leaderboard in results/; its other tables are no tables of cells."""
     leaderboards = [path for path in sorted((ROOT / "results").glob("*.csv")) if path.read_text().startswith("schema,cell,")]
-    return tuple(r for r in sources.load(leaderboards).records if r.done)
+    return tuple(tuple(r for r in sources.load([path]).records if r.done) for path in leaderboards)
 
 
 def measured(method: str) -> list[str]:
-    """Rows of a table: the method's mean scores in the committed results, at unchanged presets."""
+    """Rows of a table: the method's mean scores in the committed results, at unchanged presets.
+
+    A row is from one leaderboard, that with the most seeds: two of them may come from two machines, and hold other results of one cell.
+    """
     groups: dict[tuple[str, str, str], list[Record]] = {}
-    for record in committed():
-        if record.spec.method == method and not record.method.get("overrides"):
-            key = (record.spec.task, str(record.method.get("preset", "")), record.spec.method_version)
-            groups.setdefault(key, []).append(record)
+    for records in committed():
+        own: dict[tuple[str, str, str], list[Record]] = {}
+        for record in records:
+            if record.spec.method == method and not record.method.get("overrides"):
+                key = (record.spec.task, str(record.method.get("preset", "")), record.spec.method_version)
+                own.setdefault(key, []).append(record)
+        groups |= {key: found for key, found in own.items() if len(found) > len(groups.get(key, ()))}
     rows = []
     for (task, preset, _), records in sorted(groups.items()):
         columns = [np.array([r.percentiles[p] for r in records]) for p in ("100", "50")]
