@@ -30,8 +30,8 @@ from bbo.task import Task
 OUT = Path(__file__).parents[1] / "results" / "task_quality.md"
 HEADER = """# Are the robots' tasks fit for a headline?
 
-Made by `python tools/task_quality.py TASK POOL.npz`, which says what the columns are. Wanted: step below 1 %, forest at least 0.8, upward
-above 0.3, headroom at least 25 %, seconds below 10. A task that misses one of the first four is a stress test.
+Made by `python tools/task_quality.py TASK POOL.npz`, which says what the columns are. Wanted: step (of 64 designs) below 1 %, forest at
+least 0.8, upward above 0.3, headroom at least 25 %, seconds below 10. A task that misses one of the first four is a stress test.
 
 """
 EVALUATIONS, SIGMA = 2000, 0.02

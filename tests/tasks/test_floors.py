@@ -1,5 +1,6 @@
 """The committed table of floors speaks of the tasks as they are."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from bbo import catalogue
 
 LINES = (Path(__file__).parents[2] / "results" / "tasks.md").read_text().splitlines()
+QUALITY = (Path(__file__).parents[2] / "results" / "task_quality.md").read_text()
 ROWS = {
     cells[0]: cells for cells in ([cell.strip() for cell in line.strip("| ").split("|")] for line in LINES if line.startswith("| "))
 }
@@ -30,3 +32,9 @@ def test_row_agrees_with_the_spec(name):
     # Saturated at the 100th percentile: to be read by the median.
     assert ("median" in facts["read by"]) == spec.saturated
     assert (float(facts["random 100th"].split()[0]) >= 0.9) == spec.saturated
+
+
+@pytest.mark.parametrize("name", ["ant", "dkitty"])
+def test_a_robots_note_cites_the_step_that_the_page_prints(name):
+    (step,) = re.findall(rf"^\| {name} \| (\S+)% \|", QUALITY, re.MULTILINE)
+    assert f"moves the score by {step} %" in " ".join(catalogue.load_task(name).spec.note.split())
