@@ -4,8 +4,8 @@
 
 The seconds are processor time: those of the wall on a quiet machine, whatever else this one did. The folder is a results folder of bbo run,
 so a stopped run goes on where it stopped; methods that share work between seeds make it anew for each folder, so every cell has its full
-cost. `--report` runs nothing and writes the page from the cells that are there. `--beside` adds the cells of seed 0 of other results, such
-as results/core.csv; a cell of FOLDER takes the place of theirs.
+cost. `--report` runs nothing and writes the page from the cells that are there. `--beside` adds the cells of other results, such as
+results/core.csv; a cell of FOLDER takes the place of theirs. Other presets, settings and seeds are left out, and so are older versions.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import median
 
+from at_preset import at_preset
+
 from bbo import record
 from bbo.errors import BBOError
 from bbo.harness.options import Listener, RunOptions
@@ -24,6 +26,7 @@ from bbo.harness.request import Request
 from bbo.harness.run import run_plan
 from bbo.record import Record
 from bbo.reporting.storage import sources
+from bbo.reporting.storage.latest import newest
 
 HERE = Path(__file__).parent
 OUT = HERE.parent / "results" / "fast.md"
@@ -57,9 +60,14 @@ def said(cell: PlannedCell, done: Record) -> None:
 
 
 def gathered(folder: Path, beside: Sequence[Path]) -> list[Record]:
-    """The folder's cells, and those of seed 0 of the tables for every task and method that it lacks."""
-    others = [r for path in beside for r in sources.load([path]).records if r.spec.seed == 0]
-    return list({(r.spec.task, r.spec.method): r for r in (*others, *record.read_all(folder))}.values())
+    """The folder's cells, and those of the tables for every task and method that it lacks: one each, as the page's title says.
+
+    Raises:
+        BBOError: two tables hold different results of a cell, or there are several versions, but not all say when they were finished.
+    """
+    others = sources.load(beside).records if beside else ()
+    chosen = [newest([r for r in at_preset(one, "fast") if r.spec.seed == 0])[0] for one in (others, record.read_all(folder))]
+    return list({(r.spec.task, r.spec.method): r for records in chosen for r in records}.values())
 
 
 def report(records: list[Record]) -> str:

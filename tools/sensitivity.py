@@ -5,7 +5,8 @@
 
 Every cell is run twice, by the same random numbers: on the task, and on `tools/moved_tables.py`, where each visible score is one float32
 step higher. Both runs are results folders below the folder, so a stopped run goes on where it stopped. Methods run in the order given,
-so name the cheap ones first. `--report` runs nothing: it writes the table from the cells that are there, and the page from the table.
+so name the cheap ones first. `--report` runs nothing: it writes the table from the cells that are there (of several versions the newest), and
+the page from the table.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from at_preset import at_preset
+
 from bbo import catalogue, files, record
 from bbo.errors import BBOError
 from bbo.harness.options import Listener, RunOptions
@@ -27,6 +30,7 @@ from bbo.harness.plan import Plan, PlannedCell, make
 from bbo.harness.request import Request
 from bbo.harness.run import begin, run_cells
 from bbo.record import Record
+from bbo.reporting.storage.latest import newest
 
 HERE = Path(__file__).parent
 OUT = HERE.parent / "results" / "sensitivity.csv"
@@ -84,15 +88,16 @@ def run(folder: Path, tasks: Sequence[str], methods: Sequence[str]) -> None:
 
 
 def pairs(given: Iterable[Record], moved: Iterable[Record]) -> list[dict[str, str]]:
-    """One row for each cell that both folders hold, sorted; failed if either failed.
+    """One row for each cell at `fast` that both folders hold, sorted; of several versions the newest; failed if either failed.
 
     Raises:
-        BBOError: no such cell, or two machines' bits in one pair.
+        BBOError: no such cell, two machines' bits in one pair, or several versions of which not all say when they were finished.
     """
 
     def key(r: Record) -> tuple[str, str, str, int]:
         return (r.spec.task, r.spec.method, r.spec.method_version, r.spec.seed)
 
+    given, moved = (newest(at_preset(records, "fast"))[0] for records in (given, moved))
     there = {key(r): r for r in moved}
     rows = []
     for a in sorted(given, key=key):

@@ -1,6 +1,7 @@
 """Count, for every task, how many pairs of methods differ beyond noise: `python tools/tells_apart.py RESULTS...`.
 
-RESULTS are results folders or tables made by `bbo collect`. The column of results/tasks.md comes from the whole catalogue:
+RESULTS are results folders or tables made by `bbo collect`; only their cells at the preset `fast` count, without changed settings, and of
+several versions the newest. The column of results/tasks.md comes from the whole catalogue:
 
     bbo run -t all -b all --seeds 0-3 --preset fast --out runs/apart
     python tools/tells_apart.py runs/apart
@@ -22,12 +23,16 @@ import itertools
 import sys
 from pathlib import Path
 
+from at_preset import at_preset
+
 from bbo import files
+from bbo.errors import BBOError
 from bbo.protocol import PERCENTILES
 from bbo.reporting.board.scores import Board, Column, Entry, board
 from bbo.reporting.board.statistics import FEWEST_SEEDS, difference
 from bbo.reporting.documents.changes import compared
 from bbo.reporting.storage import sources
+from bbo.reporting.storage.latest import newest
 
 OUT = Path(__file__).parents[1] / "results" / "tells_apart.csv"
 FIELDS = ("task", "pairs", *(f"apart_{p}" for p in PERCENTILES))
@@ -58,18 +63,32 @@ def read() -> dict[str, dict[str, str]]:
     return {row["task"]: row for row in csv.DictReader(io.StringIO(OUT.read_text()))} if OUT.is_file() else {}
 
 
-def main(paths: list[Path]) -> None:
-    results = board(sources.load(paths).records)
-    found = [row for column in results.columns if (row := counted(results, column))["pairs"] != "0"]
+def table(paths: list[Path]) -> list[dict[str, str]]:
+    """The rows that some results give.
+
+    Raises:
+        BBOError: they cannot be read, or there is no such row.
+    """
+    records, _ = newest(at_preset(sources.load(paths).records, "fast"))
+    results = board(records) if records else None
+    found = [row for column in results.columns if (row := counted(results, column))["pairs"] != "0"] if results else []
     if not found:
-        raise SystemExit(
-            f"no task has two methods with {FEWEST_SEEDS} seeds each, so nothing can be told apart; nothing was written"
+        raise BBOError(
+            f"no task has two methods with {FEWEST_SEEDS} seeds each at the preset fast, so nothing can be told apart; nothing was written"
         )
+    return found
+
+
+def main(paths: list[Path]) -> None:
+    try:
+        found = table(paths)
+    except BBOError as error:
+        raise SystemExit(f"error: {error}") from None
     rows = read() | {row["task"]: row for row in found}
     text = io.StringIO()
-    table = csv.DictWriter(text, FIELDS, lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows[task] for task in sorted(rows))
+    writer = csv.DictWriter(text, FIELDS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows[task] for task in sorted(rows))
     files.write(OUT, text.getvalue())
     print(f"wrote {OUT}: {len(rows)} tasks")
 

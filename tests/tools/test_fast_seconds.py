@@ -1,6 +1,7 @@
 """tools/fast_seconds.py on records with known costs."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,26 @@ def test_cells_of_other_results_fill_what_the_folder_lacks(tmp_path, monkeypatch
     both = tool.gathered(tmp_path, [table])
     assert len(both) == len(tool.sources.load([table]).records) + 1
     assert {r.spec.task: tool.seconds(r) for r in both if r.spec.method == "root"}["tfbind8"] == 5.0
+
+
+def test_only_what_the_title_names_is_gathered(tmp_path, monkeypatch):
+    fast = {"preset": "fast", "overrides": {}}
+
+    def run(spent, at=fast, version="1", day=1, **more):
+        made = cell("a", "m", spent)
+        times = made.provenance | {"finished": f"2026-11-0{day}"}
+        return replace(made, spec=replace(made.spec, method_version=version, **more), method=at, provenance=times)
+
+    others = [
+        run(9.0, fast | {"preset": "paper"}, config={"steps": 9}),
+        run(8.0, fast | {"overrides": {"steps": 8}}, config={"steps": 8}),
+        run(7.0, seed=1),
+        run(6.0, budget=64),
+        run(5.0, version="2", day=2),
+    ]
+    for order in ([run(1.0), *others], [*others[::-1], run(1.0)]):
+        monkeypatch.setattr(tool.record, "read_all", lambda folder, order=order: order)
+        assert [tool.seconds(r) for r in tool.gathered(tmp_path, [])] == [5.0]
 
 
 def test_every_method_takes_under_a_minute_a_cell_at_fast():

@@ -1,6 +1,7 @@
 """tools/sensitivity.py on records with known scores, and its moved tables beside the registered ones."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,17 @@ def test_the_largest_and_the_mean_difference_are_shown_and_the_most_sensitive_co
     ]
     assert "Without a row: alone, other (not measured)." in text
     assert "Without a row: b (does not fit: no)." in text
+
+
+def test_of_two_versions_the_newest_is_measured_and_other_presets_are_left_out():
+    def run(version, day, high, preset="fast"):
+        made = cell("calm", 0, high, 0.4)
+        spec = replace(made.spec, method_version=version, config={"preset": preset})
+        return replace(made, spec=spec, method={"preset": preset}, provenance=made.provenance | {"finished": f"2026-11-0{day}"})
+
+    given = [run("1", 1, 0.5), run("2", 2, 0.6), run("2", 3, 0.9, "paper")]
+    rows = tool.pairs(given, given)
+    assert [(r["method_version"], r["score_100"], r["preset"]) for r in rows] == [("2", "0.6", "fast")]
 
 
 def test_a_failed_cell_is_counted_and_not_averaged():

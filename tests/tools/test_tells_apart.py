@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,8 +88,23 @@ def test_one_seed_tells_nothing_apart(tool):
     assert not tool.OUT.exists()
 
 
-def test_committed_results_give_a_table(tool):
+def test_committed_results_give_the_committed_table(tool):
+    tool.main([ROOT / "results" / "own.csv"])
+    assert tool.OUT.read_text() == (ROOT / "results" / "tells_apart.csv").read_text()
+
+
+def test_other_presets_and_older_versions_do_not_count(tool, monkeypatch):
+    """The column says preset fast; results/root-paper.csv has eight seeds of the preset paper, and of methods without settings."""
     tool.main([ROOT / "results" / "root-paper.csv"])
-    rows = tool.read()
-    assert set(rows) == {"tfbind8", "tfbind10"}
-    assert all(0 <= int(row["apart_100"]) <= int(row["pairs"]) for row in rows.values())
+    assert {row["pairs"] for row in tool.read().values()} == {"1"}  # random and offline-best
+
+    def run(method, seed, high, version, **more):
+        made = cell(method, seed, high + seed / 100, 0.5)
+        day = {"finished": f"2026-11-0{version}"}
+        return replace(made, spec=replace(made.spec, task_version=version, **more), method={"preset": "fast"}, provenance=day)
+
+    both = [run(name, seed, high, version) for name, high in (("x", 0.2), ("y", 0.6)) for seed in range(4) for version in "12"]
+    other = [run("x", seed, 0.1, "2", budget=64) for seed in range(4)]
+    for order in ([*both, *other], [*other, *both[::-1]]):
+        monkeypatch.setattr(tool.sources, "load", lambda paths, order=order: tool.sources.Results(tuple(order)))
+        assert [row["pairs"] for row in tool.table([])] == ["1"]
