@@ -3,26 +3,29 @@
     python tools/reproduction.py [RESULTS ...]
 
 RESULTS are tables made by `bbo collect` or results folders with cells at the preset `paper`; by default results/root-paper.csv and
-results/paper.csv, if there. The verdicts build on those of `bbo report --published`, which shows every source: here each method and task
-has one row, beside the source that comes first in `SOURCES`.
+results/paper.csv, if there. The verdicts build on those of `bbo report --published`, which shows every source: here each row is beside the
+source that comes first in `SOURCES`.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from at_preset import at_preset
 from scipy import stats
 
 from bbo import catalogue, files
 from bbo.errors import BBOError
 from bbo.protocol import PERCENTILES
+from bbo.record import Record
 from bbo.reporting.board import statistics
-from bbo.reporting.board.scores import UNCHANGED, Board, Column, Entry, Row, board
+from bbo.reporting.board.scores import UNCHANGED, Board, Column, Entry, Row, board, preset_family
 from bbo.reporting.documents import published
 from bbo.reporting.documents.published import Published
 from bbo.reporting.storage import sources
@@ -43,8 +46,9 @@ SOURCES = (
 WIDEST = 0.05
 HEADER = """# Published scores and ours
 
-Made by `python tools/reproduction.py{paths}`: cells at the preset `paper`, without changed settings. Each method and task has one row, beside
-one source; `bbo report {first} --published` compares with every source. The columns:
+Made by `python tools/reproduction.py{paths}`: cells at the preset `paper`, without changed settings. Each method and task has one row, or
+one for each version, beside one source; `bbo report {first} --published` compares with every source.
+The versions of a floor are one row, and its verdict is not counted: what `offline-best` scores is a fact of the table. The columns:
 
 - **ours, published**: mean ± standard deviation (ddof 0) of normalised scores over the seeds (their number in brackets).
 - **others**: the range of the means that other sources print for the same method and task.
@@ -111,11 +115,11 @@ def chosen(known: Sequence[Published]) -> Published:
     return min(known, key=lambda s: next((i for i, name in enumerate(SOURCES) if s.source.startswith(name)), len(SOURCES)))
 
 
-def rows(results: Board, percentile: int) -> Iterator[str]:
-    """Lines of one percentile's table."""
+def rows(results: Board, percentile: int) -> Iterator[tuple[str, str]]:
+    """Lines of one percentile's table, each with its verdict; none of a floor, which is not counted."""
     pairs: dict[tuple[str, str], list[Published]] = defaultdict(list)
     for row, column, theirs in published.matches(results):
-        if theirs.percentile == percentile and not row.overrides and set(row.presets) <= {"paper", "default"}:
+        if theirs.percentile == percentile:
             pairs[row.label, column.label].append(theirs)
     columns = {column.label: column for column in results.columns}
     by_label = {row.label: row for row in results.rows}
@@ -129,12 +133,13 @@ def rows(results: Board, percentile: int) -> Iterator[str]:
         mine = f"{values.mean():.3f} ± {values.std():.3f} ({len(values)})" if len(values) else "failed"
         print_ = f"{theirs.mean:.3f}" + (f" ± {theirs.std:.3f}" if theirs.std is not None else "")
         print_ += f" ({theirs.n_seeds})" if theirs.n_seeds else ""
-        cells = (task, label, row.version, mine, print_, theirs.source, span, said.difference, said.verdict, said.reason)
-        yield f"| {' | '.join(cells)} |"
+        version = ", ".join(sorted({r.spec.method_version for r in ours.cells}))
+        cells = (task, label, version, mine, print_, theirs.source, span, said.difference, said.verdict, said.reason)
+        yield f"| {' | '.join(cells)} |", "" if row.floor else said.verdict
 
 
 def not_run(results: Board) -> dict[str, list[str]]:
-    """Methods of the catalogue with a published score on a task of ours and no cell at `paper`, by task."""
+    """Methods of the catalogue with a published score on a task of ours and no cell at `paper` as it is, by task."""
     tasks, methods = set(catalogue.task_ids()), set(catalogue.method_ids())
     there = {
         (column.key.task, row.method) for column in results.columns for row in results.rows if results.entry(row, column).cells
@@ -154,16 +159,32 @@ def page(results: Board, paths: Sequence[str], shown: Sequence[str]) -> str:
     for percentile in PERCENTILES:
         made = list(rows(results, percentile))
         if made:
-            lines += [f"## {percentile}th percentile", "", f"| {columns} |", "|---" * (columns.count("|") + 1) + "|", *made, ""]
-            counts = [f"{sum(f'| {v} |' in line for line in made)} {v}" for v in ("reproduced", "not reproduced", "cannot be told")]
-            lines += [f"{', '.join(counts)}.", ""]
-    lines += ["## Not run", "", "Methods with a published score on the task, and no cell at `paper`.", ""]
+            lines += [f"## {percentile}th percentile", "", f"| {columns} |", "|---" * (columns.count("|") + 1) + "|"]
+            verdicts = [verdict for _, verdict in made]
+            counts = [f"{verdicts.count(v)} {v}" for v in ("reproduced", "not reproduced", "cannot be told")]
+            lines += [*(line for line, _ in made), "", f"{', '.join(counts)}.", ""]
+    lines += ["## Not run", "", "Methods with a published score on the task, and no cell at `paper` as it is.", ""]
     lines += ["| task | oracle | methods |", "|---|---|---|"]
     for task, names in not_run(results).items():
-        spec = catalogue.load_task(task).spec
-        oracle = spec.oracle if spec.oracle == "exact" else f"{spec.oracle}: none of the published ones, so nothing can be told"
+        oracle = catalogue.load_task(task).spec.oracle
+        if oracle != "exact" or all(s.oracle != "exact" for s in published.scores() if s.task == task):
+            oracle += ": none of the published ones, so nothing can be told"
         lines.append(f"| {task} | {oracle} | {', '.join(names)} |")
     return head + "\n".join(lines) + "\n"
+
+
+def with_whole_floors(records: Iterable[Record]) -> list[Record]:
+    """The records, the versions of a floor on a task as one; of a seed that several of them ran, the cell that was finished last."""
+    others, floors = [], defaultdict(dict)
+    for r in sorted(records, key=lambda r: (r.done, str(r.provenance.get("finished", "")))):
+        if r.method.get("kind") == "floor":
+            floors[r.spec.task, r.spec.task_version, r.spec.data_hash, r.spec.method][r.spec.seed] = r
+        else:
+            others.append(r)
+    for own in floors.values():
+        version = ", ".join(sorted({r.spec.method_version for r in own.values()}))
+        others += [replace(r, spec=replace(r.spec, method_version=version)) for r in own.values()]
+    return others
 
 
 def made(arguments: Sequence[str]) -> str:
@@ -174,11 +195,16 @@ def made(arguments: Sequence[str]) -> str:
     """
     paths = [Path(name) for name in arguments] or [path for name in DEFAULT if (path := ROOT / "results" / name).is_file()]
     results = sources.load(paths)
-    presets = [(r, str(r.method.get("preset", "default")).partition(":")[0]) for r in results.records]
-    records = [r for r, preset in presets if preset in ("paper", "default")]  # "default": a method without settings
-    if "paper" not in {preset for _, preset in presets}:
-        raise BBOError(f"no cell at the preset paper in {', '.join(map(str, paths))}; make some with: bbo run ... --preset paper")
-    return page(board(records, results.unsuitable), list(arguments) or [f"results/{path.name}" for path in paths], arguments)
+    records = at_preset(results.records, "paper")
+    if "paper" not in map(preset_family, records):
+        raise BBOError(
+            f"no cell at the preset paper in {', '.join(map(str, paths))}, without changed settings; make some with: bbo run ... --preset paper"
+        )
+    return page(
+        board(with_whole_floors(records), results.unsuitable),
+        list(arguments) or [f"results/{path.name}" for path in paths],
+        arguments,
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """tools/reproduction.py: verdicts on made-up scores, and the committed page."""
 
 import importlib.util
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from bbo.errors import BBOError
 from bbo.record import CellSpec, Record
 from bbo.reporting.board.scores import board
 from bbo.reporting.documents.published import Published
+from bbo.reporting.storage import cell_table, sources
 
 ROOT = Path(__file__).parents[2]
 spec = importlib.util.spec_from_file_location("reproduction", ROOT / "tools" / "reproduction.py")
@@ -96,6 +98,45 @@ def test_the_source_that_is_compared_is_the_first_in_the_order():
 def test_results_without_the_papers_settings_are_refused():
     with pytest.raises(BBOError, match="no cell at the preset paper in"):
         tool.made([str(ROOT / "results" / "quick.csv")])
+
+
+def test_changed_settings_are_no_reproduction(tmp_path):
+    """A method whose cells all have them is not run; it vanished from the page, since its row was left out and its name was not listed."""
+    root = [r for r in sources.load([ROOT / "results" / "root-paper.csv"]).records if r.spec.method == "root"]
+    changed = [replace(r, spec=replace(r.spec, method="coms"), method=r.method | {"overrides": {"steps": 1}}) for r in root]
+    (tmp_path / "a.csv").write_text(cell_table.to_csv([*root, *changed]))
+    shown, _, not_run = tool.made([str(tmp_path / "a.csv")]).partition("## Not run")
+    assert "| coms |" not in shown
+    assert re.search(r"^\| tfbind8 \|.* coms,", not_run, re.MULTILINE)
+    # Published scores of hopper are those of another oracle, though ours is exact.
+    assert "| hopper | exact: none of the published ones, so nothing can be told |" in not_run
+    (tmp_path / "b.csv").write_text(cell_table.to_csv(changed))
+    with pytest.raises(BBOError, match="without changed settings; make some"):
+        tool.made([str(tmp_path / "b.csv")])
+
+
+def test_versions_are_those_of_the_cells_and_a_floor_has_one_row_that_is_not_counted(tmp_path):
+    table = [
+        r
+        for r in sources.load([ROOT / "results" / "root-paper.csv"]).records
+        if r.spec.method in ("root", "offline-best", "random")
+    ]
+    newer = [
+        replace(r, spec=replace(r.spec, method_version="9"), provenance=r.provenance | {"finished": "2099"})
+        for r in table
+        if (r.spec.method, r.spec.task, r.spec.seed) in (("offline-best", "tfbind8", 0), ("root", "tfbind10", 0))
+    ]
+    (tmp_path / "a.csv").write_text(cell_table.to_csv([*table, *newer]))
+    text = tool.made([str(tmp_path / "a.csv")]).partition("## Not run")[0]
+    rows = [tuple(re.split(r" *\| *", line)[1:5]) for line in text.splitlines() if line.startswith("| tfbind")]
+    assert [(task, label, version, ours[-3:]) for task, label, version, ours in rows] == [
+        ("tfbind10", "offline-best", "1", "(8)"),
+        ("tfbind10", "root [version=2]", "2", "(8)"),
+        ("tfbind10", "root [version=9]", "9", "(1)"),
+        ("tfbind8", "offline-best", "1, 9", "(8)"),
+        ("tfbind8", "root [version=1]", "1", "(8)"),
+    ]
+    assert "1 reproduced, 1 not reproduced, 1 cannot be told." in text
 
 
 def test_the_committed_page_is_what_the_tables_give():
