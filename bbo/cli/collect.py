@@ -41,7 +41,7 @@ def command(paths: tuple[Path, ...], to: Path, extend: bool, latest: bool) -> No
         raise BBOError(f"cannot tell the form of {to}: its name must end in .parquet or .csv")
     if extend and to.suffix == ".parquet":
         raise BBOError(
-            f"--extend takes a .csv: a Parquet file holds designs, which come from results folders only; "
+            "--extend takes a .csv: a Parquet file holds designs, which come from results folders only; "
             f"name all folders, old and new: bbo collect DIR... --to {to}"
         )
     if extend and not to.is_file():

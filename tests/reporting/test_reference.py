@@ -8,6 +8,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from click.testing import CliRunner
@@ -137,6 +138,17 @@ def test_their_rows_say_where_each_can_be_run_again(own, table, tmp_path) -> Non
     assert bbo("rerun", table, "--cell", stored["coms"], "--list").exit_code == 0
     assert f"Of a row METHOD (NAME), RESULTS is {table}, and -b METHOD alone." in bbo("report", own, "--with", table).stdout
     assert "METHOD (NAME)" not in bbo("report", own).stdout
+
+
+def test_the_page_says_which_results_to_run_again(own, table, tmp_path, drive) -> None:
+    page = tmp_path / "page.html"
+    assert bbo("report", own, "--with", table, "--format", "html", "--out", page).exit_code == 0
+    driven = drive(page)
+    for method, results in (("coms (field)", table), ("mine", "RESULTS")):
+        driven.open(f"cell?{urlencode({'m': method, 't': 't1'})}")
+        text = driven.one("#cell-body").text
+        assert f"bbo rerun {results} --cell " in text
+        assert ("where RESULTS is" in text) == (results == "RESULTS")
 
 
 def test_another_result_of_a_floor_is_named_and_ones_own_is_kept(own, store, make) -> None:
