@@ -80,10 +80,15 @@ def read(path: Path) -> Cells:
     return from_frame(frame, range(2, len(frame) + 2), str(path))
 
 
+def ending(path: Path) -> str:
+    """The ending of a file's name, by which its format is known: ".csv" of `runs.CSV` too."""
+    return path.suffix.lower()
+
+
 def _read(path: Path) -> pd.DataFrame:
-    if path.suffix in TEXT:
+    if ending(path) in TEXT:
         return _read_text(path)
-    if path.suffix == ".parquet":
+    if ending(path) == ".parquet":
         return bounded.parquet(path).to_pandas()
     content = bounded.content(path)
     bounded.check_archive(path, content)
@@ -91,11 +96,11 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def _need_engine(path: Path) -> None:
-    if path.suffix in ENGINES:
-        package, extra = ENGINES[path.suffix]
+    if ending(path) in ENGINES:
+        package, extra = ENGINES[ending(path)]
         if missing := missing_packages((package,), extra):
             raise Unavailable(f"{path.suffix} files: {missing}; or save the table as .csv")
-    elif path.suffix not in TEXT:
+    elif ending(path) not in TEXT:
         raise BBOError(f"{path}: tables are {', '.join((*TEXT, *ENGINES))} files; got '{path.suffix}'")
 
 
@@ -106,9 +111,17 @@ def _read_text(path: Path) -> pd.DataFrame:
     if not header.strip():
         raise BBOError(f"{path} is empty: a table has a header with the columns' names, and rows below it")
     separator = max(",;\t", key=header.count)
-    names = next(csv.reader([header.rstrip("\r\n")], delimiter=separator))
+    rows = csv.reader(io.StringIO(words, newline=""), delimiter=separator)
+    names = next(rows)
     if twice := {name for name in names if names.count(name) > 1}:
         raise BBOError(f"{path} has more than one column '{sorted(twice)[0]}'; give each column a name of its own")
+    sign = "a tab" if separator == "\t" else f"a '{separator}'"
+    for place, cells in enumerate(rows, 2):  # pandas would take the first columns of such a table for its index
+        if len(cells) > len(names):
+            raise BBOError(
+                f"{path}: row {place} has {len(cells)} cells, but the header names {len(names)} columns; put texts with {sign} in them "
+                f"into double quotes, take out what is too much, such as {sign} at the end of a row, or name every column"
+            )
     frame = pd.read_csv(io.StringIO(words), sep=separator, dtype=str, keep_default_na=False, skip_blank_lines=False)
     frame = frame.rename(columns=active).map(active)  # as `bbo.proposals.writing` wrote it
     for name in frame.columns:

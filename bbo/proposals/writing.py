@@ -11,7 +11,7 @@ import pandas as pd
 from bbo import files
 from bbo.catalogue import missing_packages
 from bbo.errors import BBOError, Unavailable
-from bbo.proposals.reading import ENGINES, TEXT
+from bbo.proposals.reading import ENGINES, TEXT, ending
 from bbo.text import inert
 
 
@@ -21,10 +21,10 @@ def check(path: Path) -> None:
     Raises:
         BBOError: no such format. Unavailable: a package is missing.
     """
-    if path.suffix not in (*TEXT, *ENGINES):
+    if ending(path) not in (*TEXT, *ENGINES):
         raise BBOError(f"--out {path}: tables are {', '.join((*TEXT, *ENGINES))} files; got '{path.suffix}'")
-    if path.suffix in ENGINES:
-        package, extra = ENGINES[path.suffix]
+    if ending(path) in ENGINES:
+        package, extra = ENGINES[ending(path)]
         if missing := missing_packages((package,), extra):
             raise Unavailable(f"{path.suffix} files: {missing}; or write .csv")
 
@@ -36,11 +36,11 @@ def write(frame: pd.DataFrame, path: Path) -> None:
         BBOError: it cannot be written there.
     """
     check(path)
-    if path.suffix in TEXT:
-        files.write(path, csv_text(frame, "\t" if path.suffix == ".tsv" else ","))
+    if ending(path) in TEXT:
+        files.write(path, csv_text(frame, "\t" if ending(path) == ".tsv" else ","))
         return
     held = io.BytesIO()
-    if path.suffix == ".parquet":
+    if ending(path) == ".parquet":
         frame.to_parquet(held, index=False)
     else:
         _excel(frame, held)

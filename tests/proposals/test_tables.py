@@ -90,7 +90,9 @@ def test_separators_and_byte_order_marks(tmp_path, content):
         ("t.csv", "", "is empty"),
         ("t.csv", "a,y\n", "no rows"),
         ("t.csv", "a,a,y\n1,2,3\n", "more than one column 'a'"),
-        ("t.csv", "a,y\n1,2\n1,2,3\n", "cannot be read as a table"),
+        ("t.csv", "a,y\n1,2\n1,2,3\n", "row 3 has 3 cells, but the header names 2 columns"),
+        ("t.csv", "a,y\n1,2,\n3,4,\n", "row 2 has 3 cells, .* a ',' at the end of a row"),
+        ("t.tsv", "a\ty\n1\t2\t3\n", "row 2 has 3 cells, .* a tab"),
         ("t.pickle", "", "got '.pickle'"),
         ("missing.csv", None, "no file"),
         ("t.parquet", "no", "cannot be read"),
@@ -104,11 +106,11 @@ def test_files_that_are_no_tables(tmp_path, name, content, message):
 
 
 @pytest.mark.extras
-@pytest.mark.parametrize("ending", [".csv", ".tsv", ".parquet", ".xlsx"])
+@pytest.mark.parametrize("ending", [".csv", ".CSV", ".tsv", ".parquet", ".xlsx", ".XLSX"])
 def test_the_same_table_from_every_format(tmp_path, ending):
     from bbo.proposals import writing
 
-    pytest.importorskip(reading.ENGINES.get(ending, ("pandas", ""))[0])
+    pytest.importorskip(reading.ENGINES.get(ending.lower(), ("pandas", ""))[0])
     frame = pd.DataFrame({"a": [1.5, 2.25, 3], "b": ["u", "None", "w"], "y": [1.0, 2.0, np.nan]})
     writing.write(frame, tmp_path / f"t{ending}")
     cells = reading.read(tmp_path / f"t{ending}")
