@@ -51,10 +51,9 @@ def command(
     The linear model and the mean (random designs) stand beside the methods: a method that does not beat them is of no use here.
     """  # noqa: D301  # click keeps the lines below a backspace as they are
     from bbo.proposals import backtest, experiments, reading
-    from bbo.proposals import layout as layouts
 
     cells = reading.read(table)
-    layout = layouts.as_categories(layout_of(cells, target, minimise, space, ignore), cells, category)
+    layout = layout_of(cells, target, minimise, space, ignore, category)
     show(layout)
     known = experiments.experiments(cells, layout)
     for note in known.notes:

@@ -28,7 +28,10 @@ def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--space", type=FILE, help="A file that settles what the columns mean, as --write-space writes it."),
         click.option("--ignore", multiple=True, metavar="COLUMN", help="Leave a column out; may be repeated."),
         click.option(
-            "--category", multiple=True, metavar="COLUMN", help="Take numbers for names, which have no order; may be repeated."
+            "--category",
+            multiple=True,
+            metavar="COLUMN",
+            help="Take a column's values, texts or numbers, for names without an order; may be repeated.",
         ),
         click.option("--preset", default="fast", show_default=True, help="Settings of the methods: fast, paper or smoke."),
         click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed gives the same answer."),
@@ -92,7 +95,7 @@ def command(
     from bbo.proposals import reading
 
     cells = reading.read(table)
-    layout = layouts.as_categories(layout_of(cells, target, minimise, space, ignore), cells, category)
+    layout = layout_of(cells, target, minimise, space, ignore, category)
     layout = replace(layout, require=(*layout.require, *require), forbid=(*layout.forbid, *forbid))
     layout = layouts.fix(layout, dict(map(_setting, fix)))
     show(layout)
@@ -147,7 +150,9 @@ def _propose(
         click.echo(f"report written to {report}", err=True)
 
 
-def layout_of(cells: Cells, target: str, minimise: bool, space: Path | None, ignore: tuple[str, ...]) -> Layout:
+def layout_of(
+    cells: Cells, target: str, minimise: bool, space: Path | None, ignore: tuple[str, ...], category: tuple[str, ...]
+) -> Layout:
     """What the columns of a table mean: as a file settles it, or guessed.
 
     Raises:
@@ -156,11 +161,10 @@ def layout_of(cells: Cells, target: str, minimise: bool, space: Path | None, ign
     from bbo.proposals import layout as layouts
 
     if space:
-        found = layouts.read(space, cells, target, True if minimise else None)
-        return layouts.leave_out(found, ignore)
+        return layouts.read(space, cells, target, True if minimise else None, ignore, category)
     if not target:
         raise BBOError(f"name the column of scores with --target; the table has: {', '.join(cells.columns)}")
-    return layouts.guess(cells, target, minimise, ignore)
+    return layouts.guess(cells, target, minimise, ignore, category)
 
 
 def show(layout: Layout) -> None:

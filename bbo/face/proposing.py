@@ -42,7 +42,7 @@ def propose(
         space: a file written by `bbo propose --write-space`, which settles what the columns mean; otherwise it is guessed.
         fix: values at which columns are held, by column name.
         ignore: columns to leave out.
-        categories: columns of numbers that are names or fixed settings, without an order.
+        categories: columns whose values are names or fixed settings, without an order; numbers too.
         require: linear constraints: "a + b + c = 100", "2*a - b <= 5".
         forbid: combinations that must not be proposed: "solvent=DMSO, temperature>60".
         allowed: a function that gets a design by column name and says whether it may be proposed.
@@ -59,8 +59,10 @@ def propose(
     from bbo.proposals import backtest, batch, constraints, experiments, layout, reading
 
     cells = reading.from_frame(frame)
-    found = layout.read(Path(space), cells, target, minimise or None) if space else layout.guess(cells, target, minimise, ignore)
-    found = layout.as_categories(layout.leave_out(found, ignore), cells, categories)
+    if space:
+        found = layout.read(Path(space), cells, target, minimise or None, ignore, categories)
+    else:
+        found = layout.guess(cells, target, minimise, ignore, categories)
     found = layout.fix(replace(found, require=(*found.require, *require), forbid=(*found.forbid, *forbid)), fix or {})
     rules = constraints.rules(found, allowed)
     table = experiments.experiments(cells, found)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bbo.errors import BBOError
-from bbo.proposals.layout import Layout, place_of
+from bbo.proposals.layout import Layout, answer, place_of
 from bbo.proposals.reading import Cells, named, number
 from bbo.space import Mixed, Number
 
@@ -43,6 +43,8 @@ def experiments(cells: Cells, layout: Layout) -> Experiments:
         BBOError: a cell that its column does not allow, or too few rows; the message names row and column.
     """
     notes: list[str] = []
+    if written := [name for name in answer(cells.columns, layout.target) if name in layout.ignored]:
+        notes.append(f"columns in which bbo propose wrote what it says of its proposals are ignored: {', '.join(written)}")
     y = _scores(cells, layout)
     cells, y = _left_out(cells, np.isnan(y), y, f"no {layout.target}", notes, "give runs that are under way with --pending")
     cells, y = _without_gaps(cells, layout, y, notes)

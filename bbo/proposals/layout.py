@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,14 @@ MOST_STEPS = 100
 #: average, and, where they lie on steps, they are at most half of the steps.
 MOST_LEVELS = 12
 LEVEL_REPEATS = 3
-KINDS = ("number", "category", "sequence", "constant", "ignore")
+#: What a file may say of a column, by its kind; of an ignored one, anything.
+KINDS = {
+    "number": ("low", "high", "integer", "log", "step", "levels"),
+    "category": ("options",),
+    "sequence": ("length", "alphabet"),
+    "constant": ("value",),
+    "ignore": (),
+}
 
 
 @dataclass(frozen=True)
@@ -88,25 +95,54 @@ class Layout:
         return found + [("required", rule) for rule in self.require] + [("forbidden", rule) for rule in self.forbid]
 
 
-def guess(cells: Cells, target: str, minimise: bool = False, ignore: Iterable[str] = ()) -> Layout:
+def said(target: str) -> dict[str, str]:
+    """The names of the columns that `bbo propose` writes after the design columns, by what they hold."""
+    names = ("uncertainty", "nearest_row", "distance", "origin", "warning")
+    return {"predicted": f"predicted_{target}", "nearest": f"nearest_{target}", **{name: name for name in names}}
+
+
+def answer(columns: Collection[str], target: str) -> list[str]:
+    """The columns of a table that `bbo propose` wrote after the design columns; none where the table is not its answer."""
+    names = said(target)
+    if not {names["predicted"], names["nearest"], names["nearest_row"]} <= set(columns):
+        return []
+    found = []
+    for name in names.values():
+        while f"{name}_" in columns:  # it is written so where a design column has the name
+            name += "_"
+        found.append(name)
+    return [name for name in found if name in columns]
+
+
+def guess(
+    cells: Cells, target: str, minimise: bool = False, ignore: Collection[str] = (), categories: Collection[str] = ()
+) -> Layout:
     """The layout of a table, by the rules of this module; bounds and options are those of the table.
+
+    Args:
+        cells: the table.
+        target: the column of scores. minimise: smaller ones are better.
+        ignore: columns that play no part, besides what `bbo propose` wrote after the design columns.
+        categories: columns whose values are names, without an order. No rule is applied to these two.
 
     Raises:
         UnknownName: no such column.
         BBOError: a column that fits no rule; the message names row and column.
     """
     cells.column(target, "target column")
-    ignored = list(dict.fromkeys(ignore))
-    for name in ignored:
-        cells.column(name)
-    if target in ignored:
-        raise BBOError(f"column '{target}' is the target, so it cannot be ignored")
+    for name in (*ignore, *categories):
+        cells.column(name, "column")
+        if name == target:
+            raise BBOError(f"column '{target}' is the target, so it cannot be ignored, and is no category")
+        if name in ignore and name in categories:
+            raise BBOError(f"column '{name}' is both ignored and a category; name it once")
+    ignored = list(dict.fromkeys([*ignore, *(name for name in answer(cells.columns, target) if name not in categories)]))
     columns: list[Column] = []
     constants: dict[str, float | str] = {}
     for name, column in cells.columns.items():
         if name == target or name in ignored:
             continue
-        found = _guess(name, column, cells.rows)
+        found = _category(name, column) if name in categories else _guess(name, column, cells.rows)
         if isinstance(found, Number | Category | Letters):
             columns.append(found)
         elif found is None:
@@ -115,6 +151,14 @@ def guess(cells: Cells, target: str, minimise: bool = False, ignore: Iterable[st
             constants[name] = found
     order = tuple(name for name in cells.columns if name != target and name not in ignored)
     return Layout(target, minimise, tuple(columns), order, constants, tuple(ignored))
+
+
+def _category(name: str, column: np.ndarray) -> Category | float | str | None:
+    """A column's values as options, numbers in their order; the value of a constant one; None for an empty one."""
+    options = {text(cell): number(cell) for cell in column if cell is not None}
+    if len(options) < 2:
+        return next((word if value is None else value for word, value in options.items()), None)
+    return Category(name, tuple(sorted(options, key=lambda word: (options[word] is None, options[word] or 0.0, word))))
 
 
 def _guess(name: str, column: np.ndarray, rows: list[Any]) -> Column | float | str | None:
@@ -131,7 +175,7 @@ def _guess(name: str, column: np.ndarray, rows: list[Any]) -> Column | float | s
         hint = "decimals are written with a point; " if "," in str(column[bad[0]]) else ""
         raise BBOError(
             f"row {rows[bad[0]]}, column '{name}': '{column[bad[0]]}' is not a number, but {len(numbers)} other cells of the column are "
-            f"({len(bad)} such cells); {hint}correct it, leave the cell empty, or make '{name}' a category with --space"
+            f"({len(bad)} such cells); {hint}correct it, leave the cell empty, or make '{name}' a category with --category {name}"
         )
     return _guess_text(name, [text(column[place]) for place in filled])
 
@@ -182,7 +226,8 @@ def _guess_text(name: str, values: list[str]) -> Category | Letters | str:
         return Letters(name, len(different[0]), "".join(letters))
     raise BBOError(
         f"column '{name}' holds {len(different)} different texts in {len(values)} rows ('{different[0]}', '{different[1]}', ..), too many "
-        f"for a category, and they are no sequences of one length; leave it out with --ignore {name}, or make it a category with --space"
+        f"for a category, and they are no sequences of one length; leave it out with --ignore {name}, or make it a category with --category "
+        f"{name}"
     )
 
 
@@ -207,44 +252,6 @@ def fix(layout: Layout, values: Mapping[str, Any]) -> Layout:
             raise unknown("design column", name, layout.order)
         fixed[name] = _allowed(columns[name], value)
     return replace(layout, fixed=fixed)
-
-
-def as_categories(layout: Layout, cells: Cells, names: Iterable[str]) -> Layout:
-    """The layout with some columns as categories, their options the values of the table; for numbers that are names, or fixed settings.
-
-    Raises:
-        UnknownName: no such design column.
-    """
-    columns = {column.name: column for column in layout.columns}
-    for name in names:
-        if name in layout.constants:
-            continue
-        if name not in columns:
-            raise unknown("design column", name, layout.order)
-        options = {text(cell): number(cell) for cell in cells.columns[name] if cell is not None}
-        ordered = sorted(options, key=lambda option: (options[option] is None, options[option] or 0.0, option))
-        columns[name] = Category(name, tuple(ordered))
-    return replace(layout, columns=tuple(columns.values()))
-
-
-def leave_out(layout: Layout, names: Iterable[str]) -> Layout:
-    """The layout without some design columns.
-
-    Raises:
-        UnknownName: no such column.
-    """
-    names = list(names)
-    for name in names:
-        if name not in (*layout.order, *layout.ignored):
-            raise unknown("design column", name, layout.order)
-    return replace(
-        layout,
-        columns=tuple(column for column in layout.columns if column.name not in names),
-        order=tuple(name for name in layout.order if name not in names),
-        constants={name: value for name, value in layout.constants.items() if name not in names},
-        fixed={name: value for name, value in layout.fixed.items() if name not in names},
-        ignored=tuple(dict.fromkeys((*layout.ignored, *names))),
-    )
 
 
 def _allowed(column: Column, value: Any) -> float | str:
@@ -294,7 +301,7 @@ def write(layout: Layout, path: Path) -> None:
     lines = [
         "# What the columns of the table mean. Edit it, then pass it with --space.",
         '# kind = "number" (low, high, integer, log, step; or levels), "category" (options), "sequence" (length, alphabet),',
-        '#        "constant" (value), or "ignore".',
+        '#        "constant" (value, which every row has), or "ignore". To hold a column that varies, write its value under [fix].',
         f"target = {json.dumps(layout.target, ensure_ascii=False)}",
         f"minimise = {json.dumps(layout.minimise)}",
         "",
@@ -332,8 +339,17 @@ def _facts(column: Column) -> dict[str, Any]:
     return {"kind": "sequence", "length": column.length, "alphabet": column.alphabet}
 
 
-def read(path: Path, cells: Cells, target: str = "", minimise: bool | None = None) -> Layout:
+def read(
+    path: Path,
+    cells: Cells,
+    target: str = "",
+    minimise: bool | None = None,
+    ignore: Collection[str] = (),
+    categories: Collection[str] = (),
+) -> Layout:
     """The layout that a file written by `write` settles for a table; columns that it does not name are guessed.
+
+    `ignore` and `categories` are as for `guess`, and count for more than the file.
 
     Raises:
         BBOError: the file cannot be read, or says something that cannot be; the message names the column.
@@ -342,13 +358,11 @@ def read(path: Path, cells: Cells, target: str = "", minimise: bool | None = Non
         found = bounded.parsed_toml(path, bounded.text(path))
     except Missing:
         raise BBOError(f"no file {path}; write one to edit with --write-space {path}") from None
-    allowed = ("target", "minimise", "constraints", "fix", "columns")
-    for key in found:
-        if key not in allowed:
-            raise unknown(f"entry of {path}", key, allowed)
+    _check_keys(found, f"entry of {path}", ("target", "minimise", "constraints", "fix", "columns"))
     for key in ("columns", "constraints", "fix"):
         if not isinstance(found.get(key, {}), dict):
             raise BBOError(f"{path}: '{key}' is a table; got {line(repr(found[key]))}")
+    _check_keys(found.get("constraints", {}), f"entry of [constraints] in {path}", ("require", "forbid"))
     if not isinstance(found.get("target", ""), str) or not isinstance(found.get("minimise", False), bool):
         raise BBOError(f"{path}: 'target' is the name of a column, and 'minimise' is true or false")
     told = found.get("columns", {})
@@ -357,15 +371,17 @@ def read(path: Path, cells: Cells, target: str = "", minimise: bool | None = Non
     for name in told:
         cells.column(name)
     target = target or found.get("target", "")
-    ignored = [name for name, facts in told.items() if facts.get("kind") == "ignore"]
-    known = [name for name in told if name not in ignored and name != target]
-    rest = guess(cells, target, bool(found.get("minimise", False) if minimise is None else minimise), [*ignored, *known])
+    ignored = [*ignore, *(name for name, facts in told.items() if facts.get("kind") == "ignore" and name not in categories)]
+    known = [name for name in told if name not in (*ignored, *categories, target)]
+    minimise = bool(found.get("minimise", False)) if minimise is None else minimise
+    rest = guess(cells, target, minimise, [*ignored, *known], categories)
     columns, constants = {column.name: column for column in rest.columns}, dict(rest.constants)
     for name in known:
         made = _made(path, name, told[name])
         if isinstance(made, Number | Category | Letters):
             columns[name] = made
         else:
+            _check_constant(path, name, made, cells)
             constants[name] = made
     order = tuple(name for name in cells.columns if name in columns or name in constants)
     layout = replace(
@@ -377,7 +393,13 @@ def read(path: Path, cells: Cells, target: str = "", minimise: bool | None = Non
         require=_texts(path, found, "require"),
         forbid=_texts(path, found, "forbid"),
     )
-    return fix(layout, found.get("fix", {}))
+    return fix(layout, {name: value for name, value in found.get("fix", {}).items() if name not in ignore})
+
+
+def _check_keys(found: Mapping[str, Any], what: str, allowed: Collection[str]) -> None:
+    for key in found:
+        if key not in allowed:
+            raise unknown(what, key, allowed)
 
 
 def _texts(path: Path, found: Mapping[str, Any], key: str) -> tuple[str, ...]:
@@ -389,9 +411,10 @@ def _texts(path: Path, found: Mapping[str, Any], key: str) -> tuple[str, ...]:
 
 def _made(path: Path, name: str, facts: Mapping[str, Any]) -> Column | float | str:
     facts = dict(facts)
-    kind = facts.pop("kind", "")
+    kind = str(facts.pop("kind", ""))
     if kind not in KINDS:
-        raise unknown(f"kind of column '{name}' in {path}", str(kind), KINDS)
+        raise unknown(f"kind of column '{name}' in {path}", kind, KINDS)
+    _check_keys(facts, f"entry of column '{name}' in {path}, a {kind}:", KINDS[kind])
     try:
         if kind == "constant":
             return facts["value"] if isinstance(facts["value"], str) else float(facts["value"])
@@ -403,7 +426,18 @@ def _made(path: Path, name: str, facts: Mapping[str, Any]) -> Column | float | s
     except KeyError as error:
         raise BBOError(f"{path}: column '{name}' is a {kind}, which needs {error}") from None
     except (TypeError, ValueError) as error:
-        raise BBOError(f"{path}: column '{name}': {str(error).replace('Number.__init__()', 'a number')}") from None
+        words = str(error).replace("Number.__init__()", "a number").replace("Letters.__init__()", "a sequence")
+        raise BBOError(f"{path}: column '{name}': {words}") from None
+
+
+def _check_constant(path: Path, name: str, value: float | str, cells: Cells) -> None:
+    """Raise where the table has another value: the model would take rows that differ in this column for the same design."""
+    for row, cell in zip(cells.rows, cells.columns[name], strict=True):
+        if cell is not None and (number(cell) != number(value) if number(value) is not None else text(cell) != value):
+            raise BBOError(
+                f"{path}: column '{name}' is a constant, {_plain(value)}, but row {row} has {_plain(cell)}; give its kind as it varies in "
+                f"the table, and to hold it at a value in proposals, write that value under [fix]"
+            )
 
 
 def _plain(value: Any) -> str:

@@ -220,6 +220,11 @@ def test_a_space_file_settles_bounds_and_kinds(tmp_path):
         ("target = 'y'\n[columns.a]\nkind = 'number'\nlow = 3\nhigh = 1", "low below high"),
         ("target = 'y'\n[columns.a]\nkind = 'category'", "needs 'options'"),
         ("target = 'y'\n[constraints]\nrequire = 'a = 1'", "a list of texts"),
+        ("target = 'y'\n[constraints]\nrequired = ['a = 1']", r"entry of \[constraints\] in .* 'required': did you mean require"),
+        ("target = 'y'\n[columns.a]\nkind = 'category'\noptions = [1]\nstep = 1", "entry of column 'a' in .*, a category: 'step'"),
+        ("target = 'y'\n[columns.a]\nkind = 'constant'\nvalue = 1\nvalu = 2", "'valu': did you mean value"),
+        ("target = 'y'\n[columns.a]\nkind = 'number'\nlow = 1\nhigh = 3\nhigher = 4", "'higher': did you mean high"),
+        ("target = 'y'\n[columns.a]\nkind = 'sequence'\nlength = 3\nletters = 'AC'", "a sequence: 'letters'"),
         ("target = 'y'\n[fix]\na = 99", "column 'a' is a number from 1.5 to 3.5; got 99"),
     ],
 )
@@ -237,8 +242,64 @@ def test_a_target_that_is_not_there_is_an_error():
 
 
 def test_numbers_can_be_names():
-    cells = cells_of({"a": ["10", "9", "10.5", "9"], "b": [1, 2, 3, 4], "y": [1, 2, 3, 4]})
-    found = layouts.as_categories(layouts.guess(cells, "y"), cells, ["a", "b"])
-    assert found.columns == (Category("a", ("9", "10", "10.5")), Category("b", ("1", "2", "3", "4")))
-    with pytest.raises(BBOError, match="unknown design column 'c'"):
-        layouts.as_categories(found, cells, ["c"])
+    cells = cells_of({"a": ["10", "9", "10.5", "9"], "b": [1, 2, 3, 4], "c": [7, 7, 7, 7], "y": [1, 2, 3, 4]})
+    found = layouts.guess(cells, "y", categories=["a", "b", "c"])
+    assert found.columns == (Category("a", ("9", "10", "10.5")), Category("b", ("1", "2", "3", "4"))) and found.constants == {
+        "c": 7
+    }
+    with pytest.raises(BBOError, match="unknown column of the table 'd'"):
+        layouts.guess(cells, "y", categories=["d"])
+    with pytest.raises(BBOError, match="'a' is both ignored and a category"):
+        layouts.guess(cells, "y", ignore=["a"], categories=["a"])
+    with pytest.raises(BBOError, match="'y' is the target"):
+        layouts.guess(cells, "y", categories=["y"])
+
+
+def test_columns_that_fit_no_rule_can_be_ignored_or_made_categories(tmp_path):
+    """By the options that the messages name; with a file for the other columns too."""
+    columns = {"a": [1.5, "low", 3, 4, 5], "id": [f"run {j * j}" for j in range(14)], "b": range(14), "y": range(14)}
+    cells = cells_of({**columns, "a": [*columns["a"], *range(9)]})
+    path = tmp_path / "space.toml"
+    path.write_text('target = "y"\n[columns.b]\nkind = "number"\nlow = 0\nhigh = 50\n[fix]\nb = 7\n')
+    with pytest.raises(BBOError, match="'low' is not a number, .* --category a"):
+        layouts.read(path, cells)
+    with pytest.raises(BBOError, match="--ignore id, or make it a category with --category id"):
+        layouts.read(path, cells, categories=["a"])
+    found = layouts.read(path, cells, ignore=["id"], categories=["a"])
+    assert found.columns[0].options[-1] == "low" and found.columns[1] == Number("b", 0, 50) and found.ignored == ("id",)
+    found = layouts.read(path, cells, ignore=["b", "a"], categories=["id"])
+    assert [column.name for column in found.columns] == ["id"] and len(found.columns[0].options) == 14 and not found.fixed
+
+
+def test_a_constant_is_what_every_row_has(tmp_path):
+    path, told = tmp_path / "space.toml", 'target = "y"\n[columns.%s]\nkind = "constant"\nvalue = %s\n'
+    columns = {"a": [1, 2, 3, 2, 2], "b": ["7.0", "7", None, "7", "7"], "c": ["u"] * 5, "y": range(5)}
+    cells = cells_of(columns, range(2, 7))
+    for name, value in (("b", "7"), ("b", "'7'"), ("c", "'u'")):
+        path.write_text(told % (name, value))
+        assert name in layouts.read(path, cells).constants
+    for name, value, row in (
+        ("a", 2, "row 2 has 1"),
+        ("a", 9, "row 2 has 1"),
+        ("c", "'v'", "row 2 has u"),
+        ("b", "'v'", "row 2 has 7"),
+    ):
+        path.write_text(told % (name, value))
+        with pytest.raises(BBOError, match=rf"column '{name}' is a constant, .*, but {row}.*under \[fix\]"):
+            layouts.read(path, cells)
+
+
+def test_what_an_earlier_answer_says_is_ignored(tmp_path):
+    columns = {"a": [1, 2, 3, 4, 5, 7], "distance": [3, 1, 2, 5, 4, 6], "y": [1, 2, 3, 4, 5, 6]}
+    said = ["predicted_y", "uncertainty", "nearest_row", "nearest_y", "distance_", "origin", "warning"]
+    cells = cells_of({**columns, **{name: [f"text {place}" for place in range(6)] for name in said}})
+    found = layouts.guess(cells, "y")
+    assert found.order == ("a", "distance") and set(found.ignored) == set(said)
+    assert "are ignored: predicted_y, nearest_y, uncertainty" in " ".join(experiments(cells, found).notes)
+    kept = layouts.guess(cells, "y", categories=["origin"])
+    assert kept.order == ("a", "distance", "origin")
+    path = tmp_path / "space.toml"
+    path.write_text('target = "y"\n[columns.distance_]\nkind = "category"\noptions = ["text 1", "text 2"]\n')
+    assert layouts.read(path, cells).order == ("a", "distance", "distance_"), "what the user says counts"
+    alone = layouts.guess(cells_of({**columns, "origin": ["u", "v"] * 3}), "y")
+    assert alone.order == ("a", "distance", "origin"), "such a name alone is the user's"
