@@ -64,24 +64,36 @@ def _box(space: Mixed) -> View:
     )
 
 
+def posed(method: LoadedMethod, space: Mixed, x: np.ndarray, y: np.ndarray, budget: int, seed: int) -> tuple[View, Problem]:
+    """Designs x (N, D) with scores y (N,), larger is better, as a problem of the method, and the view that it is seen through.
+
+    Problems hold float32, in which scores of -15234.101 and -15234.102 are one number, so y is z-scored here, in float64.
+
+    Raises:
+        BBOError: the method does not fit the table.
+    """
+    seen = view(method, space, len(x))
+    scores = (y - y.mean()) / (y.std() or 1.0)
+    return seen, Problem(
+        torch.as_tensor(seen.there(x)),
+        torch.as_tensor(scores, dtype=torch.float32),
+        seen.space,
+        budget,
+        torch.Generator().manual_seed(seed),
+    )
+
+
 def designs(
     method: LoadedMethod, preset: str, space: Mixed, x: np.ndarray, y: np.ndarray, budget: int, seed: int
 ) -> tuple[np.ndarray, list[str]]:
     """What a method proposes for designs x (N, D) with scores y (N,), larger is better: (budget, D), and its own warnings.
 
-    The designs are settled on the space.
+    The designs are settled on the space. The method sees z-scored y.
 
     Raises:
         BBOError: the method does not fit the table, or failed on it.
     """
-    seen = view(method, space, len(x))
-    problem = Problem(
-        torch.as_tensor(seen.there(x)),
-        torch.as_tensor(y, dtype=torch.float32),
-        seen.space,
-        budget,
-        torch.Generator().manual_seed(seed),
-    )
+    seen, problem = posed(method, space, x, y, budget, seed)
     config = method.config(preset, "", {}).config
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")

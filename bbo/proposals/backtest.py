@@ -26,7 +26,6 @@ from scipy import stats
 
 from bbo import catalogue
 from bbo.errors import BBOError, Unavailable
-from bbo.problem import Problem
 from bbo.proposals import adapted
 from bbo.proposals.batch import methods
 from bbo.proposals.experiments import Experiments
@@ -187,10 +186,8 @@ def _linear(table: Experiments, x: np.ndarray, y: np.ndarray, hidden: np.ndarray
 def _predicted(
     method: catalogue.LoadedMethod, preset: str, table: Experiments, x: np.ndarray, y: np.ndarray, hidden: np.ndarray, seed: int
 ) -> np.ndarray | None:
-    """What a method's surrogate says of hidden rows; None where it has none."""
-    seen = adapted.view(method, table.space, len(x))
-    scores = torch.as_tensor(y, dtype=torch.float32)
-    problem = Problem(torch.as_tensor(seen.there(x)), scores, seen.space, BUDGET, torch.Generator().manual_seed(seed))
+    """What a method's surrogate says of hidden rows, z-scored; None where it has none."""
+    seen, problem = adapted.posed(method, table.space, x, y, BUDGET, seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # how good it is, the table says
         predicted = method.predict(method.config(preset, "", {}).config, problem, [seen.there(hidden)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from bbo.proposals import adapted, search
 from bbo.proposals import model as models
 from bbo.proposals.constraints import Rules
 from bbo.proposals.experiments import Experiments
-from bbo.proposals.layout import Layout
+from bbo.proposals.layout import Layout, said
 from bbo.proposals.model import Model
 from bbo.space import Number
 
@@ -26,6 +27,8 @@ from bbo.space import Number
 ASKED = 2
 #: Columns at the end of their range that a warning names.
 ENDS = 5
+#: Predictions are rounded to a thousandth of what their uncertainty is counted in.
+DIGITS = 3
 
 
 @cache
@@ -40,7 +43,7 @@ class Batch:
 
     Attributes:
         frame: one row for each, best predicted score first: the design columns, then what is said of them.
-        x: the same as designs (k, D).
+        x: the same as designs (k, D). predicted: their predicted scores (k,), in the target's unit, rounded as in `frame`.
         model: what predicted them. table: what is known.
         layout: the table's columns. method: whose proposals they are.
         notes: what the user should know, one sentence each.
@@ -49,6 +52,7 @@ class Batch:
 
     frame: pd.DataFrame
     x: np.ndarray
+    predicted: np.ndarray
     model: Model
     table: Experiments
     layout: Layout
@@ -100,8 +104,8 @@ def propose(
     widening = models.widening(space, table.x, sign * table.y, generator)
     notes += _of_model(model, table, widening)
     known = np.concatenate([table.x, pending])
-    found, said = adapted.designs(loaded, preset, space, table.x, sign * table.y, ASKED * budget, seed)
-    notes += [f"{method}: {words}" for words in said]
+    found, warned = adapted.designs(loaded, preset, space, table.x, sign * table.y, ASKED * budget, seed)
+    notes += [f"{method}: {words}" for words in warned]
     own = rules.tidy(rules.repaired(found))
     obeyed, fits = rules.obeyed(found), rules.obeyed(own)
     facts: dict[str, float] = {
@@ -120,8 +124,11 @@ def propose(
     order = np.argsort(-model.value(chosen), kind="stable")
     chosen, origin = chosen[order], [origin[place] for place in order]
     facts |= {"apart": apart, "from the method": origin.count("method"), "proposed": len(chosen)}
-    frame = _frame(rules, table, model.with_designs(pending), widening, chosen, origin, largest)
-    return Batch(frame, chosen, model, table, layout, method, (*table.notes, *notes), facts)
+    mean, deviation = model.with_designs(pending).predict(chosen)
+    uncertainty = widening * deviation
+    predicted = sign * _rounded(mean, uncertainty)
+    frame = _frame(rules, table, chosen, predicted, uncertainty, origin, largest)
+    return Batch(frame, chosen, predicted, model, table, layout, method, (*table.notes, *notes), facts)
 
 
 def _chosen(
@@ -154,31 +161,47 @@ def _chosen(
     return chosen, origin, apart
 
 
+def _rounded(mean: np.ndarray, uncertainty: np.ndarray) -> np.ndarray:
+    """Predictions (k,) to `DIGITS` decimal places beyond the first digit of the smallest uncertainty (k,), however large they are."""
+    least = float(uncertainty.min())
+    return np.array([round(value, DIGITS - math.floor(math.log10(least))) for value in mean.tolist()]) if least > 0 else mean
+
+
 def _frame(
-    rules: Rules, table: Experiments, model: Model, widening: float, x: np.ndarray, origin: list[str], largest: float
+    rules: Rules,
+    table: Experiments,
+    x: np.ndarray,
+    predicted: np.ndarray,
+    uncertainty: np.ndarray,
+    origin: list[str],
+    largest: float,
 ) -> pd.DataFrame:
     """The batch in the user's names and units, with what is said of each design."""
     layout, space = rules.layout, table.space
     values = [dict(layout.constants) | space.values(design) for design in x]
     columns: dict[str, Any] = {name: [value[name] for value in values] for name in layout.order}
-    mean, deviation = model.predict(x)
     distances = space.distances(x, table.x)
     nearest = distances.argmin(axis=1)
     far = distances.min(axis=1)
-    said = {
-        f"predicted_{layout.target}": -mean if layout.minimise else mean,
-        "uncertainty": widening * deviation,
+    names = said(layout.target)
+    for key, column in {
+        "predicted": predicted,
+        "uncertainty": _short(uncertainty),
         "nearest_row": [table.rows[row] for row in nearest],
-        f"nearest_{layout.target}": table.y[nearest],
-        "distance": far,
+        "nearest": table.y[nearest],
+        "distance": _short(far),
         "origin": origin,
         "warning": [_warning(rules, design, gap > largest) for design, gap in zip(x, far, strict=True)],
-    }
-    for name, column in said.items():
+    }.items():
+        name = names[key]
         while name in columns:
             name += "_"
-        columns[name] = [float(f"{v:.5g}") for v in column] if isinstance(column, np.ndarray) else column
+        columns[name] = column
     return pd.DataFrame(columns)
+
+
+def _short(values: np.ndarray) -> list[float]:
+    return [float(f"{value:.5g}") for value in values]
 
 
 def _warning(rules: Rules, design: np.ndarray, far: bool) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -97,8 +97,15 @@ class Layout:
 
 def said(target: str) -> dict[str, str]:
     """The names of the columns that `bbo propose` writes after the design columns, by what they hold."""
-    names = ("uncertainty", "nearest_row", "distance", "origin", "warning")
-    return {"predicted": f"predicted_{target}", "nearest": f"nearest_{target}", **{name: name for name in names}}
+    return {
+        "predicted": f"predicted_{target}",
+        "uncertainty": "uncertainty",
+        "nearest_row": "nearest_row",
+        "nearest": f"nearest_{target}",
+        "distance": "distance",
+        "origin": "origin",
+        "warning": "warning",
+    }
 
 
 def answer(columns: Collection[str], target: str) -> list[str]:
@@ -301,7 +308,7 @@ def write(layout: Layout, path: Path) -> None:
     lines = [
         "# What the columns of the table mean. Edit it, then pass it with --space.",
         '# kind = "number" (low, high, integer, log, step; or levels), "category" (options), "sequence" (length, alphabet),',
-        '#        "constant" (value, which every row has), or "ignore". To hold a column that varies, write its value under [fix].',
+        '#        "constant" (value, which every row has), or "ignore". A column that varies is held at a value by the table fix.',
         f"target = {json.dumps(layout.target, ensure_ascii=False)}",
         f"minimise = {json.dumps(layout.minimise)}",
         "",

@@ -74,7 +74,6 @@ intervals.</p>
 def page(batch: Batch, tested: Backtest | None = None) -> str:
     """The page, as one self-contained HTML text."""
     sign = -1 if batch.layout.minimise else 1
-    predicted = batch.frame[f"predicted_{batch.layout.target}"]
     best = float((sign * batch.table.y).max()) * sign
     skipped = [c.name for c in batch.table.space.columns if isinstance(c, Letters)]
     environment = Environment(autoescape=True, trim_blocks=True)
@@ -83,8 +82,8 @@ def page(batch: Batch, tested: Backtest | None = None) -> str:
         minimise=batch.layout.minimise,
         count=len(batch.frame),
         rows=len(batch.table.y),
-        best=f"{best:.5g}",
-        first=f"{predicted.iloc[0]:.5g}",
+        best=_number(best),
+        first=_number(batch.predicted[0]),
         method=batch.method,
         notes=batch.notes,
         accuracy=_svg(6, 5, lambda figure: _accuracy(figure.add_subplot(), batch)),
@@ -101,7 +100,12 @@ def page(batch: Batch, tested: Backtest | None = None) -> str:
 
 def _cell(value: object) -> dict[str, object]:
     """A cell of the table of proposals, which users copy into spreadsheets."""
-    return {"text": f"{value:.5g}" if isinstance(value, float) else str(inert(value)), "word": isinstance(value, str)}
+    return {"text": _number(value) if isinstance(value, float) else str(inert(value)), "word": isinstance(value, str)}
+
+
+def _number(value: float) -> str:
+    """A number with the digits that it has: the batch is rounded already, and scores may differ in their last digits only."""
+    return f"{value:.10g}"
 
 
 def _svg(width: float, height: float, draw: Callable[[Figure], None]) -> Markup:

@@ -12,8 +12,9 @@ from click.testing import CliRunner
 from bbo import catalogue, propose
 from bbo.cli import main
 from bbo.errors import BBOError
-from bbo.proposals import backtest, batch, constraints, experiments, layout, reading, search
+from bbo.proposals import adapted, backtest, batch, constraints, experiments, layout, reading, search
 from bbo.proposals import model as models
+from bbo.proposals.report import page
 
 
 def run(*words):
@@ -119,6 +120,23 @@ def test_minimising_is_maximising_the_negative(small):
     down = propose(small.assign(**{"yield": -small["yield"]}), "yield", 8, minimise=True)
     assert up[small.columns[:-1]].equals(down[small.columns[:-1]])
     assert np.allclose(up["predicted_yield"], -down["predicted_yield"])
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(("scale", "offset"), [(1e-3, -15234.1), (1e40, 3e40)])
+def test_scores_of_any_offset_and_size_are_told_apart(small, scale, offset):
+    """Energies that differ in their last digits, and scores beyond float32: the proposals and ranks are those of plain scores."""
+    moved = small.assign(**{"yield": small["yield"] * scale + offset})
+    table, rules = parts(moved)
+    made = batch.propose(table, rules, "offline-best", 6)
+    assert np.allclose((made.predicted - offset) / scale, batch.propose(*parts(small), "offline-best", 6).predicted, atol=1e-3)
+    assert made.frame["predicted_yield"].nunique() > 1 and (made.frame["predicted_yield"] == made.predicted).all()
+    assert (made.frame["nearest_yield"] == moved.loc[made.frame["nearest_row"], "yield"].to_numpy()).all(), (
+        "scores are as they were"
+    )
+    assert f"{made.predicted[0]:.10g}." in page(made), "the report says the same"
+    seen, problem = adapted.posed(catalogue.load_method("random"), table.space, table.x, table.y, 6, 0)
+    assert len(problem.y.unique()) == len(np.unique(table.y)) and problem.y.isfinite().all() and seen.space == table.space
 
 
 @pytest.mark.usefixtures("quick")

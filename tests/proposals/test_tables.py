@@ -261,7 +261,7 @@ def test_columns_that_fit_no_rule_can_be_ignored_or_made_categories(tmp_path):
     cells = cells_of({**columns, "a": [*columns["a"], *range(9)]})
     path = tmp_path / "space.toml"
     path.write_text('target = "y"\n[columns.b]\nkind = "number"\nlow = 0\nhigh = 50\n[fix]\nb = 7\n')
-    with pytest.raises(BBOError, match="'low' is not a number, .* --category a"):
+    with pytest.raises(BBOError, match=r"'low' is not a number, .* --category a"):
         layouts.read(path, cells)
     with pytest.raises(BBOError, match="--ignore id, or make it a category with --category id"):
         layouts.read(path, cells, categories=["a"])
@@ -295,7 +295,7 @@ def test_what_an_earlier_answer_says_is_ignored(tmp_path):
     cells = cells_of({**columns, **{name: [f"text {place}" for place in range(6)] for name in said}})
     found = layouts.guess(cells, "y")
     assert found.order == ("a", "distance") and set(found.ignored) == set(said)
-    assert "are ignored: predicted_y, nearest_y, uncertainty" in " ".join(experiments(cells, found).notes)
+    assert "are ignored: predicted_y, uncertainty, nearest_row" in " ".join(experiments(cells, found).notes)
     kept = layouts.guess(cells, "y", categories=["origin"])
     assert kept.order == ("a", "distance", "origin")
     path = tmp_path / "space.toml"
