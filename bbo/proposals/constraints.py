@@ -35,6 +35,8 @@ SIGNS: dict[str, Callable[[Any, Any], Any]] = {
 #: One design by column name to whether it is allowed.
 Predicate = Callable[[dict[str, Any]], bool]
 TERM = r"\s*(?P<sign>[+-]?)\s*(?P<factor>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)?\s*\*?\s*(?P<name>`[^`]+`|{names})?"
+#: A comma ends a condition where a column and a sign follow, so "solvent=1,4-dioxane, temperature>60" is two conditions.
+COMMA = re.compile(r",(?=\s*(?:`[^`]+`|[^`,<>=!]+)\s*(?:<|>|=|!=))")
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class Rules:
         design = dict(self.layout.constants) | self.layout.space.values(row)
         try:
             return bool(self.predicate(design))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise BBOError(f"{self.source} failed on the design {design}: {type(error).__name__}: {error}") from None
 
     def repaired(self, x: np.ndarray) -> np.ndarray:
@@ -243,8 +245,8 @@ def _linear(layout: Layout, words: str) -> Linear:
 def _sum(layout: Layout, words: str, side: str) -> tuple[np.ndarray, float]:
     """Weights (D,) and constant of one side of a constraint."""
     space = layout.space
-    names = sorted(layout.order, key=len, reverse=True)
-    pattern = re.compile(TERM.replace("{names}", "|".join([*map(re.escape, names), r"[^\W\d][\w.]*"])))
+    known = "|".join(map(re.escape, sorted(layout.order, key=len, reverse=True)))
+    pattern = re.compile(TERM.replace("{names}", "|".join([f"(?:{known})(?![\\w.])", r"[^\W\d][\w.]*"])))
     weights, constant, position, side = np.zeros(len(space.owner)), 0.0, 0, side.strip()
     while position < len(side):
         found = pattern.match(side, position)
@@ -274,7 +276,7 @@ def _sum(layout: Layout, words: str, side: str) -> tuple[np.ndarray, float]:
 
 
 def _forbidden(layout: Layout, words: str) -> Forbidden:
-    return Forbidden(words, tuple(_condition(layout, words, part.strip()) for part in words.split(",")))
+    return Forbidden(words, tuple(_condition(layout, words, part.strip()) for part in COMMA.split(words)))
 
 
 def _condition(layout: Layout, words: str, part: str) -> Callable[[np.ndarray], np.ndarray]:
@@ -310,7 +312,7 @@ def _function(path: Path) -> Predicate:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise BBOError(f"{path} cannot be imported: {type(error).__name__}: {error}") from None
     if not callable(getattr(module, "allowed", None)):
         raise BBOError(f"{path} needs a function allowed(design) that returns True or False; design maps column names to values")

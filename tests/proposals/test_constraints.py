@@ -1,5 +1,7 @@
 """Constraints are read as they are written, and designs are repaired to obey them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -103,6 +105,21 @@ def test_forbidden_combinations(words, hit):
     assert (rules(layout(forbid=[words])).obeyed(x) == ~hit(x)).all()
 
 
+def test_values_with_commas_can_be_forbidden():
+    solvents = Category("solvent", ("1,4-dioxane", "N,N-dimethylformamide", "THF"))
+    layout = Layout("y", False, (solvents, Number("a b", 0, 9, integer=True)), ("solvent", "a b"))
+    x = layout.space.from_unit(np.random.default_rng(0).random((50, 2)))
+    for words, hit in (
+        ("solvent=1,4-dioxane", x[:, 0] == 0),
+        ("solvent = 1,4-dioxane, a b > 4", (x[:, 0] == 0) & (x[:, 1] > 4)),
+        ("`a b`<=4,solvent!=N,N-dimethylformamide", (x[:, 0] != 1) & (x[:, 1] <= 4)),
+        ("solvent=THF,`a b`=3", (x[:, 0] == 2) & (x[:, 1] == 3)),
+    ):
+        assert (rules(replace(layout, forbid=(words,))).obeyed(x) == ~hit).all(), words
+    with pytest.raises(BBOError, match=r"unknown column in the combination .* 'ab': did you mean a b"):
+        rules(replace(layout, forbid=("solvent=1,4-dioxane, ab > 4",)))
+
+
 def test_a_predicate_sees_the_users_values(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(
@@ -113,6 +130,13 @@ def test_a_predicate_sees_the_users_values(tmp_path):
     path.write_text("def allowed(design):\n    return design['nothing']\n")
     with pytest.raises(BBOError, match=r"allowed.*failed on the design .*KeyError"):
         rules(layout(), path).obeyed(x)
+    for quitting, message in (
+        ("import sys\nsys.exit(3)\n", "cannot be imported: SystemExit: 3"),
+        ("def allowed(d):\n    exit()", "failed on"),
+    ):
+        path.write_text(quitting)
+        with pytest.raises(BBOError, match=message):
+            rules(layout(), path).obeyed(x)
     path.write_text("ok = 1\n")
     with pytest.raises(BBOError, match="needs a function allowed"):
         rules(layout(), path)
@@ -124,6 +148,8 @@ def test_a_predicate_sees_the_users_values(tmp_path):
     ("require", "forbid", "message"),
     [
         ("a + x = 3", "", r"unknown column in the constraint 'a \+ x = 3' 'x'"),
+        ("a + ks = 3", "", "'ks': did you mean k"),
+        ("2*c d.2 = 3", "", "unknown column in the constraint '2.*' 'c'"),
         ("a < 3", "", "two sums with <=, >= or ="),
         ("a = b = 3", "", "two sums"),
         ("a * b = 3", "", "cannot be read at"),
