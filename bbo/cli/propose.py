@@ -13,6 +13,8 @@ from bbo.cli import console
 from bbo.errors import BBOError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from bbo.proposals.layout import Layout
     from bbo.proposals.reading import Cells
 
@@ -34,7 +36,9 @@ def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Take a column's values, texts or numbers, for names without an order; may be repeated.",
         ),
         click.option("--preset", default="fast", show_default=True, help="Settings of the methods: fast, paper or smoke."),
-        click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed gives the same answer."),
+        click.option(
+            "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="The same seed gives the same answer."
+        ),
     ]
     for option in reversed(options):
         command = option(command)
@@ -92,12 +96,25 @@ def command(
     to edit.
     """  # noqa: D301  # click keeps the lines below a backspace as they are
     from bbo.proposals import layout as layouts
-    from bbo.proposals import reading
+    from bbo.proposals import reading, writing
 
+    read = {
+        "the table": table,
+        "the file of --space": space,
+        "the file of --predicate": predicate,
+        "the table of --pending": pending,
+    }
+    writing.check_places(read, {"--out": out, "--report": report, "--write-space": write_space})
+    if out:
+        writing.check(out)
+    if write_space and write_space.exists():
+        raise BBOError(
+            f"--write-space {write_space}: this file exists, and may have been edited; choose another name, or remove it"
+        )
     cells = reading.read(table)
     layout = layout_of(cells, target, minimise, space, ignore, category)
     layout = replace(layout, require=(*layout.require, *require), forbid=(*layout.forbid, *forbid))
-    layout = layouts.fix(layout, dict(map(_setting, fix)))
+    layout = layouts.fix(layout, _settings(fix))
     show(layout)
     if write_space:
         layouts.write(layout, write_space)
@@ -120,8 +137,7 @@ def _propose(
 ) -> None:
     from bbo.proposals import backtest, batch, constraints, experiments, reading, writing
 
-    if out:
-        writing.check(out)
+    batch.check(method, preset)
     rules = constraints.rules(layout, predicate)
     known = experiments.experiments(cells, layout)
     under_way = experiments.designs(reading.read(pending), layout) if pending else None
@@ -139,7 +155,7 @@ def _propose(
     for note in made.notes:
         click.echo(console.wrapped(note, "- ", "  "), err=True)
     if out:
-        writing.write(made.frame, out)
+        _write(made.frame, out)
         click.echo(f"{len(made.frame)} proposals of {made.method} written to {out}", err=True)
     else:
         click.echo(writing.csv_text(made.frame), nl=False)
@@ -175,8 +191,24 @@ def show(layout: Layout) -> None:
         console.say(f"{name.ljust(width)}  {words}", err=True)
 
 
-def _setting(words: str) -> tuple[str, str]:
-    name, equals, value = words.partition("=")
-    if not equals or not name.strip() or not value.strip():
-        raise BBOError(f"--fix takes COLUMN=VALUE, such as --fix temperature=37; got '{words}'")
-    return name.strip(), value.strip()
+def _settings(words: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in words:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not (equals and name and value):
+            raise BBOError(f"--fix takes COLUMN=VALUE, such as --fix temperature=37; got '{text}'")
+        if found.setdefault(name, value) != value:
+            raise BBOError(f"--fix gives {name} twice: {found[name]} and {value}")
+    return found
+
+
+def _write(frame: pd.DataFrame, out: Path) -> None:
+    """Write the proposals; where that fails after all, print them, so that they are not lost."""
+    from bbo.proposals import writing
+
+    try:
+        writing.write(frame, out)
+    except Exception as error:
+        click.echo(writing.csv_text(frame), nl=False)
+        words = str(error) if isinstance(error, BBOError) else f"cannot write {out}: {type(error).__name__}: {error}"
+        raise BBOError(f"{words}; the proposals are printed as CSV instead") from error

@@ -7,6 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from bbo.errors import BBOError
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -37,7 +41,7 @@ def propose(
         budget: how many experiments are wanted.
         method: a method's id, "auto" for the one that does best in a backtest on this table, or empty for the default.
         preset: of the method.
-        seed: the same seed gives the same proposals.
+        seed: the same seed gives the same proposals; from 0 to 2^63 - 1.
         minimise: smaller scores are better; True also where `space` says otherwise.
         space: a file written by `bbo propose --write-space`, which settles what the columns mean; otherwise it is guessed.
         fix: values at which columns are held, by column name.
@@ -54,10 +58,13 @@ def propose(
         `frame.attrs["notes"]` is a list of sentences: what was left out, merged, repaired, and how good the model is.
 
     Raises:
-        BBOError: a table, column, constraint or method that cannot be used; the message says what to do.
+        BBOError: a table, column, constraint, method or seed that cannot be used; the message says what to do.
     """
     from bbo.proposals import backtest, batch, constraints, experiments, layout, reading
 
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
+        raise BBOError(f"the seed is a whole number from 0 to 2^63 - 1; got {seed!r}")
+    batch.check(method, preset)
     cells = reading.from_frame(frame)
     if space:
         found = layout.read(Path(space), cells, target, minimise or None, ignore, categories)
@@ -69,8 +76,8 @@ def propose(
     under_way = experiments.designs(reading.from_frame(pending), found) if pending is not None else None
     notes: tuple[str, ...] = ()
     if method == "auto":
-        method, notes = backtest.best(backtest.run(table, found, preset=preset, seed=seed))
-    made = batch.propose(table, rules, method or batch.methods()["default"], budget, preset, seed, under_way)
+        method, notes = backtest.best(backtest.run(table, found, preset=preset, seed=int(seed)))
+    made = batch.propose(table, rules, method or batch.methods()["default"], budget, preset, int(seed), under_way)
     result = made.frame.copy()
     result.attrs["notes"] = [*notes, *made.notes]
     return result

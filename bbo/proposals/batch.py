@@ -37,6 +37,16 @@ def methods() -> dict[str, Any]:
     return tomllib.loads((Path(__file__).parent / "methods.toml").read_text(encoding="utf-8"))
 
 
+def check(method: str, preset: str) -> None:
+    """Raise where a method (by id, "auto", or empty for the default) cannot be loaded or has no such preset, before any work is done.
+
+    Raises:
+        UnknownName: no such method or preset. Unavailable: a package is missing.
+    """
+    for name in methods()["auto"] if method == "auto" else [method or methods()["default"]]:
+        catalogue.load_method(name).config(preset, "", {})
+
+
 @dataclass(frozen=True)
 class Batch:
     """Proposed experiments.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,44 @@ def check(path: Path) -> None:
         package, extra = ENGINES[ending(path)]
         if missing := missing_packages((package,), extra):
             raise Unavailable(f"{path.suffix} files: {missing}; or write .csv")
+
+
+def check_places(read: Mapping[str, Path | None], written: Mapping[str, Path | None]) -> None:
+    """Raise where a file that is to be written would replace another, or has no place, before any work is done.
+
+    Args:
+        read: the files that are read, by what they are in words. written: those to be written, by option.
+
+    Raises:
+        BBOError: a file would overwrite one that is read or another that is written, or cannot be written.
+    """
+    taken = {what: path for what, path in read.items() if path}
+    for option, path in written.items():
+        if not path:
+            continue
+        for what, other in taken.items():
+            if _same(path, other):
+                raise BBOError(f"{option} {path} would overwrite {what}; choose another name")
+        _try(option, path)
+        taken[f"the file of {option}"] = path
+
+
+def _same(one: Path, other: Path) -> bool:
+    both = os.path.exists(one) and os.path.exists(other)
+    return os.path.realpath(one) == os.path.realpath(other) or (both and os.path.samefile(one, other))
+
+
+def _try(option: str, path: Path) -> None:
+    """Write a file of the same length of name, and remove it, in the folder or, where that is to be made, in the one that it goes to."""
+    if os.path.isdir(path):
+        raise BBOError(f"{option} {path} is a folder; name a file in it")
+    folder = next(parent for parent in path.absolute().parents if os.path.exists(parent))
+    trial = files.temporary(folder / path.name)
+    try:
+        trial.open("xb").close()
+        trial.unlink()
+    except OSError as error:
+        raise BBOError(f"{option}: cannot write {path}: {error.strerror or error}; choose another place") from None
 
 
 def write(frame: pd.DataFrame, path: Path) -> None:

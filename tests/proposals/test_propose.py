@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from bbo import catalogue, propose
 from bbo.cli import main
 from bbo.errors import BBOError
-from bbo.proposals import adapted, backtest, batch, constraints, experiments, layout, reading, search
+from bbo.proposals import adapted, backtest, batch, constraints, experiments, layout, reading, search, writing
 from bbo.proposals import model as models
 from bbo.proposals.report import page
 
@@ -125,15 +125,16 @@ def test_minimising_is_maximising_the_negative(small):
 @pytest.mark.usefixtures("quick")
 def test_scores_of_any_offset_and_size_are_told_apart(small):
     """Energies that differ in their last digits, and scores beyond float32: the proposals are those of plain scores."""
-    plain = batch.propose(*parts(small[:40]), "offline-best", 6).predicted
+    rows = small[:40].rename(columns={"temperature": "predicted_yield"})  # which must not be taken for the prediction
+    plain = batch.propose(*parts(rows), "offline-best", 6).predicted
     for scale, offset in ((1e-3, -15234.1), (1e40, 3e40)):
-        moved = small[:40].assign(**{"yield": small["yield"] * scale + offset})
+        moved = rows.assign(**{"yield": small["yield"] * scale + offset})
         table, rules = parts(moved)
         seen, problem = adapted.posed(catalogue.load_method("random"), table.space, table.x, table.y, 6, 0)
         assert len(problem.y.unique()) == len(np.unique(table.y)) and problem.y.isfinite().all() and seen.space == table.space
         made = batch.propose(table, rules, "offline-best", 6)
         assert np.allclose((made.predicted - offset) / scale, plain, atol=1e-3)
-        assert (made.frame["predicted_yield"] == made.predicted).all()
+        assert (made.frame["predicted_yield_"] == made.predicted).all()
         assert (made.frame["nearest_yield"] == moved.loc[made.frame["nearest_row"], "yield"].to_numpy()).all()
         assert f"{made.predicted[0]:.10g}." in page(made), "the report says the same"
 
@@ -278,6 +279,10 @@ def test_a_method_that_fails_does_not_end_the_backtest(small, monkeypatch):
         (("--target", "y", "--out", "next.doc"), "got '.doc'"),
         (("--target", "y", "--fix", "a"), "--fix takes COLUMN=VALUE"),
         (("--target", "y", "--method", "gp-serch"), "unknown method 'gp-serch': did you mean gp-search"),
+        (("--target", "y", "--method", "auto", "--preset", "fats"), "'fats': did you mean fast"),
+        (("--target", "y", "--preset", "fats", "--pending", "no.csv"), "'fats': did you mean fast"),
+        (("--target", "y", "--fix", "a=2", "--fix", "a = 3"), "--fix gives a twice: 2 and 3"),
+        (("--target", "y", "--seed", 2**63), "not in the range 0<=x<=9223372036854775807"),
         (("--target", "y", "--require", "b = 1"), "unknown column in the constraint"),
         (("--target", "y", "--space", "no.toml"), "no file no.toml"),
     ],
@@ -288,6 +293,71 @@ def test_mistakes_are_one_line(tmp_path, words, message):
     done = run("propose", table, *words)
     assert done.exit_code == 2
     assert message in done.output and "Traceback" not in done.output
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder to work in, with a table and the other files that propose can read."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("t.csv", "pending.csv"):
+        (tmp_path / name).write_text("a,y\n1.5,1\n2,2\n3.5,3\n4,4\n5,5\n6,6\n")
+    (tmp_path / "space.toml").write_text('target = "y"\n')
+    (tmp_path / "rules.py").write_text("def allowed(design):\n    return True\n")
+    (tmp_path / "link.csv").symlink_to("t.csv")
+    (tmp_path / "results.csv").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--out", "t.csv"), "--out t.csv would overwrite the table"),
+        (("--out", "link.csv"), "--out link.csv would overwrite the table"),
+        (("--out", "pending.csv"), "--out pending.csv would overwrite the table of --pending"),
+        (("--report", "space.toml"), "--report space.toml would overwrite the file of --space"),
+        (("--report", "rules.py"), "--report rules.py would overwrite the file of --predicate"),
+        (("--out", "new.csv", "--report", "./new.csv"), "--report new.csv would overwrite the file of --out"),
+        (("--write-space", "t.csv"), "--write-space t.csv would overwrite the table"),
+        (("--write-space", "space.toml"), "--write-space space.toml would overwrite the file of --space"),
+        (("--write-space", "results.csv/../link.csv"), "would overwrite the table"),
+        (("--out", "results.csv"), "--out results.csv is a folder"),
+        (("--report", "t.csv/report.html"), "--report: cannot write t.csv/report.html: Not a directory"),
+        (("--report", f"{'long' * 64}.html"), "File name too long"),
+    ],
+)
+def test_places_are_checked_before_anything_is_read(folder, words, message):
+    def files():
+        return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    before = files()
+    done = run("propose", "t.csv", "--space", "space.toml", "--predicate", "rules.py", "--pending", "pending.csv", *words)
+    assert done.exit_code == 2 and message in " ".join(done.output.split())
+    assert files() == before and "the target" not in done.output, "no column was shown yet"
+
+
+def test_a_space_file_is_not_written_twice(folder):
+    words = ("propose", "t.csv", "--target", "y", "--write-space", "new.toml")
+    assert run(*words).exit_code == 0
+    (folder / "new.toml").write_text("edited")
+    done = run(*words)
+    assert done.exit_code == 2 and "this file exists" in done.output and (folder / "new.toml").read_text() == "edited"
+
+
+@pytest.mark.usefixtures("quick")
+def test_proposals_that_cannot_be_written_are_printed(folder, monkeypatch):
+    def full(path, content):
+        raise BBOError(f"cannot write {path}: No space left on device")
+
+    monkeypatch.setattr(writing.files, "write", full)
+    done = run("propose", "t.csv", "--target", "y", "--method", "random", "--budget", 3, "--out", "next.csv")
+    assert done.exit_code == 2 and "No space left on device; the proposals are printed" in done.stderr
+    assert done.stdout.startswith("a,predicted_y,") and len(done.stdout.splitlines()) == 4
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 0.5, True])
+def test_seeds_are_whole_numbers_in_range(small, seed):
+    with pytest.raises(BBOError, match=r"the seed is a whole number from 0 to 2\^63 - 1; got"):
+        propose(small, "yield", 2, seed=seed)
 
 
 @pytest.mark.extras
