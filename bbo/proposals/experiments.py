@@ -140,10 +140,10 @@ def _merged(space: Mixed, x: np.ndarray, y: np.ndarray, rows: list[Hashable], no
     if len(first) < FEWEST:
         raise BBOError(f"the table has {len(first)} different designs with a score; at least {FEWEST} are needed to learn from")
     inverse = inverse.reshape(-1)
-    mean = np.bincount(inverse, y) / counts
+    differ = np.bincount(inverse, y != y[first][inverse]) > 0
+    mean = np.where(differ, np.bincount(inverse, y) / counts, y[first])  # the mean of equal scores may miss them by rounding
     squares = np.bincount(inverse, (y - mean[inverse]) ** 2)
-    repeated = (counts > 1) & (squares > 0)
-    same = (counts > 1) & (squares == 0)
+    repeated, same = differ, (counts > 1) & ~differ
     noise = 0.0
     if same.any():
         notes.append(

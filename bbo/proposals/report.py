@@ -105,7 +105,7 @@ def _cell(value: object) -> dict[str, object]:
 
 def _number(value: float) -> str:
     """A number with the digits that it has: the batch is rounded already, and scores may differ in their last digits only."""
-    return f"{value:.10g}"
+    return f"{value:.12g}"
 
 
 def _svg(width: float, height: float, draw: Callable[[Figure], None]) -> Markup:

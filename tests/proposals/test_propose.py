@@ -136,7 +136,7 @@ def test_scores_of_any_offset_and_size_are_told_apart(small):
         assert np.allclose((made.predicted - offset) / scale, plain, atol=1e-3)
         assert (made.frame["predicted_yield_"] == made.predicted).all()
         assert (made.frame["nearest_yield"] == moved.loc[made.frame["nearest_row"], "yield"].to_numpy()).all()
-        assert f"{made.predicted[0]:.10g}." in page(made), "the report says the same"
+        assert f"{made.predicted[0]:.12g}." in page(made), "the report says the same"
 
 
 @pytest.mark.usefixtures("quick")

@@ -139,6 +139,12 @@ def test_rows_are_left_out_merged_and_averaged_and_it_is_said():
     assert "1 designs were measured more than once (2 rows); their scores are averaged" in said
 
 
+def test_equal_scores_of_one_design_stay_as_they_are():
+    cells = cells_of({"a": [1.5, 2, 2, 2, 3, 4, 5], "y": [1, 0.1, 0.1, 0.1, 3, 4, 5]})
+    found = experiments(cells, layouts.guess(cells, "y"))
+    assert found.y.tolist() == [1, 0.1, 3, 4, 5] and found.noise == 0 and "same score and count once" in found.notes[0]
+
+
 def test_a_column_that_is_mostly_empty_is_an_error():
     cells = cells_of({"a": [1.5, None, None, None], "b": [1, 2, 3, 4], "y": [1, 2, 3, 4]}, range(2, 6))
     with pytest.raises(BBOError, match=r"column 'a' most often \(3 rows, first row 3\).*--ignore a"):
