@@ -107,13 +107,14 @@ def test_forbidden_combinations(words, hit):
 
 def test_values_with_commas_can_be_forbidden():
     solvents = Category("solvent", ("1,4-dioxane", "N,N-dimethylformamide", "THF"))
-    layout = Layout("y", False, (solvents, Number("a b", 0, 9, integer=True)), ("solvent", "a b"))
-    x = layout.space.from_unit(np.random.default_rng(0).random((50, 2)))
+    numbers = (Number("a b", 0, 9, integer=True), Number("c,d", 0, 9))
+    layout = Layout("y", False, (solvents, *numbers), ("solvent", "a b", "c,d"))
+    x = layout.space.from_unit(np.random.default_rng(0).random((50, 3)))
     for words, hit in (
         ("solvent=1,4-dioxane", x[:, 0] == 0),
         ("solvent = 1,4-dioxane, a b > 4", (x[:, 0] == 0) & (x[:, 1] > 4)),
         ("`a b`<=4,solvent!=N,N-dimethylformamide", (x[:, 0] != 1) & (x[:, 1] <= 4)),
-        ("solvent=THF,`a b`=3", (x[:, 0] == 2) & (x[:, 1] == 3)),
+        ("solvent=THF,`a b`=3,`c,d`>4", (x[:, 0] == 2) & (x[:, 1] == 3) & (x[:, 2] > 4)),
     ):
         assert (rules(replace(layout, forbid=(words,))).obeyed(x) == ~hit).all(), words
     with pytest.raises(BBOError, match=r"unknown column in the combination .* 'ab': did you mean a b"):
