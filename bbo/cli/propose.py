@@ -33,7 +33,7 @@ def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--category",
             multiple=True,
             metavar="COLUMN",
-            help="Take a column's values, texts or numbers, for names without an order; may be repeated.",
+            help="Treat a column's values, numbers too, as categories without an order; may be repeated.",
         ),
         click.option("--preset", default="fast", show_default=True, help="Settings of the methods: fast, paper or smoke."),
         click.option(

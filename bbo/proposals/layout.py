@@ -421,7 +421,7 @@ def _made(path: Path, name: str, facts: Mapping[str, Any]) -> Column | float | s
     kind = str(facts.pop("kind", ""))
     if kind not in KINDS:
         raise unknown(f"kind of column '{name}' in {path}", kind, KINDS)
-    _check_keys(facts, f"entry of column '{name}' in {path}, a {kind}:", KINDS[kind])
+    _check_keys(facts, f"entry of the {kind} column '{name}' in {path}", KINDS[kind])
     try:
         if kind == "constant":
             return facts["value"] if isinstance(facts["value"], str) else float(facts["value"])
@@ -451,4 +451,4 @@ def _plain(value: Any) -> str:
     return f"{value:.10g}" if isinstance(value, int | float) else str(value)
 
 
-__all__ = ["Layout", "fix", "guess", "named", "place_of", "read", "write"]
+__all__ = ["Layout", "answer", "fix", "guess", "named", "place_of", "read", "said", "write"]

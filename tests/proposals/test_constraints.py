@@ -133,7 +133,7 @@ def test_a_predicate_sees_the_users_values(tmp_path):
         rules(layout(), path).obeyed(x)
     for quitting, message in (
         ("import sys\nsys.exit(3)\n", "cannot be imported: SystemExit: 3"),
-        ("def allowed(d):\n    exit()", "failed on"),
+        ("import sys\ndef allowed(d):\n    sys.exit()", "failed on"),
     ):
         path.write_text(quitting)
         with pytest.raises(BBOError, match=message):

@@ -227,10 +227,10 @@ def test_a_space_file_settles_bounds_and_kinds(tmp_path):
         ("target = 'y'\n[columns.a]\nkind = 'category'", "needs 'options'"),
         ("target = 'y'\n[constraints]\nrequire = 'a = 1'", "a list of texts"),
         ("target = 'y'\n[constraints]\nrequired = ['a = 1']", r"entry of \[constraints\] in .* 'required': did you mean require"),
-        ("target = 'y'\n[columns.a]\nkind = 'category'\noptions = [1]\nstep = 1", "entry of column 'a' in .*, a category: 'step'"),
+        ("target = 'y'\n[columns.a]\nkind = 'category'\noptions = [1]\nstep = 1", "entry of the category column 'a' in .* 'step'"),
         ("target = 'y'\n[columns.a]\nkind = 'constant'\nvalue = 1\nvalu = 2", "'valu': did you mean value"),
         ("target = 'y'\n[columns.a]\nkind = 'number'\nlow = 1\nhigh = 3\nhigher = 4", "'higher': did you mean high"),
-        ("target = 'y'\n[columns.a]\nkind = 'sequence'\nlength = 3\nletters = 'AC'", "a sequence: 'letters'"),
+        ("target = 'y'\n[columns.a]\nkind = 'sequence'\nlength = 3\nletters = 'AC'", "sequence column 'a' in .* 'letters'"),
         ("target = 'y'\n[fix]\na = 99", "column 'a' is a number from 1.5 to 3.5; got 99"),
     ],
 )
