@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ def run(
     *,
     out: str | os.PathLike[str],
     suite: str | None = None,
-    seeds: str | Iterable[int] | None = None,
+    seeds: int | str | Iterable[int] | None = None,
     preset: str | None = None,
     settings: Mapping[str, Any] | None = None,
     budget: int | None = None,
@@ -43,7 +44,7 @@ def run(
         methods: method ids, patterns, or "./file.py:Class".
         out: results folder.
         suite: a suite of `bbo list suites`; the other arguments replace its values.
-        seeds: seed numbers, or text like "0-7" (the default).
+        seeds: seed numbers from 0 to 2^63 - 1, one of them, or text like "0-7" (the default).
         preset: "fast" (the default), "paper" or "smoke".
         settings: changes from the preset: `{"coms.steps": 10}`.
         budget: designs in each cell, 128 by default.
@@ -56,16 +57,16 @@ def run(
         BBOError: the request cannot be planned, or the folder cannot be written.
     """
     given = {
-        "tasks": _names(tasks),
-        "methods": _names(methods),
-        "seeds": parse_seeds(seeds) if isinstance(seeds, str) else None if seeds is None else tuple(seeds),
+        "tasks": _names(tasks) or None,
+        "methods": _names(methods) or None,
+        "seeds": None if seeds is None else _seeds(seeds),
         "preset": preset,
-        "budget": budget,
+        "budget": _whole(budget),
         "skip_missing": skip_missing or None,
     }
     base: dict[str, Any] = read_suite(suite) if suite else {}
     changed = {**base.pop("overrides", {}), **{name: as_text(value) for name, value in (settings or {}).items()}}
-    chosen = {name: value for name, value in given.items() if value not in (None, ())}
+    chosen = {name: value for name, value in given.items() if value is not None}
     plan = make(Request(**{**base, **chosen, "overrides": changed}))
     folder = Path(out)
     cells = harness.begin(plan, folder)
@@ -81,3 +82,17 @@ def run(
 
 def _names(given: str | Sequence[str]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _seeds(given: int | str | Iterable[int]) -> tuple[int, ...]:
+    if isinstance(given, str):
+        return parse_seeds(given)
+    return tuple(map(_whole, given if isinstance(given, Iterable) else (given,)))
+
+
+def _whole(value: Any) -> Any:
+    """A NumPy integer as a Python one; anything that is no integer as it is, for the plan to refuse."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        return value

@@ -18,7 +18,7 @@ from bbo.bounded import Unreadable
 from bbo.catalogue import LoadedMethod
 from bbo.errors import BBOError, Unavailable, unknown
 from bbo.harness.loaded import LoadedTask, load, load_asked
-from bbo.harness.request import MOST_DESIGNS, MOST_SEEDS, Request, suites
+from bbo.harness.request import MOST_DESIGNS, MOST_SEEDS, SEED_LIMIT, Request, suites
 from bbo.record import CellSpec
 from bbo.settings import Preset
 from bbo.text import line
@@ -179,7 +179,7 @@ def saved(path: Path) -> dict[str, Any]:
             if not isinstance(order.overrides, dict) or len(order.spec.hash) != 20:
                 raise TypeError("changed settings are no object")
         whole = (*plan["seeds"], plan["budget"], plan["protocol"])
-        if not all(type(number) is int and 0 <= number < 2**63 for number in whole):
+        if not all(type(number) is int and 0 <= number < SEED_LIMIT for number in whole):
             raise TypeError("seeds, budget and protocol are whole numbers from 0 on")
     except Unreadable as error:
         raise BBOError(f"plan {error}; remove it and run its command again") from None
@@ -238,11 +238,12 @@ def make(request: Request) -> Plan:
     Raises:
         BBOError: unknown names, settings or values, unavailable tasks or methods, no tasks, methods or seeds, or two of one name.
     """
-    for axis in ("tasks", "methods", "seeds"):
+    for axis in ("tasks", "methods"):
         if not getattr(request, axis):
             raise BBOError(f"nothing to run: no {axis} given; use -t TASK and -b METHOD, or --suite {'|'.join(suites())}")
-    if not 1 <= request.budget <= MOST_DESIGNS:
-        raise BBOError(f"the budget must be at least 1 design and at most {MOST_DESIGNS}; got {request.budget}")
+    if not request.seeds:
+        raise BBOError("nothing to run: the list of seeds is empty; name at least one, or leave seeds out for 0-7")
+    _refuse_numbers(request)
     skipped: dict[str, str] | None = {} if request.skip_missing else None
     methods = _all(request.methods, catalogue.expand_methods, catalogue.load_method, skipped)
     tasks = _all(request.tasks, catalogue.expand_tasks, load, skipped)
@@ -257,6 +258,17 @@ def make(request: Request) -> Plan:
     overrides = overrides_by_method(request.overrides, methods)
     planned = [_planned(method, tasks, request.preset, overrides[method.id]) for method in methods]
     return Plan(tuple(tasks), tuple(planned), tuple(dict.fromkeys(request.seeds)), request.budget, skipped or {})
+
+
+def _refuse_numbers(request: Request) -> None:
+    """Refuse seeds and budgets with which the plan or its records could not be read again."""
+    if type(request.budget) is not int or not 1 <= request.budget <= MOST_DESIGNS:
+        raise BBOError(f"the budget must be at least 1 design and at most {MOST_DESIGNS}, a whole number; got {request.budget!r}")
+    if len(request.seeds) > MOST_SEEDS:
+        raise BBOError(f"a plan takes at most {MOST_SEEDS} seeds; got {len(request.seeds)}")
+    for seed in request.seeds:
+        if type(seed) is not int or not 0 <= seed < SEED_LIMIT:
+            raise BBOError(f"seeds are whole numbers from 0 to 2^63 - 1; got {seed!r}")
 
 
 def _all(references: Iterable[str], expand: Any, load: Any, skipped: dict[str, str] | None) -> list[Any]:

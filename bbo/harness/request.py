@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -20,6 +21,8 @@ LARGEST = 2**24
 MOST_SEEDS = 100_000
 #: More designs in a cell than this are surely a typing error, too.
 MOST_DESIGNS = 100_000
+#: Seeds are below this: records and plans with larger ones could not be read.
+SEED_LIMIT = 2**63
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Request:
 
     Args:
         tasks, methods: ids, patterns such as `rna-*`, "all", or `FILE.py:Class`.
-        seeds: seed numbers.
+        seeds: whole numbers from 0 to 2^63 - 1.
         preset: name of the preset for every method.
         overrides: `METHOD.KEY` to the value's text. A method's settings also apply to its composed forms (`coms.steps` to
             `coms+ignite`); those of a composed form (`coms+ignite.steps`) apply to it alone, and take precedence.
@@ -165,6 +168,10 @@ READERS: dict[str, Any] = {
 }
 
 
+#: A seed or a range of seeds; none below 2^63 has more digits.
+RANGE = re.compile(r"([0-9]{1,19})(?:-([0-9]{1,19}))?")
+
+
 def parse_seeds(text: str) -> tuple[int, ...]:
     """`0-7`, `3`, or `0,2,5-6`, each seed once, in the order given.
 
@@ -173,12 +180,13 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     """
     seeds: dict[int, None] = {}
     for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
-            raise BBOError(f"seeds are written like 0-7, 3, or 0,2,5-6; got '{text}'")
-        if int(last or first) - int(first) >= MOST_SEEDS:
+        written = RANGE.fullmatch(part.strip())
+        first, last = (int(written[1]), int(written[2] or written[1])) if written else (1, 0)
+        if last < first:
+            raise BBOError(f"seeds are written like 0-7, 3, or 0,2,5-6, and are below 2^63; got '{text}'")
+        if last - first >= MOST_SEEDS:
             raise BBOError(f"a plan takes at most {MOST_SEEDS} seeds; got '{text}'")
-        seeds |= dict.fromkeys(range(int(first), int(last or first) + 1))
+        seeds |= dict.fromkeys(range(first, last + 1))
     return tuple(seeds)
 
 

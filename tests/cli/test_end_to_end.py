@@ -101,6 +101,8 @@ def test_html_page(results, tmp_path):
         (["run", "-t", "tfbind8", "-b", "root", "--set", "steps"], "--set takes METHOD.KEY=VALUE"),
         (["run", "-t", "tfbind8", "-b", "root", "--preset", "quick"], "unknown preset of root 'quick'"),
         (["run", "-t", "tfbind8", "-b", "random", "--seeds", "3-1"], "seeds are written like"),
+        (["run", "-t", "tfbind8", "-b", "random", "--seeds", "99999999999999999999999"], "are below 2^63; got '9999"),
+        (["run", "-t", "tfbind8", "-b", "random", "--seeds", "9223372036854775808"], "from 0 to 2^63 - 1; got 9223372036854775808"),
         (["run", "-t", "tfbind8", "-b", "random", "--budget", "0"], "the budget must be at least 1"),
         (["run", "--suite", "quik"], "did you mean quick"),
         (["run", "-t", "tfbind8"], "no methods given"),

@@ -38,6 +38,12 @@ def test_a_run_is_one_row_a_cell_and_resumes(results):
     assert again["provenance"][0] == frame["provenance"][1]  # not run again
 
 
+def test_one_seed_and_numpy_integers_are_seeds_as_well(tmp_path):
+    for seeds, wanted in ((1, [1]), (np.arange(2), [0, 1]), (np.int64(3), [3])):
+        assert bbo.run("branin", "random", out=tmp_path, seeds=seeds, budget=np.int64(4))["seed"].tolist() == wanted
+    assert len(record.read_all(tmp_path)) == 3
+
+
 def test_seeds_differ_and_the_problem_carries_the_visible_table():
     task, method = bbo.load_task("tfbind8"), bbo.load_method("random")
     first, other = (task.problem(seed, budget=4) for seed in (0, 1))
@@ -75,6 +81,12 @@ def test_settings_are_the_presets_with_the_changes():
         (lambda: bbo.load_task("branin").problem(seed=-1), "a seed from 0"),
         (lambda: bbo.load_method("adalead", preset="smoke").propose(bbo.load_task("branin").problem()), "does not fit"),
         (lambda: bbo.run("branin", "random", out="x", seeds="a"), "seeds are written like"),
+        (lambda: bbo.run("branin", "random", out="x", seeds=[-1]), r"seeds are whole numbers from 0 to 2\^63 - 1; got -1"),
+        (lambda: bbo.run("branin", "random", out="x", seeds=2**63), r"from 0 to 2\^63 - 1; got 9223372036854775808"),
+        (lambda: bbo.run("branin", "random", out="x", seeds=[1.5]), "got 1.5"),
+        (lambda: bbo.run("branin", "random", out="x", seeds=[]), "the list of seeds is empty"),
+        (lambda: bbo.run("branin", "random", out="x", seeds=range(100_001)), "at most 100000 seeds; got 100001"),
+        (lambda: bbo.run("branin", "random", out="x", budget=4.0), "a whole number; got 4.0"),
         (lambda: bbo.run("branin", "random", out="x", settings={"coms.steps": 1}), "unknown method in --set"),
     ],
 )
