@@ -24,7 +24,8 @@ from bbo.errors import BBOError, Unavailable, UnknownName, unknown
 from bbo.method import Method, MethodSpec
 from bbo.settings import Preset, Setting, choose, make
 from bbo.space import Space
-from bbo.task import Task
+from bbo.task import Task, TaskSpec
+from bbo.text import line
 
 TASKS, METHODS = "bbo.tasks", "bbo.baselines"
 
@@ -191,9 +192,9 @@ def _spec(node: ast.ClassDef) -> MethodSpec | None:
     Raises:
         ValueError: an argument is not a literal, so it cannot be read without running the module.
     """
-    for line in node.body:
-        if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "spec" and isinstance(line.value, ast.Call):
-            return MethodSpec(**{str(word.arg): ast.literal_eval(word.value) for word in line.value.keywords})
+    for part in node.body:
+        if isinstance(part, ast.Assign) and ast.unparse(part.targets[0]) == "spec" and isinstance(part.value, ast.Call):
+            return MethodSpec(**{str(word.arg): ast.literal_eval(word.value) for word in part.value.keywords})
     return None
 
 
@@ -300,34 +301,51 @@ def load_task(reference: str) -> Task:
 
     Raises:
         UnknownName: no such task, variant, file or class.
-        Unavailable: known, but its module or a package it needs cannot be imported.
+        Unavailable: known, but its package is broken, or one that it needs is missing.
+        BBOError: the class in a file is no task.
     """
     if local.is_local(reference):
-        cls: Any = local.load(reference)
-        if not issubclass(cls, Task):
-            raise BBOError(f"{reference} is not a task: the class must derive from bbo.task.Task")
-        return _made(cls, reference)
+        return _local_task(reference)
     name, _, variant = reference.partition(":")
     name = names.ours(name)
     if name not in task_ids():
         if said := names.elsewhere(name):
             raise UnknownName(said)
         raise unknown("task", name, task_ids(), "see: bbo list tasks")
-    cls = registry.own_tasks().get(name) or _loaded(_points(TASKS)[name].load, reference)
-    if not variant:
-        return cls()
-    if not cls.variants():
+    own = registry.own_tasks().get(name)
+    cls = own or _loaded(lambda: _checked(_points(TASKS)[name].load()), name)
+    if variant and not cls.variants():
         raise BBOError(f"task {name} has no variants; got '{reference}'")
-    return cls(variant)
+    words = [variant] if variant else []
+    return cls(*words) if own else _loaded(lambda: _made(cls, *words), reference)
 
 
-def _made(cls: type, reference: str) -> Any:
+def _local_task(reference: str) -> Task:
+    cls = local.load(reference)
     try:
-        return cls()
+        return _made(_checked(cls))
     except BBOError:
         raise
     except Exception as error:
-        raise BBOError(f"{reference} cannot be made: {type(error).__name__}: {error}") from error
+        raise BBOError(f"{reference} cannot be used as a task: {_said(error)}") from error
+
+
+def _checked(cls: Any) -> Any:
+    """The class of a user's or another package's task.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if not (isinstance(cls, type) and issubclass(cls, Task)):
+        raise TypeError(f"a task is a class that must derive from bbo.task.Task; got {cls!r}")
+    return cls
+
+
+def _made(cls: Any, *words: str) -> Task:
+    made: Task = cls(*words)
+    if not isinstance(made.spec, TaskSpec):
+        raise TypeError(f"its spec must be a bbo.task.TaskSpec; got {type(made.spec).__name__}")
+    return made
 
 
 def load_method(reference: str) -> LoadedMethod:
@@ -335,7 +353,7 @@ def load_method(reference: str) -> LoadedMethod:
 
     Raises:
         UnknownName: no such method, regulariser, file or class.
-        Unavailable: known, but a package it needs is missing.
+        Unavailable: known, but its package is broken, or one that it needs is missing.
         BBOError: a regulariser for a method that takes none; a class that is not a method, or whose declarations are invalid.
     """
     method, regulariser = _parts(reference)
@@ -363,7 +381,7 @@ def load_class(reference: str) -> Any:
 
     Raises:
         UnknownName: no such method, file or class.
-        Unavailable: a package it needs is missing.
+        Unavailable: its package is broken, or one that it needs is missing.
         BBOError: the file cannot be imported.
     """
     method, _ = _parts(reference)
@@ -483,7 +501,19 @@ def missing_packages(requires: tuple[str, ...], extra: str = "") -> str:
 
 
 def _loaded(load: Callable[[], Any], reference: str) -> Any:
+    """What `load` returns of an installed package, which may be broken in any way.
+
+    Raises:
+        Unavailable: it is.
+        BBOError: an error of ours, as it is.
+    """
     try:
         return load()
-    except ImportError as error:
-        raise Unavailable(f"'{reference}' cannot be loaded: {error}") from error
+    except BBOError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise Unavailable(f"'{reference}' cannot be loaded: {_said(error)}") from error
+
+
+def _said(error: BaseException) -> str:
+    return line(f"{type(error).__name__}: {error}".removesuffix(": "))

@@ -6,7 +6,9 @@ import functools
 from dataclasses import dataclass
 
 from bbo import catalogue, local
+from bbo.errors import BBOError, Unavailable
 from bbo.task import Dataset, Task
+from bbo.text import line
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,15 @@ def load(reference: str) -> LoadedTask:
         BBOError: no such task, or it is not available here.
     """
     task = catalogue.load_task(reference)
-    dataset = task.visible()
     version, is_local = task.spec.version, local.is_local(reference)
+    try:
+        dataset = task.visible()
+    except BBOError:
+        raise
+    except Exception as error:
+        # A broken package counts as missing; a broken file is the user's own, and is not to be skipped.
+        kind = BBOError if is_local else Unavailable
+        raise kind(line(f"the visible table of {reference} cannot be made: {type(error).__name__}: {error}")) from error
     if is_local:  # the oracle is not covered by the data's hash, so the source of the class is part of the version
         version += "+" + local.version(reference)
     return LoadedTask(reference, task, dataset, version, dataset.sha256(), is_local)

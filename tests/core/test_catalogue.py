@@ -1,12 +1,18 @@
 """Finding tasks and methods."""
 
+import json
 import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
 
 from bbo import catalogue
-from bbo.errors import BBOError
+from bbo.cli import main
+from bbo.errors import BBOError, Unavailable
+from bbo.harness import plan
+from bbo.harness.request import Request
+from bbo.harness.sandbox import hidden
 
 
 @pytest.mark.parametrize("reference", ["gradient-acsent", "", "root:x"])
@@ -90,3 +96,84 @@ def test_patterns_expand_to_what_they_match():
     assert catalogue.expand_methods("gradient-ascent+ignite") == ["gradient-ascent+ignite"]
     with pytest.raises(BBOError, match="did you mean rna-a, rna-b or rna-c"):
         catalogue.expand_tasks("rna-x*")
+
+
+BROKEN = """
+from bbo.task import Task
+
+class Plain: pass
+
+def function(): pass
+
+class Bare(Task):
+    def dataset(self): raise RuntimeError("no data")
+    def oracle(self, x): pass
+
+class Init(Bare):
+    def __init__(self): raise RuntimeError("no object")
+
+class NoTable(Bare):
+    @property
+    def spec(self): return __import__("bbo").load_task("branin").spec
+"""
+POINTS = """
+[bbo.tasks]
+x-raises = broken_at_its_top:A
+x-exits = broken_by_an_exit:A
+x-below = broken_at_its_top.below:A
+x-absent = broken_tasks:Nothing
+x-plain = broken_tasks:Plain
+x-function = broken_tasks:function
+x-init = broken_tasks:Init
+x-bare = broken_tasks:Bare
+x-table = broken_tasks:NoTable
+[bbo.baselines]
+x-method = broken_at_its_top:M
+"""
+
+
+@pytest.fixture
+def broken(tmp_path, monkeypatch):
+    """An installed package whose tasks and methods are broken in every way."""
+    caches = (catalogue._points, catalogue._listed, hidden._tasks)
+    (tmp_path / "broken-1.dist-info").mkdir()
+    (tmp_path / "broken-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
+    (tmp_path / "broken-1.dist-info" / "entry_points.txt").write_text(POINTS)
+    (tmp_path / "broken_tasks.py").write_text(BROKEN)
+    (tmp_path / "broken_by_an_exit.py").write_text("raise SystemExit(3)\n")
+    (tmp_path / "broken_at_its_top.py").write_text(
+        "class M:\n    def propose(self, problem): pass\nraise RuntimeError('at the\\ntop')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    for cached in caches:
+        cached.cache_clear()
+    yield
+    monkeypatch.undo()
+    for cached in caches:
+        cached.cache_clear()
+    for module in [name for name in sys.modules if name.startswith("broken_")]:
+        del sys.modules[module]
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_broken_package_is_unavailable_and_disturbs_no_other():
+    listed = {row["id"]: row for row in json.loads(CliRunner().invoke(main, ["list", "tasks", "--json"]).stdout)}
+    assert listed["branin"]["available"]
+    assert listed["x-raises"]["why_not"] == "'x-raises' cannot be loaded: RuntimeError: at the top"
+    for name, said in {
+        "x-exits": "SystemExit: 3",
+        "x-below": "RuntimeError: at the top",
+        "x-absent": "has no attribute 'Nothing'",
+        "x-plain": "must derive from bbo.task.Task; got <class",
+        "x-function": "must derive from bbo.task.Task; got <function",
+        "x-init": "RuntimeError: no object",
+        "x-bare": "has no attribute 'spec'",
+    }.items():
+        assert not listed[name]["available"] and said in listed[name]["why_not"], name
+    for name in ("x-plain:a", "x-raises:a"):
+        with pytest.raises(Unavailable):
+            catalogue.load_task(name)
+    made = plan.make(Request(("branin", "x-*"), ("random", "x-method"), (0,), skip_missing=True))
+    assert [cell.spec.label() for cell in made] == ["branin / random / seed 0"]
+    assert len(made.skipped) == 10 and made.skipped["x-table"].endswith("cannot be made: RuntimeError: no data")
+    assert "bbo.tasks.tfbind8" in hidden.list_hidden(None).modules

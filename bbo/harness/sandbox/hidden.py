@@ -34,7 +34,10 @@ def _tasks() -> tuple[tuple[str, ...], frozenset[Path]]:
     for module in modules:
         try:
             spec = importlib.util.find_spec(module)
-        except ImportError:  # a third party's broken package holds nothing that a method could reach
+        except (
+            Exception,
+            SystemExit,
+        ):  # this imports its package; a third party's broken package holds nothing that a method could reach
             continue
         if spec is None or not spec.origin:
             continue
