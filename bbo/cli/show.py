@@ -19,6 +19,16 @@ from bbo.task import Task
 
 #: Names of variants shown without --all.
 SOME = 8
+#: Designs of a cell shown without --best.
+BEST = 5
+#: What each option is for: a task or a cell, and what it does.
+OPTIONS = {
+    "--all": ("task", "lists the variants of a task"),
+    "--design": ("task", "shows a row of a task's visible table"),
+    "--render": ("task", "draws a row of a task's visible table"),
+    "--best": ("cell", "counts designs of a cell"),
+    "--run-files": ("cell", "runs the file of a cell's task"),
+}
 #: Formats of pictures, by the ends of their files' names.
 PICTURES = (".png", ".pdf", ".svg")
 
@@ -40,26 +50,25 @@ PICTURES = (".png", ".pdf", ".svg")
     metavar="FILE.png",
     help="Draw the best visible design of a task, or the one that --design names, into FILE (.png, .pdf or .svg).",
 )
-@click.option(
-    "--best",
-    type=click.IntRange(1),
-    default=5,
-    show_default=True,
-    metavar="N",
-    help="Number of best designs of a cell to print.",
-)
+@click.option("--best", type=click.IntRange(1), metavar="N", help=f"Number of best designs of a cell to print.  [default: {BEST}]")
 @click.option(
     "--run-files", is_flag=True, help="Also of a cell whose task is a file, which is then run; refused without this option."
 )
-def command(id: str, show_all: bool, row: int | None, picture: Path | None, best: int, run_files: bool) -> None:
+def command(id: str, show_all: bool, row: int | None, picture: Path | None, best: int | None, run_files: bool) -> None:
     """Show all facts of a task or a method, or the best designs of a cell."""
     console.translated([id])
-    if (Path(id) / "cell.json").is_file():
-        _show_cell(Path(id), best, run_files)
-    elif not catalogue.is_task(id):
-        if row is not None or picture is not None:
-            option = "--render draws" if row is None else "--design shows"
-            raise BBOError(f"{option} a row of a task's visible table; {id} is a method")
+    what = "cell" if (Path(id) / "cell.json").is_file() else "task" if catalogue.is_task(id) else "method"
+    given = {
+        "--all": show_all,
+        "--design": row is not None,
+        "--render": picture is not None,
+        "--best": best is not None,
+        "--run-files": run_files,
+    }
+    _refuse_options([option for option in given if given[option]], id, what)
+    if what == "cell":
+        _show_cell(Path(id), best or BEST, run_files)
+    elif what == "method":
         _show_method(catalogue.load_method(id))
     elif picture is not None:
         _draw(catalogue.load_task(id), row, picture)
@@ -67,6 +76,16 @@ def command(id: str, show_all: bool, row: int | None, picture: Path | None, best
         _show_task(catalogue.load_task(id), show_all)
     else:
         _show_design(catalogue.load_task(id), row)
+
+
+def _refuse_options(given: list[str], id: str, what: str) -> None:
+    """Refuse options that would do nothing."""
+    for option in given:
+        kind, does = OPTIONS[option]
+        if kind != what:
+            raise BBOError(f"{option} {does}; {id} is a {what}")
+    if "--all" in given and len(given) > 1:
+        raise BBOError(f"--all lists variants, {given[1]} is about one design; give one of the two")
 
 
 def _visible(task: Task, row: int | None) -> tuple[np.ndarray, float]:
