@@ -18,6 +18,9 @@ from bbo.harness.host import Host
 from bbo.harness.options import EngineOptions, RunOptions
 from bbo.harness.sandbox.confinement import NONE
 
+#: Parameters that say what a plan holds.
+PLANNED = ("plan_file", "suite", "tasks", "methods", "seeds", "preset", "overrides", "budget", "skip_missing")
+
 
 def _shard(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, int] | None:
     if text is None:
@@ -156,12 +159,16 @@ def command(
 
     Running the same command again resumes it. Exit code 0: all planned cells are done; 2: some failed, or bad input; 130: stopped.
     """  # noqa: D301  # click keeps the lines below a backspace as they are
+    mode = mode or ("portable" if (threads or 1) == 1 else "native")
+    threads = threads or (max(1, _cores() // jobs) if engine == "local" and mode == "native" else 1)
+    how = RunOptions(device, threads, timeout, memory, trace, cells_per_process, tf32, mode, sandbox, disk)
+    where = _where(engine, jobs, scheduler, slurm)
     if device == "cuda" and engine == "local":
         console.need_cuda()
     if engine == "local":
-        Host(out, RunOptions(sandbox=sandbox)).confinement  # noqa: B018  # refuses before a user's file is looked at
-    sbatch = dict(_option(text) for text in slurm)
+        Host(out, how).confinement  # noqa: B018  # refuses before a user's file is looked at
     if hashes:
+        _refuse_beside_cell()
         wanted = _named(out, hashes)
         folder.prepare(out)
     else:
@@ -174,16 +181,12 @@ def command(
             left_out = f"{len(unsuitable)} pairs of task and method are left out, since the method does not fit the task"
             console.say(f"{left_out}, such as {_pair(unsuitable[0])}", err=True)
         wanted = list(made) if dry_run else run.begin(made, out)
-        wanted = folder.shard(wanted, *shard) if shard else wanted
+    wanted = folder.shard(wanted, *shard) if shard else wanted
     cells = folder.remaining(wanted, out, retry == "failed")
     click.echo(f"{len(wanted)} cells planned, {len(wanted) - len(cells)} there already, {len(cells)} to run in {out}", err=True)
     if dry_run:
         _say_what_would_run(cells, out, jobs)
         return
-    mode = _numerics(mode, threads)
-    threads = threads or (max(1, _cores() // jobs) if engine == "local" and mode == "native" else 1)
-    how = RunOptions(device, threads, timeout, memory, trace, cells_per_process, tf32, mode, sandbox, disk)
-    where = EngineOptions(jobs, scheduler, sbatch)
     if engine == "local" and cells and Host(out, how).confinement == NONE:
         why = "" if sandbox == "none" else " (this system offers no Landlock)"
         click.echo(f"note: methods run unconfined and could read the oracle{why}; their records and tables say so", err=True)
@@ -197,15 +200,16 @@ def command(
     _conclude(status, len(wanted), out, traceback)
 
 
-def _numerics(mode: str | None, threads: int | None) -> str:
-    """The numerics mode of a run.
+def _where(engine: str, jobs: int, scheduler: str, slurm: tuple[str, ...]) -> EngineOptions:
+    """The options of an engine.
 
     Raises:
-        BBOError: a mode that fixes the kernels is asked for with more than one thread.
+        BBOError: some are those of another engine.
     """
-    if mode in numerics.FIXED and (threads or 1) > 1:
-        raise BBOError(f"{mode} numerics use one thread per cell; got --threads {threads}. Use --jobs, or --numerics native")
-    return mode or ("portable" if (threads or 1) == 1 else "native")
+    for option, given, user in (("--scheduler", scheduler, "dask"), ("--slurm", slurm, "slurm")):
+        if given and engine != user:
+            raise BBOError(f"{option} is for --engine {user}; got it with --engine {engine}: change one of the two")
+    return EngineOptions(jobs, scheduler, dict(map(_option, slurm)))
 
 
 def _pair(pair: dict[str, str]) -> str:
@@ -242,6 +246,15 @@ def _say_what_would_run(cells: list[plan.PlannedCell], out: Path, jobs: int) -> 
         click.echo(f"estimate: {text}{rest}", err=True)
     elif cells:
         click.echo(f"estimate: unknown, {out} holds no finished cell of these methods and presets", err=True)
+
+
+def _refuse_beside_cell() -> None:
+    """A plan says all of a cell, so nothing that makes another plan may stand beside `--cell`."""
+    context = click.get_current_context()
+    for one in context.command.params:
+        if one.name in PLANNED and context.params[one.name] not in (None, ()):
+            name = one.opts[0] if isinstance(one, click.Option) else one.human_readable_name
+            raise BBOError(f"--cell runs a cell as the plans in OUT have it, so it takes no {name}; leave one of the two out")
 
 
 def _named(out: Path, hashes: tuple[str, ...]) -> list[plan.PlannedCell]:

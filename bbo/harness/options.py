@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from bbo import numerics
+from bbo.errors import BBOError, unknown
 from bbo.harness.plan import PlannedCell
 from bbo.record import Record
 
@@ -15,7 +17,7 @@ class RunOptions:
 
     Args:
         device: "auto", "cpu" or "cuda".
-        threads: BLAS and torch threads of the method process.
+        threads: BLAS and torch threads of the method process; more than one with "native" numerics only.
         timeout: seconds of wall time a cell may take, 0 for no limit.
         memory: gigabytes (10^9 bytes) a cell may use, 0 for no limit.
         trace: whether intermediate designs are scored and stored.
@@ -36,6 +38,23 @@ class RunOptions:
     numerics: str = "portable"
     sandbox: str = "auto"
     disk: float = 20.0
+
+    def __post_init__(self) -> None:
+        """Refuse numerics that cannot be had: a mode that fixes the kernels fixes one thread, too.
+
+        Raises:
+            UnknownName: no such mode.
+            BBOError: threads below 1, or more than the mode takes.
+        """
+        if self.numerics not in numerics.MODES:
+            raise unknown("numerics mode", self.numerics, numerics.MODES)
+        if self.threads < 1:
+            raise BBOError(f"a cell takes at least 1 thread; got {self.threads}")
+        if self.numerics in numerics.FIXED and self.threads > 1:
+            raise BBOError(
+                f"{self.numerics} numerics use one thread per cell; got {self.threads}. Run more cells at a time (--jobs), or choose native "
+                "numerics (--numerics native)"
+            )
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from click.testing import CliRunner
 
 from bbo import numerics
 from bbo.cli import main
+from bbo.errors import BBOError
+from bbo.harness.options import RunOptions
 
 
 def in_a_process(code, mode="portable", **more):
@@ -57,8 +59,19 @@ def test_a_record_says_its_mode_and_modes_do_not_mix(tmp_path):
 
 @pytest.mark.parametrize("mode", numerics.FIXED)
 def test_fixed_kernels_are_one_thread(tmp_path, mode):
-    said = run("--out", str(tmp_path), "--numerics", mode, "--threads", "2")
-    assert said.exit_code == 2 and f"{mode} numerics use one thread per cell; got --threads 2" in said.output
+    said = run("--out", str(tmp_path / "out"), "--numerics", mode, "--threads", "2")
+    assert said.exit_code == 2 and f"{mode} numerics use one thread per cell; got 2" in said.output
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(BBOError, match=f"{mode} numerics use one thread per cell; got 2"):
+        RunOptions(threads=2, numerics=mode)
+
+
+def test_options_of_a_run_name_a_mode_and_a_thread():
+    assert RunOptions(threads=2, numerics="native").threads == 2
+    with pytest.raises(BBOError, match="unknown numerics mode 'fast'"):
+        RunOptions(numerics="fast")
+    with pytest.raises(BBOError, match="at least 1 thread; got 0"):
+        RunOptions(threads=0)
 
 
 def test_the_compatible_mode_changes_only_mkl(tmp_path):

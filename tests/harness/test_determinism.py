@@ -57,7 +57,8 @@ def runs_of(module_lab):
             folders.append(module_lab.folder / f"{names[0]} {threads} {len(folders)}")
             prepare(folders[-1])
             # More cells than a process takes by default, so that all cells of a run share one process.
-            run_cells(order, folders[-1], RunOptions("cpu", threads, cells_per_process=1000))
+            mode = "portable" if threads == 1 else "native"
+            run_cells(order, folders[-1], RunOptions("cpu", threads, cells_per_process=1000, numerics=mode))
         return cells, folders
 
     return made
@@ -137,7 +138,7 @@ def test_threads_and_hash_seed_are_settled_before_libraries_load(lab):
     made = lab.plan(lab.body("Looks", look), seeds=(0,))
     notes = []
     for _ in range(2):
-        host = Host(lab.out, RunOptions(threads=2))
+        host = Host(lab.out, RunOptions(threads=2, numerics="native"))
         judged = host.evaluate(next(iter(made)))
         host.close()
         notes.append(judged[0].notes)

@@ -9,10 +9,12 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bbo import catalogue, record
+from bbo.cli import main
 from bbo.errors import BBOError
 from bbo.harness import estimate, plan, request
 from bbo.harness.folder import shard
@@ -70,6 +72,42 @@ def test_shards_and_commands_of_the_command_line(lab):
     assert len(record.read_all(lab.out)) == 4
     assert "unknown cell" in bbo("run", "--cell", "0" * 20, "--out", lab.out, code=2).stderr
     assert "like 1/4" in bbo("run", plan_file, "--shard", "5/4", "--out", lab.out, code=2).stderr
+
+
+def test_cells_by_name_take_a_shard_and_nothing_that_a_plan_says(lab):
+    lab.plan("Good", seeds=tuple(range(5))).save(lab.out)
+    cells = [word for order in plan.planned(lab.out) for word in ("--cell", order.spec.hash)]
+    call = CliRunner().invoke
+    planned = [call(main, ["run", *cells, "--shard", f"{i}/2", "--dry-run", "--out", str(lab.out)]).stderr for i in (1, 2)]
+    assert ["3 cells planned" in planned[0], "2 cells planned" in planned[1]] == [True, True]
+    for words in (
+        ["-t", "x"],
+        ["-b", "x"],
+        ["--seeds", "x"],
+        ["--preset", "x"],
+        ["--set", "x"],
+        ["--suite", "x"],
+        ["--budget", "9"],
+        ["--skip-missing"],
+        ["plan.toml"],
+    ):
+        refused = call(main, ["run", *cells, *words, "--out", str(lab.out)])
+        option = words[0] if words[0].startswith("-") else "PLAN_FILE"
+        assert refused.exit_code == 2 and f"so it takes no {option};" in refused.stderr
+    assert record.read_all(lab.out) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--slurm", "partition=gpu"], "--slurm is for --engine slurm; got it with --engine local"),
+        (["--engine", "slurm", "--scheduler", "tcp://a:1"], "--scheduler is for --engine dask; got it with --engine slurm"),
+    ],
+)
+def test_options_of_another_engine_are_refused(words, said, tmp_path):
+    refused = CliRunner().invoke(main, ["run", "-t", "branin", "-b", "random", *words, "--out", str(tmp_path / "out")])
+    assert refused.exit_code == 2 and said in refused.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_estimates_come_from_past_cells(lab):
