@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from bbo.errors import BBOError, UnknownName, unknown
 #: Types a setting may have: what TOML and JSON write and read back unchanged.
 TYPES = (bool, int, float, str)
 KEY = "bbo.setting"
+#: Characters of the longest number that is read; Python cannot print much longer ones.
+LONGEST = 1000
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Setting:
             BBOError: it is of another type, not finite, or out of range.
         """
         if type(self.default) is float and type(value) is int:
-            value = float(value)
+            value = float(value) if abs(value) <= sys.float_info.max else math.inf
         if type(value) is not type(self.default):
             raise BBOError(
                 f"setting {method}.{self.name} takes {type(self.default).__name__} (default {self.default!r}); got {value!r}"
@@ -228,11 +231,11 @@ def choose(
 
 def parse(text: str, default: Any) -> Any:
     """A value written as TOML (`3`, `0.5`, `true`), or a bare word; of the default's type where the text can be read so."""
-    if isinstance(default, str):
+    if isinstance(default, str) or "\n" in text or len(text) > LONGEST:  # a second line would be another value
         return text
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):  # no TOML, or too deeply nested
         return text
 
 

@@ -42,6 +42,12 @@ def test_overrides_win_and_keep_their_type():
         ({"steps": "many"}, "m.steps takes int"),
         ({"fast": "1"}, "m.fast takes bool"),
         ({"size": "true"}, "m.size takes float"),
+        ({"steps": "9" * 5000}, "m.steps takes int"),
+        ({"steps": "0x" + "f" * 5000}, "m.steps takes int"),
+        ({"steps": "[" * 5000}, "m.steps takes int"),
+        ({"steps": "[" * 900}, "m.steps takes int"),
+        ({"steps": "1\nfoo=2"}, r"m.steps takes int \(default 10\); got '1\\nfoo=2'"),
+        ({"size": "9" * 400}, "m.size takes finite numbers; got inf"),
     ],
 )
 def test_bad_overrides(overrides, message):
