@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import keyword
 import re
 import sys
+from importlib.metadata import packages_distributions
 from importlib.resources import files as resources
 from pathlib import Path
 
@@ -69,10 +72,9 @@ def _write(name: str, to: Path, kind: str, example: str) -> tuple[Path, str]:
     """Write the files of a template under a name; the path of its module, and the name of its class."""
     if not NAME.fullmatch(name):
         raise BBOError(f"a name is lower-case words with dashes, like my-{example.partition('-')[2]}; got '{name}'")
-    if _module(name) in sys.stdlib_module_names:
-        raise BBOError(f"{_module(name)}.py would hide Python's own module of this name; choose another name than '{name}'")
     named = {example: name, _module(example): _module(name), _class(example): _class(name)}
     template = resources("bbo") / "templates"
+    _refuse_taken(name, (template / kind / f"{_module(example)}.py").read_text(encoding="utf-8"))
     sources = [*(template / kind).iterdir(), *(file for file in template.iterdir() if file.name.endswith(f"{_module(example)}.py"))]
     texts = {}
     for source in sorted((one for one in sources if one.is_file()), key=lambda one: one.name):
@@ -86,6 +88,23 @@ def _write(name: str, to: Path, kind: str, example: str) -> tuple[Path, str]:
         files.write(path, text)
         click.echo(f"wrote {path}")
     return to / f"{named[_module(example)]}.py", named[_class(example)]
+
+
+def _refuse_taken(name: str, text: str) -> None:
+    """Refuse a name whose module or class would hide another, or is no name in Python; `text` is that of the template's module."""
+    module, cls = _module(name), _class(name)
+    imports = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    why = ""
+    if keyword.iskeyword(module) or keyword.iskeyword(cls):
+        why = f"{module if keyword.iskeyword(module) else cls} is a word of Python's own language"
+    elif module in sys.stdlib_module_names:
+        why = f"{module}.py would hide Python's own module of this name"
+    elif module == "bbo" or module in packages_distributions():
+        why = f"{module}.py would hide the installed package of this name"
+    elif cls in {alias.asname or alias.name for node in imports for alias in node.names}:
+        why = f"the class {cls} would hide what its file imports under this name"
+    if why:
+        raise BBOError(f"{why}; choose another name than '{name}'")
 
 
 def _module(name: str) -> str:

@@ -47,7 +47,24 @@ def test_nothing_is_overwritten_and_names_are_checked(tmp_path):
     assert (tmp_path / "mine.py").read_text() == "changed"
     odd = new("task", "My_Task", "--to", tmp_path)
     assert odd.exit_code == 2 and "lower-case words with dashes, like my-task; got 'My_Task'" in odd.output
-    hiding = new("method", "random", "--to", tmp_path)
-    assert hiding.exit_code == 2 and "would hide Python's own module" in hiding.output
     nowhere = new("method", "other", "--to", tmp_path / "mine.py" / "below")
     assert nowhere.exit_code == 2 and "cannot write" in nowhere.output
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["method", "random"], "random.py would hide Python's own module"),
+        (["method", "none"], "None is a word of Python's own language"),
+        (["task", "class"], "class is a word of Python's own language"),
+        (["method", "bbo"], "bbo.py would hide the installed package"),
+        (["method", "torch"], "torch.py would hide the installed package"),
+        (["task", "dataset"], "the class Dataset would hide what its file imports"),
+        (["task", "table-task", "--kind", "table"], "the class TableTask would hide"),
+        (["method", "method-spec"], "the class MethodSpec would hide"),
+    ],
+)
+def test_names_that_are_taken_are_refused(words, why, tmp_path):
+    refused = new(*words, "--to", tmp_path)
+    assert refused.exit_code == 2 and why in refused.output and f"choose another name than '{words[1]}'" in refused.output
+    assert not list(tmp_path.iterdir())
