@@ -94,6 +94,7 @@ def test_what_is_missing_is_refused_or_skipped(monkeypatch):
         ("seeds = 3.0", "seeds in p is a whole number from 0"),
         ("seeds = [-1]", "seeds in p is a whole number from 0"),
         ('seeds = "0-999999999"', "at most 100000 seeds"),
+        ('methods = ["coms"]\nbaselines = ["root"]', "p has both methods and baselines"),
         ("sedes = 3", "unknown key in p 'sedes': did you mean seeds"),
         ("tasks = ", "p cannot be read: it is not valid TOML"),
     ],
