@@ -173,11 +173,14 @@ class Problem:
         Every use is written into the record and marked in every table.
 
         Raises:
-            UnknownName: this problem has no such knowledge.
+            UnknownName: this problem has no such knowledge, or the spec of the method does not declare it.
         """
         if name not in self._privileged:
             known = ", ".join(sorted(self._privileged)) or "nothing"
-            raise UnknownName(f"no privileged knowledge '{name}' here; available: {known}")
+            raise UnknownName(
+                f"no privileged knowledge '{name}' here; available: {known}. A method with a spec declares there what it may ask for, such as "
+                'privileged=("y_max",)'
+            )
         if name not in self.privileged_used:
             self.privileged_used.append(name)
         return self._privileged[name]

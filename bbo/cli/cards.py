@@ -54,7 +54,7 @@ def of_method(method: LoadedMethod) -> dict[str, str]:
         "code": spec.code,
         "spaces": ", ".join(spec.spaces),
         "sharpness regulariser": "with +ignite, +ignite2, +sam or +boss" if spec.composable else "no",
-        "privileged knowledge": ", ".join(spec.privileged),
+        "privileged knowledge": f"may ask for {', '.join(spec.privileged)}" if spec.privileged else "",
         "needs": ", ".join(spec.requires),
     }
     return {key: value for key, value in facts.items() if value}

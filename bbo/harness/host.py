@@ -234,4 +234,6 @@ def _shared_key(cell: PlannedCell, key: str, told: dict[str, float]) -> str:
 
 
 def _privileged(cell: PlannedCell) -> dict[str, float]:
-    return {"y_max": cell.task.task.spec.y_max}
+    """What a cell may ask for: what the method's spec declares; everything where its class has no spec to declare it in."""
+    spec, known = cell.method.described.spec, {"y_max": cell.task.task.spec.y_max}
+    return {name: value for name, value in known.items() if spec is None or name in spec.privileged}

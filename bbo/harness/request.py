@@ -97,7 +97,9 @@ def parse(text: str, name: str) -> dict[str, Any]:
     plan = bounded.parsed_toml(name, text)
     if "baselines" in plan:  # what this key was called in older plan files
         if "methods" in plan:
-            raise BBOError(f"{name} has both methods and baselines, which is the older word for the same; put all names into methods")
+            raise BBOError(
+                f"{name} has both methods and baselines, which is the older word for the same; put all names into methods"
+            )
         plan["methods"] = plan.pop("baselines")
     for key in plan:
         if key not in READERS:

@@ -121,6 +121,7 @@ def test_targets(target):
     problem = make_problem(SPACES["sequence"], 8)
     method(target=target, alpha=0.5).propose(problem)
     assert problem.privileged_used == (["y_max"] if target == "y_max" else [])
+    assert CORRECTED.spec.privileged == ROOT.spec.privileged == ("y_max",)  # what they may ask for must be declared
     if target == "visible":
         assert problem.notes["target"] == pytest.approx(0.5 * problem.encoded().y.max().item())
 

@@ -126,6 +126,29 @@ def test_privileged_knowledge_stays_with_the_host_until_it_is_asked_for_and_ever
     assert {name: r.method["privileged"] for name, r in results.items()} == {"Asks": ["y_max"], "Sneaks": ["y_max"], "Modest": []}
 
 
+def test_a_class_with_a_spec_gets_only_the_privileged_knowledge_that_it_declares(lab):
+    text = """
+    from bbo.harness.sandbox import wire
+    from bbo.method import Method, MethodSpec
+
+    class {name}(Method):
+        "Asks."
+        spec = MethodSpec(id="asks", version=1, kind="search", title="t", spaces=("continuous",){more})
+
+        def propose(self, problem):
+            problem.note(y={ask})
+            return problem.x[:problem.budget]
+    """
+    ask, send = "problem.privileged('y_max')", "problem._shelf._channel.ask(wire.Ask('y_max'))"
+    says = lab.method("Says", text.format(name="Says", more=", privileged=('y_max',)", ask=ask))
+    silent = lab.method("Silent", text.format(name="Silent", more="", ask=ask))
+    forges = lab.method("Forges", text.format(name="Forges", more="", ask=send))
+    results = {r.spec.method: r for r in lab.run(lab.plan(says, silent, forges))}
+    assert results["Says"].notes["y"] == 3.0 and results["Says"].method["privileged"] == ["y_max"]
+    assert "no privileged knowledge 'y_max' here; available: nothing. A method with a spec" in results["Silent"].error["message"]
+    assert results["Forges"].error["reason"] == "crash" and "y" not in results["Forges"].notes
+
+
 def test_what_methods_do_all_day_is_no_violation(lab):
     ordinary = """
     import json, sklearn.linear_model, scipy.optimize, gpytorch
