@@ -24,7 +24,7 @@ def command(folder: Path, dry_run: bool, yes: bool) -> None:
     without --yes.
     """
     records = record.read_all(folder)
-    stay, lines = newest(records)
+    stay, lines = newest(records, f"remove the folders of the older ones from {folder / 'cells'}")
     kept = {one.spec.hash for one in stay}
     gone = [one for one in records if one.spec.hash not in kept]
     if not gone:

@@ -80,9 +80,13 @@ def test_a_version_that_fails_does_not_hide_behind_an_older_one(timed) -> None:
 
 
 def test_without_times_it_refuses_to_choose(timed) -> None:
-    answer = bbo("report", timed(at(0, "t1", "Evo", 0, version="1"), at(2, "t1", "Evo", 0, version="2")), "--latest")
+    out = timed(at(0, "t1", "Evo", 0, version="1"), at(2, "t1", "Evo", 0, version="2"))
+    answer = bbo("report", out, "--latest")
     assert answer.exit_code == 2
-    assert "--latest cannot choose among 2 versions of t1 / Evo" in answer.stderr
+    assert "the newest of 2 versions of t1 / Evo cannot be told" in answer.stderr and "leave --latest out" in answer.stderr
+    pruned = bbo("prune", out, "--yes")
+    assert pruned.exit_code == 2 and f"remove the folders of the older ones from {out / 'cells'}" in pruned.stderr
+    assert "--latest" not in pruned.stderr
     assert answer.stderr.count("\n") == 1
 
 

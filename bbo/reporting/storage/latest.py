@@ -19,16 +19,20 @@ from bbo.errors import BBOError
 from bbo.record import Record
 
 Key = Callable[[Record], Hashable]
+ADVICE = "tables of schema 1 do not: leave --latest out, or give the results folder itself"
 
 
-def newest(records: Sequence[Record]) -> tuple[list[Record], list[str]]:
+def newest(records: Sequence[Record], advice: str = ADVICE) -> tuple[list[Record], list[str]]:
     """The records that are kept, in their order, and a line for each version of a task or method that was left out.
+
+    Args:
+        advice: what to do where the newest cannot be told.
 
     Raises:
         BBOError: there are several versions, but some cells do not say when they were finished.
     """
-    stay = _latest(records, lambda r: r.spec.task, lambda r: (r.spec.task_version, r.spec.data_hash))
-    stay = _latest(stay, lambda r: (r.spec.task, r.spec.method, _asked(r)), lambda r: r.spec.method_version)
+    stay = _latest(records, lambda r: r.spec.task, lambda r: (r.spec.task_version, r.spec.data_hash), advice)
+    stay = _latest(stay, lambda r: (r.spec.task, r.spec.method, _asked(r)), lambda r: r.spec.method_version, advice)
     kept = {r.spec.hash for r in stay}
     gone = [r.spec for r in records if r.spec.hash not in kept]
     counts = Counter((s.task, s.task_version, s.method, s.method_version) for s in gone)
@@ -45,7 +49,7 @@ def _asked(record: Record) -> str:
     return json.dumps(asked, sort_keys=True)
 
 
-def _latest(records: Sequence[Record], group: Key, version: Key) -> list[Record]:
+def _latest(records: Sequence[Record], group: Key, version: Key, advice: str) -> list[Record]:
     times: dict[Hashable, dict[Hashable, str]] = {}
     for r in records:
         own = times.setdefault(group(r), {})
@@ -54,8 +58,8 @@ def _latest(records: Sequence[Record], group: Key, version: Key) -> list[Record]
         own = times[group(r)]
         if len(own) > 1 and not all(own.values()):
             raise BBOError(
-                f"--latest cannot choose among {len(own)} versions of {r.spec.task} / {r.spec.method}: not all of their cells say when "
-                "they were finished (tables of schema 1 do not); leave --latest out, or give the results folder itself"
+                f"the newest of {len(own)} versions of {r.spec.task} / {r.spec.method} cannot be told: not all of their cells say when "
+                f"they were finished; {advice}"
             )
     chosen = {key: max(own, key=lambda v: (own[v], str(v))) for key, own in times.items()}
     return [r for r in records if version(r) == chosen[group(r)]]
