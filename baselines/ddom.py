@@ -32,8 +32,13 @@ class DDOM(DiffusionSettings, Method):
       the released behaviour.
     - They draw 512 designs; we draw as many as the budget.
     - On sequences of TFBind10 their evaluation standardises with other rows than the training. Here there is one table.
-    x is z-scored, as in `score_diffusion.cfg`; `simple_conditional_diffusion.cfg` leaves it as it is. N(0, I) is not the density at
-    time 1, where 60% of a design is left; we follow the authors. The last epoch's weights are used, as by their script.
+    - Their step size rises from 0 over the first 500 of 1000 epochs; what follows is a cosine over ten million, so it stays at its
+      largest. Here it is constant.
+    x is z-scored, and batches have 256 rows in `paper`, as in `score_diffusion.cfg`, whose loss this is;
+    `simple_conditional_diffusion.cfg` leaves x as it is and has batches of 128. That loss's class, `DiffusionScore`, counts one
+    position's letters as the length of a design, so it does not fit sequences: there, only the rest of the code can be followed.
+    N(0, I) is not the density at time 1, where 60% of a design is left; we follow the authors. The last epoch's weights are used, as
+    by their script.
     """
 
     spec = MethodSpec(
@@ -46,7 +51,7 @@ class DDOM(DiffusionSettings, Method):
         year=2023,
     )
     presets: ClassVar[dict[str, dict[str, Any]]] = {
-        "paper": {},
+        "paper": {"prior_batch": 256},
         # A quarter of the width, at most 1000 batches and a tenth of the sampling steps.
         "fast": {"prior_hidden": 256, "prior_updates": 1000, "sampling_steps": 100},
         "smoke": {"prior_hidden": 32, "prior_updates": 30, "sampling_steps": 10},

@@ -38,7 +38,8 @@ class DEMO(DiffusionSettings, TrainingSettings, Method):
     - A wrong task name trains TFBind10's proxy on all rows, including hidden ones. Ours sees the visible rows only.
 
     Deviations: the proxy keeps its last epoch at a constant step size (theirs the epoch with the best training correlation, along a
-    cosine); steps and step sizes of the ascent are those its comments recommend for boxes and sequences.
+    cosine); steps and step sizes of the ascent are those its comments recommend for boxes and sequences. The diffusion's step size
+    falls along a cosine, but is constant in `paper`; theirs rises from 0 over the first 500 of 1000 epochs and then stays at 1e-3.
     """
 
     spec = MethodSpec(
@@ -52,7 +53,7 @@ class DEMO(DiffusionSettings, TrainingSettings, Method):
         composable=True,
     )
     presets: ClassVar[dict[str, dict[str, Any]]] = {
-        "paper": {},
+        "paper": {"prior_cosine": False},
         # Narrower networks, few batches with larger steps, a tenth of the sampling steps.
         "fast": {
             "hidden": 256,

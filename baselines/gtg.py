@@ -79,6 +79,7 @@ class GTG(TrainingSettings, Method):
         "paper": {},
         "paper:tfbind8": DISCRETE,
         "paper:tfbind10": DISCRETE,
+        "paper:dkitty": {"slack": 0.01},
         # Trajectories of a quarter of the length through 2000 rows, half the width, 200 updates, 50 noise levels; three small proxies.
         "fast": {
             "hidden": 256,

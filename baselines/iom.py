@@ -123,8 +123,9 @@ class IOM(TrainingSettings, Method):
     The original code was not found. Settings are those of two ports, cmciris/ROMO @3d3dd7b (`design-bench/models/iom_model.py`) and
     lamda-bbo/offline-moo @a960f6f (`multiple_models/trainer.py`); the search after the paper's summary. Their bugs, by reading:
     offline-moo computes the particles' representation without a graph, so they never move (`faithful` does so too); ROMO adds up
-    gradients of two backward passes, so its head gets twice the gradient, and starts particles at the worst designs, as its tasks
-    want. We start them at the best. The dual weight that both copy from COMs has no effect and is left out.
+    gradients of several backward passes, so its head gets twice the gradient, and its representation is also moved to lower the
+    discriminator's loss once, so that a weight of 2 acts as 1 there; and it starts particles at the worst designs, as its tasks want.
+    We start them at the best. The dual weight that both copy from COMs has no effect and is left out. Presets by task are ROMO's.
 
     What was reorganised, with the same result: head and representation are one network with one Adam, as both have the same loss
     and step size; D_loss is computed once for the step of the discriminator and for the record.
@@ -144,7 +145,9 @@ class IOM(TrainingSettings, Method):
     )
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {},
-        "paper:tfbind8": {"epochs": 50},
+        "paper:tfbind8": {"epochs": 50, "batch_size": 1024},
+        "paper:dkitty": {"step_size": 0.005},
+        "paper:hopper": {"step_size": 0.001, "steps": 250},
         # Smaller than the published settings: a sixteenth of the width, at most 260 batches, larger steps of Adam.
         "fast": {
             "hidden": 128,

@@ -167,9 +167,8 @@ class RoMA(TrainingSettings, Method):
        predicted before; then one step of Adam on f~(x) - (f~(x) - f(x_0))^2 / (2 region). Last iterate returned.
 
     After sihyun-yu/RoMA @08b1ab5, `design_baselines/safeweight`, whose configurations are for an older Design-Bench (other cuts for
-    Ant and D'Kitty). Published: Ant 100 epochs, D'Kitty 50, both with a rate of 5e-3; Superconductor as `paper:superconductor`;
-    Hopper 200 epochs and steps of 2e-3. There is none for sequences: z-scored logits under Ant's settings are our choice, and so is
-    doing without the VAE that the authors put under GFP and molecules.
+    Ant and D'Kitty). The defaults are Ant's; presets by task are theirs. There is none for sequences: z-scored logits under Ant's
+    settings are our choice, and so is doing without the VAE that the authors put under GFP and molecules.
 
     What was reorganised, with the same result: the authors search all designs as one batch too; we leave out the passes through
     the network whose results they only log, and step along the batch's summed gradient in the smoothness term.
@@ -191,6 +190,8 @@ class RoMA(TrainingSettings, Method):
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {},
         "paper:superconductor": {"epochs": 50, "adapt_rate": 5e-4, "validation": 500},
+        "paper:dkitty": {"epochs": 50},
+        "paper:hopper": {"epochs": 200, "step_size": 2e-3},
         # Smaller than the published settings: at most 200 batches, larger steps of Adam, a quarter of the inner steps, and a tenth
         # of the updates of the designs.
         "fast": {

@@ -107,3 +107,10 @@ def test_published_settings():
     paper = BONET(**BONET.presets["paper"])
     assert (paper.width, paper.layers, paper.heads, paper.context, paper.length) == (128, 32, 8, 64, 128)
     assert (paper.trajectories, paper.bins, paper.epochs, paper.learning_rate) == (800, 64, 75, 1e-4)
+    assert {task: BONET.presets[f"paper:{task}"]["batch_size"] for task in ("dkitty", "superconductor", "tfbind8", "tfbind10")} == {
+        "dkitty": 128,
+        "superconductor": 128,
+        "tfbind8": 128,
+        "tfbind10": 128,
+    }
+    assert BONET(**BONET.presets["paper:tfbind8"]).learning_rate == 1e-4

@@ -54,3 +54,4 @@ def test_published_settings():
     paper = DDOM(**DDOM.presets["paper"])
     assert (paper.prior_hidden, paper.prior_epochs, paper.prior_learning_rate, paper.hide) == (1024, 1000, 1e-3, 0.15)
     assert (paper.beta_min, paper.beta_max, paper.sampling_steps, paper.guidance) == (0.01, 2.0, 1000, 2.0)
+    assert (paper.prior_batch, DDOM(**DDOM.presets["fast"]).prior_batch) == (256, 128)

@@ -58,3 +58,4 @@ def test_published_settings():
     paper = DEMO(**DEMO.presets["paper"])
     assert (paper.hidden, paper.epochs, paper.learning_rate, paper.batch_size) == (1024, 2000, 5e-5, 128)
     assert (paper.time, paper.condition, paper.guidance, paper.sampling_steps) == (0.4, 1.5, 2.0, 1000)
+    assert (paper.prior_batch, paper.prior_cosine, DEMO(**DEMO.presets["fast"]).prior_cosine) == (256, False, True)

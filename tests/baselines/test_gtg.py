@@ -128,3 +128,4 @@ def test_published_settings():
     assert (paper.trajectories, paper.length, paper.neighbours, paper.width, paper.updates) == (4000, 64, 20, 128, 50_000)
     assert (sequences.trajectories, sequences.neighbours, sequences.width, sequences.updates) == (1000, 50, 32, 10_000)
     assert (paper.members, paper.hidden, paper.max_updates, paper.guidance, paper.target) == (10, 1024, 5000, 1.2, 0.8)
+    assert (paper.slack, GTG(**GTG.presets["paper:dkitty"]).slack) == (0.05, 0.01)

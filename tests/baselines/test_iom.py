@@ -98,3 +98,13 @@ def test_frozen_particles_where_faithful():
         _, loss = replace(IOM(**IOM.presets["smoke"]), faithful=faithful).train(problem)
         best = problem.encoded().x[problem.best(256)][: len(loss.particles)]
         assert torch.equal(loss.particles[: len(best)], best) is faithful
+
+
+def test_published_settings():
+    paper = {task: IOM(**IOM.presets[task]) for task in ("paper", "paper:tfbind8", "paper:dkitty", "paper:hopper")}
+    assert [(m.epochs, m.batch_size, m.step_size, m.steps) for m in paper.values()] == [
+        (200, 128, 0.05, 50),
+        (50, 1024, 0.05, 50),
+        (200, 128, 0.005, 50),
+        (200, 128, 0.001, 250),
+    ]

@@ -125,3 +125,13 @@ def test_a_narrow_trust_region_keeps_values_near_the_start():
         ensemble = method.train(make_problem(SPACES["box"], 16)).ensemble
         gains.append((ensemble.mean(data.encode(found)) - ensemble.mean(data.x[rows])).mean())
     assert gains[1] > gains[0]
+
+
+def test_published_settings():
+    paper = {task: RoMA(**RoMA.presets[task]) for task in ("paper", "paper:superconductor", "paper:dkitty", "paper:hopper")}
+    assert [(m.epochs, m.adapt_rate, m.step_size) for m in paper.values()] == [
+        (100, 5e-3, 3e-3),
+        (50, 5e-4, 3e-3),
+        (50, 5e-3, 3e-3),
+        (200, 5e-3, 2e-3),
+    ]
