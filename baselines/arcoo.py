@@ -34,9 +34,10 @@ class Arcoo(TrainingSettings, Method):
     The released code trains one epoch: `launch(train, validate, 64, True)` fills (logger, epochs), so that the number of epochs is
     True. We train 64; `faithful` trains one.
 
-    Deviations: designs and scores are z-scored; the released code takes them as they are. Both losses are minimised in one step of
-    Adam, where theirs take turns, each with an Adam of its own. Negatives are made without dropout. A tenth of the rows is held out
-    instead of a fifth; they decide nothing. Where E_max is not above E_min, steps are full. Weights start as in Keras.
+    Deviations: designs and scores are z-scored; the released code takes them as they are. Both losses are minimised in one step of Adam,
+    where theirs take turns, each with an Adam of its own; the prediction and the energies of data and negatives share one draw of
+    dropout, where theirs are passes of their own. Negatives are made without dropout. A tenth of the rows is held out instead of a fifth;
+    they decide nothing. Where E_max is not above E_min, steps are full. Weights start as in Keras.
     """
 
     spec = MethodSpec(

@@ -27,7 +27,8 @@ class AutoCbAS(CbAS):
 
     What the authors' code got wrong, and what is done here: it compares q(x | z) and p(x | z) at codes z drawn from N(0, I), which have
     nothing to do with x, so that the weights are noise. Here z is drawn from p's encoder at x (`codes=encoded`); `codes=prior` is
-    the released behaviour. Weights are kept as logarithms and scaled, as in `cbas`; they multiply no bootstrap counts in these epochs.
+    the released behaviour. Weights are kept as logarithms and scaled, as in `cbas`; they multiply no bootstrap counts in these epochs,
+    and a batch's loss is divided by their sum, where theirs is divided by the sum of the batch's bootstrap counts.
 
     `+ignite`, `+ignite2` and `+sam` regularise these epochs as well; the record shows the first training.
     """

@@ -63,10 +63,11 @@ class CbAS(TrainingSettings, Method):
 
     Reorganised with the same result: the ensemble's members are one batched model; a round's draws are one batch, not ten.
 
-    Deviations: weights are kept as logarithms and scaled so that the largest is 1; the training divides by their sum, so nothing
-    changes but that ratios over many letters do not overflow, and that a batch whose weights are all below 1e-30 trains on nothing.
-    Each round trains on all its draws (the authors' code sets 200 of 1000
-    aside and does not use them). Positions may have different numbers of letters.
+    Deviations: weights are kept as logarithms and scaled so that the largest is 1, so that ratios over many letters do not overflow.
+    A batch's loss is divided by the sum of its weights, so each batch counts the same; the authors take the mean of weight times loss,
+    so theirs count in proportion to their weights. A batch whose weights are all below 1e-30 trains on nothing. The first autoencoder
+    trains on all rows and each round on all its draws (the authors' code sets 200 aside both times and does not use them).
+    Positions may have different numbers of letters.
     """
 
     spec = MethodSpec(

@@ -30,9 +30,10 @@ class ExPT(Method):
     - Model (section 3.2): a transformer reads 100 pairs (x, y) as examples, and scores as targets; everything attends to the examples
       only. What it makes of a target conditions a variational autoencoder of the target's design: a code of 32 numbers, noise 0.5.
       Loss: mean over the coordinates of -log p(x | z), plus the mean over the code of the divergence from N(0, I).
-    - Designs (section 3.3): examples are a random hundredth of the visible rows, with their scores ("few-shot"); 128 codes are drawn
-      for the score asked for, and their mean designs returned. No other score is used: this is the method's point, and `labelled=1`
-      shows it all rows. `labelled_rows=poorest` is the harder setting of the paper.
+    - Designs (section 3.3): examples are a random hundredth of the visible rows, with their scores ("few-shot"); 128 codes are drawn for
+      the score asked for, and their mean designs returned. Other scores are used only for the scale: all visible ones for the mean and
+      deviation by which scores are z-scored, as in the authors' code, and the best and worst of them for the score asked for. That few
+      are labelled is the method's point; `labelled=1` shows it all rows. `labelled_rows=poorest` is the harder setting of the paper.
 
     Knowledge of the optimum: the authors ask for the best score of the hidden data. By default here an upper bound is asked for, as far
     above the best visible score (times `headroom`) as that is above the worst; our choice, not tuned. `headroom=0` asks for the best

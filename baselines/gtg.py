@@ -60,8 +60,9 @@ class GTG(TrainingSettings, Method):
     - In training, the first design of a trajectory gets no noise, though nothing is built on that. Here it is like the others.
     - Two accumulated batches of 128 are one of 256 here.
 
-    Deviations: trajectories go through at most `pool` rows, evenly spaced by rank and with both ends (theirs at most 50000). Designs are
-    decoded before the proxy sees them. Proxies read z-scored x and have this project's initial weights and slope of LeakyReLU.
+    Deviations: trajectories go through at most `pool` rows, evenly spaced by rank and with both ends (theirs at most 50000). On a box,
+    distances are those of coordinates scaled to [-1, 1] (theirs are not scaled). Designs are decoded before the proxy sees them. Proxies
+    read z-scored x and have this project's initial weights and slope of LeakyReLU.
     """
 
     spec = MethodSpec(

@@ -44,8 +44,8 @@ class PGS(TrainingSettings, Method):
     Deviations: sequences are z-scored logits, where the authors train a convolutional VAE and search its latent space. The nearest
     designs of step 5 are sought among z-scored designs, where the paper learns an embedding for that; the released script scores
     every checkpoint by the oracle, which no offline method may. A table whose best 20% are fewer than 51 rows has shorter
-    trajectories. The surrogate's batches are shuffled; the authors' are not. The released search calls `step` with an argument it
-    does not take.
+    trajectories. The surrogate's batches are shuffled; the authors' are not. Its weights start as in Keras and its Adam has an epsilon
+    of 1e-7, where theirs has torch's defaults. The released search calls `step` with an argument it does not take.
     """
 
     spec = MethodSpec(

@@ -67,8 +67,8 @@ class RGD(DiffusionSettings, TrainingSettings, Method):
 
     Deviations: the likelihoods are solved by Heun's method in equal steps, all designs in one batch, not by an adaptive solver one
     design at a time; random signs are their probes; the diffusion keeps its last epoch (theirs the best by a one-sample estimate of
-    the ELBO), the proxy the epoch with the least validation loss (theirs the best correlation), at a constant step size.
-    `+ignite` and its like regularise the first training of the proxy, not its refinement.
+    the ELBO), the proxy the epoch with the least validation loss (theirs the best correlation), at a constant step size, as its
+    refinement (theirs follow a cosine). `+ignite` and its like regularise the first training of the proxy, not its refinement.
     """
 
     spec = MethodSpec(

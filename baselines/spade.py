@@ -45,8 +45,8 @@ class Spade(TrainingSettings, Method):
     Our choices and deviations: which 128 designs the paper scores is not said; we return the last generation, elites first, with
     the best design ever seen in the last place. Samples of a batch, and of a generation, start from the same normal numbers for all
     designs, fresh each time, so that designs are compared by the same luck. Sequences are searched as z-scored logits and decoded
-    at the end. Weights start as in Keras. A population is as large as the budget and half of it are elites (64 of 128). `rows` caps
-    the table, by a random subset.
+    at the end. Weights start as in Keras, and Adam's epsilon is 1e-7 (theirs 1e-8). A population is as large as the budget and half
+    of it are elites (64 of 128). `rows` caps the table, by a random subset.
     """
 
     spec = MethodSpec(
