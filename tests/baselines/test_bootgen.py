@@ -68,6 +68,39 @@ def test_it_trains_on_its_own_designs(monkeypatch):
         assert (sizes[-1] > 270) == (added > 0)
 
 
+def test_the_value_follows_the_scores():
+    problem, method = make_problem(SPACES["sequence"], 8), BootGen(**SMALL | {"max_updates": 100, "epochs": 100})
+    value = method.value(problem, method.proxy(problem), problem.x)
+    assert torch.corrcoef(torch.stack([value, problem.y]))[0, 1] > 0.5
+
+
+def test_the_proxy_chooses_what_joins_and_what_is_returned(monkeypatch):
+    problem = make_problem(SPACES["sequence"], 8)
+
+    def value(x):
+        return (x * 5 ** torch.arange(x.shape[1])).sum(1).float()
+
+    def kept(*arguments):
+        written.append(write(*arguments))
+        return written[-1]
+
+    def told(found, known):
+        joined.append(found)
+        return new_rows(found, known)
+
+    written, joined, write = [], [], Writer.write
+    monkeypatch.setattr(BootGen, "value", lambda self, problem, proxy, x: value(x))
+    monkeypatch.setattr(Writer, "write", kept)
+    monkeypatch.setattr("bbo.baselines.bootgen.new_rows", told)
+    designs = BootGen(**SMALL | {"generators": 1, "drawn": 600, "added": 3}).propose(problem)
+    *rounds, final = (value(x).sort(descending=True).values for x in written)
+    assert len(joined) == len(rounds) > 0
+    assert all(torch.equal(value(rows), best[:3]) for rows, best in zip(joined, rounds, strict=True))
+    pool = final.unique().flip(0)
+    assert len(pool) > 200
+    assert torch.isin(value(designs), pool[:128]).all()
+
+
 def test_published_rounds_of_bootstrapping():
     paper = BootGen(**BootGen.presets["paper"])
     rounds = [stage for stage in range(paper.stages) if paper.bootstraps(stage)]

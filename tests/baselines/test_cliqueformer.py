@@ -26,7 +26,7 @@ def test_the_published_cliques():
 
 
 @pytest.mark.parametrize("space", SPACES)
-def test_the_ascent_raises_the_value_and_the_value_chooses(space):
+def test_the_ascent_raises_the_value(space):
     problem, method = make_problem(SPACES[space], 8), Cliqueformer(**SMALL)
     vae, value, trace = method.trained(problem)
     assert trace.isfinite().all()
@@ -35,6 +35,22 @@ def test_the_ascent_raises_the_value_and_the_value_chooses(space):
     z = method.ascended(problem, vae, value, x)
     assert value(vae.cliques(z)).mean() > before + 0.01
     problem.space.check(method.decoded(problem, vae, z).numpy())
+
+
+def test_the_value_chooses(monkeypatch):
+    seen, ascended = [], Cliqueformer.ascended
+
+    def kept(self, problem, vae, value, x):
+        seen.append((vae, value, ascended(self, problem, vae, value, x)))
+        return seen[-1][2]
+
+    monkeypatch.setattr(Cliqueformer, "ascended", kept)
+    problem, method = make_problem(SPACES["box"], 8), Cliqueformer(**SMALL)
+    designs = method.propose(problem)
+    vae, value, z = seen[0]
+    best = value(vae.cliques(z)).topk(8).indices
+    assert len(z) > 8
+    torch.testing.assert_close(designs, method.decoded(problem, vae, z[best]))
 
 
 def test_the_value_learns_the_score():

@@ -7,8 +7,10 @@ import torch
 from torch.testing import assert_close
 
 from bbo.baselines import ict
-from bbo.baselines.ict import Teaching
+from bbo.baselines.ict import ICT, Teaching
+from bbo.search.ascent import gradient_of
 from bbo.surrogates.networks import MLP, Ensemble
+from bbo.testing.methods import SPACES, make_problem
 
 pytestmark = pytest.mark.numerics
 
@@ -124,3 +126,28 @@ def test_faithful_has_one_number_of_noise_and_equal_weights():
         weight = rule.sample_weights(*state(rule, torch.tensor([0, 1])), x, label)
         assert torch.allclose(weight, weight[:, :1].expand_as(weight), atol=1e-5) is faithful
         assert bool((seen[faithful].std(1) < 1e-6).all()) is faithful
+
+
+@pytest.mark.parametrize("space", ["box", "sequence"])
+def test_the_search_climbs_the_taught_proxies_with_the_settings_of_its_space(monkeypatch, space):
+    rules, searches, climb = [], [], ict.adam_from
+
+    def made(*arguments):
+        rules.append(Teaching(*arguments))
+        return rules[-1]
+
+    def watched(problem, gradient, x, steps, step_size):
+        searches.append((gradient, x, steps, step_size))
+        return climb(problem, gradient, x, steps, step_size)
+
+    monkeypatch.setattr(ict, "Teaching", made)
+    monkeypatch.setattr(ict, "adam_from", watched)
+    own = {"selected_box": 3, "weight_rate_box": 0.2, "step_size_box": 0.02}
+    own |= {"selected_sequence": 5, "weight_rate_sequence": 0.4, "step_size_sequence": 0.3}
+    problem = make_problem(SPACES[space], 8)
+    ICT(**ICT.presets["smoke"] | own | {"teach_rate": 0.05}).propose(problem)
+    (rule,), ((gradient, x, steps, step_size),) = rules, searches
+    assert (rule.selected, rule.weight_rate, step_size) == ((3, 0.2, 0.02) if space == "box" else (5, 0.4, 0.3))
+    assert steps == ICT.presets["smoke"]["steps"] and torch.equal(x, problem.encoded().x[problem.starts()])
+    taught, before = (gradient_of(lambda x, p=p: rule.ensemble.mean(x, p).mean(0))(x) for p in (rule.params, rule.ensemble.params))
+    assert torch.equal(gradient(x), taught) and not torch.allclose(taught, before, rtol=1e-2)

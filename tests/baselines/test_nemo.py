@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 
@@ -23,6 +25,28 @@ def test_designs_climb_the_expected_score():
     before = models.expected(data.x[problem.starts()])
     after = models.expected(data.encode(method.propose(make_problem(SPACES["box"], 16))))
     assert after.mean() > before.mean()
+
+
+def test_the_models_learn_at_every_step_of_the_designs(monkeypatch):
+    queries, step = [], Models.step
+
+    def watched(self, x, y, asked):
+        queries.append(asked.clone())
+        step(self, x, y, asked)
+
+    monkeypatch.setattr(Models, "step", watched)
+    problem, method = make_problem(SPACES["box"], 8), Nemo(**Nemo.presets["smoke"])
+    method.propose(problem)
+    data = problem.encoded()
+    assert len(queries) == method.steps
+    assert torch.equal(queries[0], data.x[problem.starts()])
+    assert all((a != b).any(1).all() for a, b in itertools.pairwise(queries))
+
+
+def test_belief_changes_the_designs():
+    settings = Nemo.presets["smoke"] | {"model_rate": 0.03, "follow": 1.0}
+    usual, none = (Nemo(**settings | more).propose(make_problem(SPACES["box"], 8)) for more in ({}, {"belief": 0.0}))
+    assert not torch.equal(usual, none)
 
 
 def test_the_network_ranks_designs():

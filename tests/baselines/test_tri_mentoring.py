@@ -11,8 +11,9 @@ from torch.func import functional_call
 from torch.testing import assert_close
 
 from bbo.baselines import tri_mentoring
-from bbo.baselines.tri_mentoring import Mentoring, majority
+from bbo.baselines.tri_mentoring import Mentoring, TriMentoring, majority
 from bbo.surrogates.networks import MLP, Ensemble
+from bbo.testing.methods import SPACES, make_problem
 
 pytestmark = pytest.mark.numerics
 
@@ -119,3 +120,21 @@ def test_the_gradient_is_that_of_the_mean_of_each_starts_own_proxies():
         mean = Ensemble(rule.ensemble.template, {name: p[start] for name, p in rule.params.items()}).mean(at).mean()
         assert_close(found[start], torch.autograd.grad(mean, at)[0][0], rtol=1e-4, atol=1e-6)
     assert not torch.equal(rule.params["layers.0.weight"][0], rule.params["layers.0.weight"][1])
+
+
+@pytest.mark.parametrize("space", ["box", "sequence"])
+def test_the_search_climbs_mentored_proxies_with_the_settings_of_its_space(monkeypatch, space):
+    searches, climb = [], tri_mentoring.adam_from
+
+    def watched(problem, gradient, x, steps, step_size):
+        searches.append((gradient, x, steps, step_size))
+        return climb(problem, gradient, x, steps, step_size)
+
+    monkeypatch.setattr(tri_mentoring, "adam_from", watched)
+    own = {"steps_box": 2, "step_size_box": 0.02, "steps_sequence": 3, "step_size_sequence": 0.3, "mentor_rate": 0.05}
+    problem = make_problem(SPACES[space], 8)
+    TriMentoring(**TriMentoring.presets["smoke"] | own).propose(problem)
+    ((rule, x, steps, step_size),) = searches
+    assert isinstance(rule, Mentoring) and len(rule.disagreements) == steps and rule.rate == 0.05
+    assert (steps, step_size) == ((2, 0.02) if space == "box" else (3, 0.3))
+    assert torch.equal(x, problem.encoded().x[problem.starts()])

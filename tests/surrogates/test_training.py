@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from bbo.errors import BBOError, NumericalError
-from bbo.surrogates import losses
+from bbo.surrogates import losses, training
 from bbo.surrogates.networks import MLP, Embedded, spawn
 from bbo.surrogates.sharpness import PUBLISHED, SharpnessSettings
 from bbo.surrogates.training import Plan, at_most, fit, validation_rows
@@ -177,3 +177,18 @@ def test_impossible_plans_are_refused(plan):
     x, y = table(9)
     with pytest.raises(BBOError, match=r"needs? |unknown"):
         fit(plain, x, y, plan, losses.mse, generators())
+
+
+def test_the_step_size_falls_along_a_cosine(monkeypatch):
+    sizes, step = [], training.step
+
+    def watched(objective, params, regulariser, optimiser):
+        sizes.append(optimiser.param_groups[0]["lr"])
+        return step(objective, params, regulariser, optimiser)
+
+    monkeypatch.setattr(training, "step", watched)
+    x, y = table(60)
+    for cosine, wanted in ((False, [0.1] * 4), (True, [0.1, 0.0853553, 0.05, 0.0146447])):
+        sizes.clear()
+        fit(plain, x, y, Plan(epochs=4, batch_size=32, lr=0.1, cosine=cosine), losses.mse, generators())
+        assert sizes[::2] == sizes[1::2] == pytest.approx(wanted, abs=1e-6)
