@@ -13,9 +13,9 @@ from torch import Tensor
 
 from bbo.codecs import Columns
 from bbo.method import Method, MethodSpec, setting
-from bbo.problem import Problem, on_host
+from bbo.problem import Problem
 from bbo.search import box_ascent
-from bbo.search.evolution import GreedySearch
+from bbo.search.evolution import GreedySearch, spread
 from bbo.space import Mixed, Sequence
 from bbo.surrogates import mismatches
 from bbo.surrogates import sequence_gaussian_process as sequences
@@ -105,7 +105,7 @@ class GPSearch(Method):
             means = sequences.table(space, problem.x, y, kernel)
             return sequences.design(space, means.topk(min(problem.budget, len(means))).indices)
         model = self._fit_sequences(problem, Letters.of(space, problem.device), y, kernel)
-        rounds = min(self.rounds, _spread(problem.x, problem.generator))
+        rounds = min(self.rounds, spread(problem.x, problem.generator))
         problem.note(rounds=rounds)
         search = GreedySearch(problem.budget, self.crossovers, rounds)
         start = problem.x[problem.starts()]
@@ -193,9 +193,3 @@ def _best_change(codec: Columns, designs: Tensor, mean: Callable[[Tensor], Tenso
     best, place = values.max(1)
     better = best > mean(codec.encode(designs)) + LEAST
     return torch.where(better[:, None], each[torch.arange(len(designs), device=designs.device), place], designs)
-
-
-def _spread(designs: Tensor, generator: torch.Generator) -> int:
-    """Median number of positions in which two of designs (N, L) differ, at least 1; from N random pairs."""
-    others = designs[torch.randperm(len(designs), generator=generator, device=designs.device)]
-    return max(1, on_host((designs != others).sum(1).median(), "the number of rounds, once"))

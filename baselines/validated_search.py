@@ -15,7 +15,7 @@ from bbo.errors import unknown
 from bbo.method import Method, MethodSpec, setting
 from bbo.problem import Problem, on_host
 from bbo.search import box_ascent
-from bbo.search.evolution import GreedySearch
+from bbo.search.evolution import GreedySearch, spread
 from bbo.space import Sequence, Space
 from bbo.surrogates import sequence_gaussian_process as sequences
 from bbo.surrogates.committee import Committee, inducing_count
@@ -202,7 +202,7 @@ class ValidatedSearch(Method):
 
     def _sequences(self, problem: Problem, space: Sequence, points: Tensor, voices: list[Committee]) -> Tensor:
         """By greedy searches, with no more rounds than letters by which two visible designs differ; points are the voices' (N, L)."""
-        rounds = min(self.rounds, _spread(problem.x, problem.generator))
+        rounds = min(self.rounds, spread(problem.x, problem.generator))
         start, letters = problem.x[problem.starts()], Letters.of(space, problem.device)
         tops = []
         for voice in voices:
@@ -270,12 +270,6 @@ def _gradient(committee: Committee) -> Callable[[Tensor], Tensor]:
     if (trend := committee.trend()) is not None:
         parts.append(trend)
     return lambda x: torch.stack([part.mean_and_gradient(x)[1] for part in parts]).sum(0)
-
-
-def _spread(designs: Tensor, generator: torch.Generator) -> int:
-    """Median number of positions in which two of designs (N, L) differ, at least 1; from N random pairs."""
-    others = designs[torch.randperm(len(designs), generator=generator, device=designs.device)]
-    return max(1, on_host((designs != others).sum(1).median(), "the number of rounds, once"))
 
 
 def _first_of_each(designs: Tensor) -> Tensor:

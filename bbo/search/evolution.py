@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from bbo.device import array_on_host
+from bbo.device import array_on_host, on_host
 from bbo.space import Mixed, Sequence
 
 #: Raised whenever a change here could move a score (see `bbo.versions`).
@@ -61,6 +61,12 @@ def pairs(designs: Tensor, count: int, generator: Generator) -> tuple[Tensor, Te
     """`count` pairs of parents (count, L) each, drawn with replacement from designs (n, L)."""
     drawn = torch.randint(len(designs), (2, count), generator=generator, device=designs.device)
     return designs[drawn[0]], designs[drawn[1]]
+
+
+def spread(designs: Tensor, generator: Generator) -> int:
+    """Median number of positions in which two of designs (N, L) differ, at least 1; from N random pairs."""
+    others = designs[torch.randperm(len(designs), generator=generator, device=designs.device)]
+    return max(1, on_host((designs != others).sum(1).median(), "the number of rounds, once"))
 
 
 def best_distinct(designs: Tensor, values: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from bbo.search import box_ascent
-from bbo.search.evolution import GreedySearch, best_distinct, cross, letter_counts, mutate, pairs
+from bbo.search.evolution import GreedySearch, best_distinct, cross, letter_counts, mutate, pairs, spread
 from bbo.space import Sequence
 
 SPACE = Sequence((4, 2, 3, 5, 4, 2))
@@ -38,6 +38,13 @@ def test_a_child_has_only_its_parents_letters():
     child = cross(a, b, generator)
     assert ((child == a) | (child == b)).all()
     assert (child != a).any() and (child != b).any()
+
+
+def test_spread_is_the_median_difference_of_random_pairs_and_at_least_one():
+    designs, generator = population(2000)
+    expected = (designs[:, None, :] != designs[None, :500]).sum(2).median()
+    assert spread(designs, generator) == expected == 4
+    assert spread(torch.zeros(5, 6, dtype=torch.long), generator) == 1
 
 
 def test_best_distinct_counts_a_design_once_and_by_its_best_value():
