@@ -35,10 +35,9 @@ class DDOM(DiffusionSettings, Method):
     - Their step size rises from 0 over the first 500 of 1000 epochs; what follows is a cosine over ten million, so it stays at its
       largest. Here it is constant.
     x is z-scored, and batches have 256 rows in `paper`, as in `score_diffusion.cfg`, whose loss this is;
-    `simple_conditional_diffusion.cfg` leaves x as it is and has batches of 128. That loss's class, `DiffusionScore`, counts one
-    position's letters as the length of a design, so it does not fit sequences: there, only the rest of the code can be followed.
-    N(0, I) is not the density at time 1, where 60% of a design is left; we follow the authors. The last epoch's weights are used, as
-    by their script.
+    `simple_conditional_diffusion.cfg` leaves x as it is and has batches of 128. The class of that loss, `DiffusionScore`, takes the
+    number of letters for the size of a design, so as released it runs on no sequence task. N(0, I) is not the density at time 1, where
+    60% of a design is left; we follow the authors. The last epoch's weights are used, as by their script.
     """
 
     spec = MethodSpec(
