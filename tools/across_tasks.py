@@ -3,8 +3,8 @@
     bbo collect runs/own --to results/own.csv
     python tools/across_tasks.py results/own.csv --out results/own_across_tasks.md
 
-Ranks, groups and resamples are those of `bbo report`. Intervals are 95%: the seeds of every method on every task are drawn with
-replacement, the tasks stay as they are.
+Ranks, groups and intervals are those of `bbo report`: 95%, the seeds of every method on every task are drawn with replacement, the tasks
+stay as they are, and the interval of the resamples is widened to what Student's t gives for a mean.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import numpy as np
 
 from bbo import files
 from bbo.errors import BBOError
-from bbo.reporting.board.families import ranked, resampled
+from bbo.reporting.board.families import Value, mean, measures, resampled, rows
 from bbo.reporting.board.scores import CHANCE, Board, board
 from bbo.reporting.board.standings import Standing, grouping, standings
-from bbo.reporting.board.statistics import LEVEL, Estimate
+from bbo.reporting.board.statistics import FEWEST_SEEDS
 from bbo.reporting.documents.document import SHOWN, interval
 from bbo.reporting.storage import sources
 
@@ -64,7 +64,10 @@ def report(found: Board, seed: int, how: str) -> str:
         cells = [row.label, f"{tasks}" if tasks == len(found.columns) else f"{tasks} of {len(found.columns)}"]
         for p in SHOWN:
             standing, rank, above = columns[p][i]
-            cells += [interval(rank, digits=2).text, standing.group, *([interval(above).text] if chance else [])]
+            cells += [interval(rank and rank.estimate, digits=2).text, standing.group]
+            if chance:
+                fewer = f" ({above.tasks}/{above.total})" if above and above.tasks < tasks else ""
+                cells.append(interval(above and above.estimate).text + fewer)
         lines.append(f"| {' | '.join(cells)} |")
     tests = [f"{p}th percentile. {groups}" for p in SHOWN if (groups := grouping(found, p))]
     seeds = sorted({r.spec.seed for r in found.records})
@@ -83,7 +86,8 @@ def report(found: Board, seed: int, how: str) -> str:
                 "",
                 "Rank 1 is best; methods are in the order of their mean rank at the median. Above chance: 0 is `random`, 1 the normaliser. "
                 "A task on which every seed of a method failed counts with the last rank and the lowest score. In brackets: 95% intervals by a "
-                "bootstrap of the seeds; there is none where every cell has one seed.",
+                "bootstrap of the seeds, widened to what Student's t gives for a mean; there is none where a task has fewer than "
+                f"{FEWEST_SEEDS} seeds.",
                 "",
                 *[line for test in tests for line in (test, "")],
             ][:-1]
@@ -92,43 +96,13 @@ def report(found: Board, seed: int, how: str) -> str:
     )
 
 
-def measured(found: Board, percentile: int, seed: int) -> list[tuple[Standing, Estimate, Estimate | None]]:
-    """Of every row: its standing, its mean rank, and its mean score above chance, None where that has no value."""
+def measured(found: Board, percentile: int, seed: int) -> list[tuple[Standing, Value | None, Value | None]]:
+    """Of every row: its standing, its mean rank, and its mean score above chance; None where no task gives a number."""
     generator = np.random.default_rng(seed)
-    drawn = [resampled(found, column, percentile, generator) for column in found.columns]
-    ranks = _mean(np.stack([ranked(means) for means in drawn]))
-    above = _mean(np.stack([_above(found, means) for means in drawn]))
-    places = standings(found, percentile, generator, aggregates=False)
-    spread = [any(len(found.entry(row, column).done) > 1 for column in found.columns) for row in found.rows]
-    return [
-        (places[i], _estimate(ranks[:, i], spread[i]), _estimate(above[:, i], spread[i]) if np.isfinite(above[0, i]) else None)
-        for i in range(len(found.rows))
-    ]
-
-
-def _above(found: Board, means: np.ndarray) -> np.ndarray:
-    """Scores above chance (n, rows) of one task's means (n, rows); NaN without `random` and where a method was not run."""
-    lowest = np.where(np.isfinite(means), means, np.inf).min(axis=1, keepdims=True)
-    means = np.where(np.isneginf(means), lowest, means)
-    rows = [i for i, row in enumerate(found.rows) if row.method == CHANCE]
-    if not rows or not np.isfinite(means[0, rows[0]]):
-        return np.full_like(means, np.nan)
-    chance = means[:, rows[0] : rows[0] + 1]
-    return (means - chance) / np.where(chance < 1, 1 - chance, np.nan)
-
-
-def _mean(parts: np.ndarray) -> np.ndarray:
-    """Mean over tasks (n, rows) of parts (tasks, n, rows), over those that are numbers."""
-    count = np.isfinite(parts).sum(axis=0)
-    return np.where(count, np.nansum(parts, axis=0) / np.maximum(count, 1), np.nan)
-
-
-def _estimate(values: np.ndarray, spread: bool) -> Estimate:
-    """The first of values (1 + resamples,), with the interval of the others if there is any `spread`."""
-    if not spread:
-        return Estimate(float(values[0]), np.nan, np.nan)
-    low, high = np.nanquantile(values[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Estimate(float(values[0]), float(low), float(high))
+    drawn = {c.label: measures(found, c, resampled(found, c, percentile, generator)) for c in found.columns}
+    own = {name: {label: of_task[name] for label, of_task in drawn.items()} for name in ("mean-rank", "above-chance")}
+    ranks, above = (rows(found, name, found.columns, of, mean(list(of.values()))) for name, of in own.items())
+    return list(zip(standings(found, percentile, generator, aggregates=False), ranks, above, strict=True))
 
 
 if __name__ == "__main__":

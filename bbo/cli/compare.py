@@ -62,11 +62,12 @@ def command(
         raise BBOError("compare two results (bbo compare A B) or the rows of one (bbo compare A --against METHOD)")
     if variants and not against:
         raise BBOError("--variants goes with --against METHOD")
-    before, generator, made_by = _board(a), np.random.default_rng(SEED), spelled(context)
+    before, made_by = _board(a), spelled(context)
     if b is not None:
+        generator = np.random.default_rng(SEED)
         document = changes.document(before, _board(b), (str(a), str(b)), percentile, made_by, generator, relevant)
     else:
-        document = variant_rows.document(before, against, percentile, made_by, generator, relevant, variants)
+        document = variant_rows.document(before, against, percentile, made_by, relevant, variants)
     if form is None and out is None and sys.stdout.isatty():
         from rich.console import Console
 

@@ -26,24 +26,27 @@ def only(a, b):
 
 
 def test_pairs_see_a_small_steady_change(make) -> None:
-    a = cells(make, {0: 0.1, 1: 0.5, 2: 0.9})
-    b = cells(make, {0: 0.12, 1: 0.51, 2: 0.93})
+    a = cells(make, {0: 0.1, 1: 0.5, 2: 0.9, 3: 0.4})
+    b = cells(make, {0: 0.12, 1: 0.51, 2: 0.95, 3: 0.42})
     change = only(a, b)
-    # Differences 0.02, 0.01, 0.03: mean 0.02, deviation 0.01, t(0.975, 2) = 4.3027.
-    half = 4.302652729911275 * 0.01 / np.sqrt(3)
+    # Differences 0.02, 0.01, 0.05, 0.02: mean 0.025, variance 0.0003, t(0.975, 3) = 3.1824.
+    half = 3.182446305284263 * np.sqrt(0.0003 / 4)
     assert change.paired
-    assert change.difference.value == pytest.approx(0.02)
-    assert change.difference.low == pytest.approx(0.02 - half)
-    assert change.difference.high == pytest.approx(0.02 + half)
+    assert change.difference.value == pytest.approx(0.025)
+    assert change.difference.low == pytest.approx(0.025 - half)
+    assert change.difference.high == pytest.approx(0.025 + half)
     assert change.verdict == "within noise"
-    assert only(a, cells(make, {0: 0.12, 1: 0.52, 2: 0.921})).verdict == "better"
-    assert only(cells(make, {0: 0.12, 1: 0.52, 2: 0.921}), a).verdict == "worse"
+    steady = {0: 0.12, 1: 0.52, 2: 0.921, 3: 0.42}
+    assert only(a, cells(make, steady)).verdict == "better"
+    assert only(cells(make, steady), a).verdict == "worse"
+    # Three seeds are too few to say which is better, however steady the difference.
+    assert only(a[:3], cells(make, steady)[:3]).verdict == "too few seeds"
 
 
 def test_other_seeds_are_compared_as_two_samples(make) -> None:
-    change = only(cells(make, {0: 0.1, 1: 0.2}), cells(make, {2: 0.6, 3: 0.7}))
-    # Welch: standard error sqrt(2 * 0.005 / 2), 2 degrees of freedom.
-    half = 4.302652729911275 * np.sqrt(0.005)
+    change = only(cells(make, {0: 0.1, 1: 0.2, 2: 0.1, 3: 0.2}), cells(make, {4: 0.6, 5: 0.7, 6: 0.6, 7: 0.7}))
+    # Welch: each variance is 0.01 / 3, so the standard error sqrt(2 * 0.01 / 3 / 4); 6 degrees of freedom.
+    half = 2.4469118511449692 * np.sqrt(0.02 / 12)
     assert not change.paired
     assert (change.difference.low, change.difference.high) == (pytest.approx(0.5 - half), pytest.approx(0.5 + half))
     assert change.verdict == "better"
@@ -58,23 +61,23 @@ def test_verdicts_without_an_interval(make) -> None:
 
 
 def test_a_difference_too_small_to_matter_is_negligible(make) -> None:
-    a = cells(make, {0: 0.5, 1: 0.6, 2: 0.7})
-    tiny = cells(make, {0: 0.4999, 1: 0.5999, 2: 0.6999})
+    a = cells(make, {0: 0.5, 1: 0.6, 2: 0.7, 3: 0.8})
+    tiny = cells(make, {0: 0.4999, 1: 0.5999, 2: 0.6999, 3: 0.7999})
     assert only(a, tiny).verdict == "negligible"
     assert only(tiny, a).verdict == "negligible"
-    # Mean 0, but an interval of +-0.012: nothing is known to be small.
-    assert only(a, cells(make, {0: 0.505, 1: 0.6, 2: 0.695})).verdict == "within noise"
-    # An interval of +-0.0012 about 0 says that nothing relevant changed.
-    assert only(a, cells(make, {0: 0.5005, 1: 0.6, 2: 0.6995})).verdict == "negligible"
+    # Mean 0, but an interval of +-0.0065: nothing is known to be small.
+    assert only(a, cells(make, {0: 0.505, 1: 0.6, 2: 0.695, 3: 0.8})).verdict == "within noise"
+    # An interval of +-0.00065 about 0 says that nothing relevant changed.
+    assert only(a, cells(make, {0: 0.5005, 1: 0.6, 2: 0.6995, 3: 0.8})).verdict == "negligible"
     # Steadily 0.02 more: relevant at 0.005 and at 0.02, not at 0.03.
-    steady = cells(make, {0: 0.52, 1: 0.62, 2: 0.72})
+    steady = cells(make, {0: 0.52, 1: 0.62, 2: 0.72, 3: 0.82})
     verdicts = [changes.changes(board(a), board(steady), 100, relevant)[0].verdict for relevant in (0.005, 0.0199, 0.03)]
     assert verdicts == ["better", "better", "negligible"]
 
 
 def test_the_smallest_relevant_difference_is_an_option_and_zero_has_no_minus(store, make) -> None:
-    a = store(*(make("t1", "m", s, 0.5 + s / 10) for s in range(3)), name="a")
-    b = store(*(make("t1", "m", s, 0.4999 + s / 10) for s in range(3)), name="b")
+    a = store(*(make("t1", "m", s, 0.5 + s / 10) for s in range(4)), name="a")
+    b = store(*(make("t1", "m", s, 0.4999 + s / 10) for s in range(4)), name="b")
     answer = CliRunner().invoke(main, ["compare", str(a), str(b), "--percentile", "100"])
     assert "+0.000 [+0.000, +0.000]" in answer.stdout
     assert "-0.000" not in answer.stdout
@@ -111,8 +114,8 @@ def test_tasks_of_other_versions_are_not_compared(make) -> None:
 
 
 def test_command_compares_a_folder_with_a_committed_table(store, make, tmp_path) -> None:
-    a = store(*(make(t, "m", s, 0.5 + s / 10) for t in ("t1", "t2") for s in range(3)), name="a")
-    b = store(*(make(t, "m", s, 0.7 + s / 10, config={"steps": 9}) for t in ("t1", "t2") for s in range(3)), name="b")
+    a = store(*(make(t, "m", s, 0.5 + s / 10) for t in ("t1", "t2") for s in range(4)), name="a")
+    b = store(*(make(t, "m", s, 0.7 + s / 10, config={"steps": 9}) for t in ("t1", "t2") for s in range(4)), name="b")
     table = tmp_path / "a.csv"
     assert CliRunner().invoke(main, ["collect", str(a), "--to", str(table)]).exit_code == 0
     answer = CliRunner().invoke(main, ["compare", str(table), str(b), "--percentile", "100"])

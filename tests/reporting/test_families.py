@@ -24,8 +24,9 @@ from click.testing import CliRunner
 
 from bbo.cli import main
 from bbo.record import write
-from bbo.reporting.board import families
+from bbo.reporting.board import families, statistics
 from bbo.reporting.board.scores import board
+from bbo.reporting.board.standings import standings
 from bbo.reporting.documents import leaderboard
 from bbo.reporting.formats import latex, markdown
 from bbo.reporting.storage.unsuitable import Unsuitable
@@ -53,7 +54,7 @@ def cells(make):
         make(task, method, seed, score or 0.0, facts={"family": FAMILY[task]}, error=None if score else CRASH)
         for method, scores in SCORES.items()
         for task, score in scores.items()
-        for seed in (0, 1)
+        for seed in range(4)
     ]
 
 
@@ -104,14 +105,64 @@ def test_values_are_those_worked_out_by_hand(unbalanced) -> None:
             assert (estimate.value, estimate.low, estimate.high) == pytest.approx([wanted[row.label][0]] * 3), (key, row.label)
 
 
-def test_the_interval_is_that_of_drawn_seeds(make) -> None:
-    """Two seeds at 0.6 and 0.9: a resample's mean is 0.6, 0.75 or 0.9 with chances 1/4, 1/2, 1/4."""
-    cells = [make("t", "random", s, 0.5) for s in (0, 1)] + [make("t", "m", s, 0.6 + 0.3 * s) for s in (0, 1)]
+def test_the_interval_is_that_of_drawn_seeds_widened(make) -> None:
+    """Two of four seeds at 0.6 and two at 0.9: a resample's mean is 0.6 or 0.9 with a chance of 1/16 each."""
+    cells = [make("t", "random", s, 0.5) for s in range(4)] + [make("t", "m", s, 0.6 + 0.3 * (s % 2)) for s in range(4)]
     found = families.values(board(record for record, _ in cells), 100, rng())["above-chance", "all"][0].estimate
-    assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.2, 0.8))
-    single = families.values(board(record for record, _ in cells if record.spec.seed == 0), 100, rng())["wins", "all"][0].estimate
-    assert single.value == 1
-    assert np.isnan([single.low, single.high]).all()
+    half = 0.3 * statistics.widening([4, 4])
+    assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.5 - half, 0.5 + half))
+    for few in ("m", "random"):
+        some = board(record for record, _ in cells if record.spec.method != few or record.spec.seed < 3)
+        found = families.values(some, 100, rng())
+        value = found["above-chance", "all"][0].estimate
+        assert np.isfinite(value.value) and np.isnan([value.low, value.high]).all()
+        assert np.isnan(found["wins", "all"][0].estimate.low) == (few == "m")
+
+
+def test_a_task_that_gives_no_number_is_not_counted(make) -> None:
+    """`random` was not run on t2 and is at 1 on t3: of the three tasks of x only t1 has scores above chance, and none is the best."""
+    tops = {"random": (0.5, None, 1.0, 0.5), "a": (0.75,) * 4, "b": (0.6,) * 4}
+    places = {"t1": "x", "t2": "x", "t3": "x", "u": "y"}
+    found = board(
+        make(task, method, 0, top, facts={"family": places[task]})[0]
+        for method, all_tops in tops.items()
+        for task, top in zip(places, all_tops, strict=True)
+        if top
+    )
+    values = families.values(found, 100, rng())
+    counts = [(value.estimate.value, value.tasks, value.total) for value in values["above-chance", "x"]]
+    assert counts == [(pytest.approx(0.5), 1, 3), (pytest.approx(0.2), 1, 3), (0, 1, 3)]
+    assert [value.tasks for value in values["mean-rank", "x"]] == [3, 3, 2]
+    above, ranks, *_ = leaderboard.document(found, 100, "bbo report", rng(), split=True).tables
+    assert [item.text for item in above.rows[0]] == ["a", "0.500 (2/4)", "0.500 (1/3)", "0.500"]
+    assert ["best" in item.styles for item in above.rows[0]] == [False, False, False, True]
+    assert "best" in ranks.rows[0][1].styles
+    score = leaderboard.document(found, 100, "bbo report", rng(), split=False).tables[0]
+    column = [item.text for item in score.header].index("above chance")
+    assert [row[column].text for row in score.rows] == ["0.500 (2/4)", "0.200 (2/4)", "0.000 (2/4)"]
+
+
+def test_failing_on_a_task_does_not_raise_the_score_above_chance(make) -> None:
+    """The score table and the table of families have one rule: such a task counts with its lowest score."""
+    crash = {"reason": "crash", "type": "", "message": ""}
+
+    def above(error) -> list[float]:
+        tops = {"random": (0.5, 0.5), "low": (0.3, 0.3), "m": (0.75, 0.4)}
+        found = board(
+            make(t, m, 0, top, error=error if (m, t) == ("m", "t2") else None)[0]
+            for m, both in tops.items()
+            for t, top in zip(("t1", "t2"), both, strict=True)
+        )
+        (place,) = (p for p, row in zip(standings(found, 100, rng()), found.rows, strict=True) if row.label == "m")
+        value = next(
+            v
+            for v, row in zip(families.values(found, 100, rng())["above-chance", "other"], found.rows, strict=True)
+            if row.label == "m"
+        )
+        return [place.above_chance, value.estimate.value]
+
+    assert above(None) == pytest.approx([(0.5 - 0.2) / 2] * 2)
+    assert above(crash) == pytest.approx([(0.5 - 0.4) / 2] * 2)
 
 
 def test_documents_have_a_table_for_each_family_and_three_of_families(unbalanced) -> None:

@@ -226,6 +226,9 @@ def test_with_few_seeds_the_page_says_that_nothing_can_be_told_apart(drive, make
     assert set(
         driven.js("return [...document.querySelectorAll('#pair-table td:nth-child(7)')].map((cell) => cell.textContent)")
     ) == {"too few seeds"}
+    assert set(
+        driven.js("return [...document.querySelectorAll('#pair-table td:nth-child(5)')].map((cell) => cell.textContent)")
+    ) == {"\N{MIDDLE DOT}"}
     driven.open("tables")
     assert driven.js("return document.querySelectorAll('#tables td.chance').length") == 0
 

@@ -67,8 +67,8 @@ def test_default_shows_the_100th_and_the_50th(results) -> None:
         "t1": "0.850 ± 0.050",
         "t2": "0.500 ± 0.000",
     }
-    # (0.95 - 0.85) / 0.15 on t1 alone; one seed has no deviation.
-    assert (top["root"]["mean rank"], top["root"]["above chance"]) == ("2.00", "0.667")
+    # (0.95 - 0.85) / 0.15 on t1, and on t2, where every seed failed, the lowest score, which is that of random. One seed has no deviation.
+    assert (top["root"]["mean rank"], top["root"]["above chance"]) == ("2.00", "0.333")
     assert re.fullmatch(r"\*\*0.950 \(failed 1/2\)\*\* \[[a-z]\]", top["root"]["t1"])
     assert re.fullmatch(r"failed 2/2 \[[a-z](,[a-z])*\]", top["root"]["t2"])
     assert (top["coms"]["t1"], top["coms"]["t2"]) == ("·", "**0.610 ± 0.010**")

@@ -49,28 +49,61 @@ def test_profile_counts_runs_above_each_threshold() -> None:
     np.testing.assert_allclose(s.performance_profile(x, thresholds), [1.0, 13 / 20, 7 / 20, 0.0])
 
 
-def test_bootstrap_interval_is_the_exact_one() -> None:
-    """All 3^3 x 2^2 resamples of two tasks enumerated, against many drawn ones."""
-    runs = [np.array([0.1, 0.5, 0.6]), np.array([0.2, 0.9])]
-    exact = [
-        (np.mean([runs[0][i] for i in a]) + np.mean([runs[1][i] for i in b])) / 2
-        for a in product(range(3), repeat=3)
-        for b in product(range(2), repeat=2)
-    ]
+@pytest.mark.parametrize(("tasks", "seeds"), [(1, 4), (2, 4), (8, 4), (8, 8)])
+def test_intervals_hold_the_true_value_as_often_as_they_say(tasks, seeds) -> None:
+    """Of normal scores with the same mean: 95% in the long run, here 1000 paired differences and 300 bootstraps of each kind."""
+    generator = rng()
+    draws = [([generator.normal(size=seeds) for _ in range(tasks)], [np.zeros(seeds)] * tasks) for _ in range(1000)]
+
+    def share(found) -> float:
+        return np.mean([e.low <= 0 <= e.high for e in found])
+
+    assert 0.93 <= share(s.paired_difference(x, y) for x, y in draws) <= 0.97
+    assert 0.91 <= share(s.bootstrap(x, s.mean, generator, resamples=300) for x, _ in draws[:300]) <= 0.99
+
+
+def test_three_seeds_have_no_interval() -> None:
+    few, enough = [np.arange(3.0)], [np.arange(4.0)]
+    for found in (
+        s.bootstrap(few, s.mean, rng()),
+        s.probability_of_improvement(enough, few, rng()),
+        s.paired_difference(few, few),
+        s.difference(enough[0], few[0], paired=False),
+    ):
+        assert np.isfinite(found.value) and np.isnan([found.low, found.high]).all()
+    assert np.isnan(s.profile_band(few, np.array([0.5]), rng())).all()
+
+
+def test_bootstrap_interval_is_the_exact_one_widened_to_students() -> None:
+    """All 4^4 x 4^4 resamples of two tasks enumerated, against many drawn ones."""
+    runs = [np.array([0.1, 0.5, 0.6, 0.8]), np.array([0.2, 0.3, 0.7, 0.9])]
+    sums = [np.array([sum(draw) for draw in product(r, repeat=4)]) / 4 for r in runs]
     found = s.bootstrap(runs, s.mean, rng(), resamples=200_000)
-    assert found.value == pytest.approx((0.4 + 0.55) / 2)
-    low, high = np.quantile(exact, [0.025, 0.975])
-    assert found.low == pytest.approx(low, abs=0.01)
-    assert found.high == pytest.approx(high, abs=0.01)
+    assert found.value == pytest.approx((0.5 + 0.525) / 2)
+    ends = np.quantile(np.add.outer(*sums) / 2, [0.025, 0.975])
+    # The variance of resamples is 3 / 4 of the unbiased one; 4 - 1 + 4 - 1 degrees of freedom.
+    wider = np.sqrt(4 / 3) * stats.t.ppf(0.975, 6) / stats.norm.ppf(0.975)
+    low, high = found.value + wider * (ends - found.value)
+    assert (found.low, found.high) == (pytest.approx(low, abs=0.01), pytest.approx(high, abs=0.01))
 
 
-def test_bootstrap_of_one_task_is_scipys() -> None:
+def test_the_interval_of_improvement_is_that_of_drawn_seeds_widened() -> None:
+    """Two methods with two seeds at 0 and two at 1 on six tasks: a task's share is 1/2 + (k_x - k_y) / 8, k the draws of a 1 of four."""
+    runs = [np.array([0.0, 0.0, 1.0, 1.0])] * 6
+    found = s.probability_of_improvement(runs, runs, rng())
+    # k has variance 1, a share 1/32, the mean of six 1/192.
+    half = 1.96 / 192**0.5 * s.widening([4] * 12)
+    assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.5 - half, 0.5 + half), abs=0.02)
+
+
+def test_bootstrap_of_one_task_is_scipys_widened() -> None:
     data = np.array(X).ravel()
     ours = s.bootstrap([data], s.interquartile_mean, rng(), resamples=20_000)
     theirs = stats.bootstrap(
         (data,), lambda z, axis: stats.trim_mean(z, 0.25, axis=axis), method="percentile", n_resamples=20_000, rng=rng()
     ).confidence_interval
-    assert (ours.low, ours.high) == (pytest.approx(theirs.low, abs=0.005), pytest.approx(theirs.high, abs=0.005))
+    low, high = ours.value + s.widening([20]) * (np.array(theirs) - ours.value)
+    assert (ours.low, ours.high) == (pytest.approx(low, abs=0.005), pytest.approx(high, abs=0.005))
 
 
 def test_the_generator_decides() -> None:
@@ -83,19 +116,32 @@ def test_profile_band_is_that_of_resampled_runs() -> None:
     x, thresholds = runs_of(X), np.linspace(0, 1, 7)
     low, high = s.profile_band(x, thresholds, rng(), resamples=20_000)
     drawn = s.performance_profile(s.resample(x, rng(), 20_000), thresholds)
-    np.testing.assert_allclose([low, high], np.quantile(drawn, [0.025, 0.975], axis=0), atol=0.051)
-    assert (low <= s.performance_profile(x, thresholds)).all()
+    profile = s.performance_profile(x, thresholds)
+    wider = profile + s.widening([5] * 4) * (np.quantile(drawn, [0.025, 0.975], axis=0) - profile)
+    np.testing.assert_allclose([low, high], np.clip(wider, 0, 1), atol=0.051 * s.widening([5] * 4))
+    assert (low <= profile).all()
 
 
 def test_seeds_may_differ_in_number_between_tasks() -> None:
-    runs = [np.array([0.0, 1.0]), np.array([0.5])]
+    runs = [np.array([0.0, 0.0, 1.0, 1.0]), np.full(5, 0.5)]
     assert s.mean(runs) == 0.5
-    assert s.bootstrap(runs, s.mean, rng()) == s.Estimate(0.5, 0.25, 0.75)
+    found = s.bootstrap(runs, s.mean, rng())
+    # A resample of the first task is 0 or 1 with a chance of 1 / 16 each.
+    half = 0.25 * s.widening([4, 5])
+    assert found == s.Estimate(0.5, pytest.approx(0.5 - half), pytest.approx(0.5 + half))
+    assert np.isnan(s.bootstrap([*runs, np.array([0.5])], s.mean, rng()).low)
+
+
+def test_the_interquartile_mean_counts_each_task_once() -> None:
+    """Eight seeds at 0.9 and one at 0.1: of the middle half a half is each."""
+    assert s.interquartile_mean([np.full(8, 0.9), np.array([0.1])]) == pytest.approx(0.5)
+    # Weights 1, 1, 1 and 3: a quarter of their sum, rounded down to 1, is left out at both ends.
+    assert s.interquartile_mean([np.array([0.1, 0.2, 0.3]), np.array([0.9])]) == pytest.approx((0.2 + 0.3 + 2 * 0.9) / 4)
 
 
 def test_paired_difference_sees_what_unpaired_spread_hides() -> None:
     seeds = np.linspace(0, 1, 8)
-    found = s.paired_difference([seeds + 0.01], [seeds], rng())
+    found = s.paired_difference([seeds + 0.01], [seeds])
     assert found == s.Estimate(pytest.approx(0.01), pytest.approx(0.01), pytest.approx(0.01))
 
 
@@ -138,9 +184,11 @@ def test_groups_overlap_and_hold_only_methods_that_cannot_be_told_apart() -> Non
     [
         ([0.9, 0.91, 0.9, 0.92], [0.5, 0.51, 0.52, 0.5], True),
         ([0.9, 0.5, 0.7, 0.6], [0.5, 0.8, 0.7, 0.6], False),
-        ([0.4, 0.4], [0.4, 0.4], False),
-        ([0.4, 0.4], [0.5, 0.5], True),
-        ([0.9], [0.1, 0.2, 0.1], False),
+        ([0.4] * 4, [0.4] * 4, False),
+        ([0.4] * 4, [0.5] * 4, True),
+        # Equal scores, whose means differ by rounding alone.
+        ([0.1] * 4, [0.1] * 6, False),
+        ([0.9, 0.91, 0.9], [0.5, 0.51, 0.52, 0.5], False),
         ([0.9], [0.1], False),
     ],
 )

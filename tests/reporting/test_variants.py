@@ -25,9 +25,9 @@ def rows(text: str) -> dict[str, list[str]]:
 
 @pytest.fixture
 def results(store, make):
-    """m+ignite is 0.02 above m on t1 with every seed, with a spread of 0.01 over seeds on t2; n has one seed of m's."""
-    cells = []
-    for seed, extra in enumerate((0.01, 0.02, 0.03)):
+    """m+ignite is 0.02 above m on t1 with every seed, and by 0.02 with a spread on t2; n has one seed of m's, and few has three."""
+    cells = [make("t1", "few", seed, 0.9) for seed in range(3)]
+    for seed, extra in enumerate((0.01, 0.02, 0.03, 0.02)):
         cells += [make("t1", "m", seed, 0.5 + seed / 10), make("t2", "m", seed, 0.3)]
         cells += [make("t1", "m+ignite", seed, 0.52 + seed / 10), make("t2", "m+ignite", seed, 0.3 + extra)]
     return store(*cells, make("t1", "n", 0, 0.1), make("t1", "n", 9, 0.9), make("t3", "other", 0, 0.9))
@@ -37,15 +37,15 @@ def test_differences_are_paired_by_task_and_seed(results) -> None:
     answer = bbo("compare", results, "--against", "m", "--percentile", 100)
     assert answer.exit_code == 0, answer.output
     found = rows(answer.stdout)
-    assert list(found) == ["method", "m", "m+ignite", "n"]
+    assert list(found) == ["method", "m", "few", "m+ignite", "n"]
     assert found["method"] == ["pairs", "t1", "t2", "all tasks"]
-    assert found["m"] == ["·", "0.600 ± 0.082", "0.300 ± 0.000", "0.450"]
-    # t(0.975, 2) = 4.303; half of t2's interval is 4.303 * 0.01 / sqrt(3) = 0.025.
-    half = 4.302652729911275 * 0.01 / np.sqrt(3)
-    t2 = f"+0.020 [{0.02 - half:+.3f}, {0.02 + half:+.3f}]"
-    assert found["m+ignite"][:3] == ["6", "**+0.020 [+0.020, +0.020]**", t2]
-    assert found["m+ignite"][3].startswith("**+0.020 [+0.01")
-    # Only seed 0 is shared: no interval, and nothing said.
+    assert found["m"] == ["·", "0.650 ± 0.112", "0.300 ± 0.000", "0.475"]
+    # t(0.975, 3) = 3.182; the variance of t2's differences is 2 / 3 * 0.01^2. Over both tasks half of that.
+    half = 3.182446305284263 * 0.01 * np.sqrt(2 / 3 / 4)
+    both = [f"**+0.020 [{0.02 - h:+.3f}, {0.02 + h:+.3f}]**" for h in (half, half / 2)]
+    assert found["m+ignite"] == ["8", "**+0.020 [+0.020, +0.020]**", *both]
+    # Three shared seeds are too few for an interval, so nothing is said.
+    assert found["few"] == ["3", "+0.300", "·", "+0.300"]
     assert found["n"] == ["1", "-0.400", "·", "-0.400"]
 
 

@@ -23,7 +23,7 @@ def cell(task, method, seed, high, middle, status="done"):
     return Record(made, status, {"100": high, "80": high, "50": middle} if status == "done" else {})
 
 
-def cells(seeds=2):
+def cells(seeds=4):
     levels = {"random": (0.2, 0.1), "good": (0.6, 0.55), "best": (0.6, 0.73)}
     return [cell(t, m, s, a, b) for t in TASKS for m, (a, b) in levels.items() for s in range(seeds)]
 
@@ -47,13 +47,15 @@ def test_ranks_and_scores_above_chance():
 
 
 def test_the_interval_is_that_of_the_seeds():
-    records = cells() + [cell(t, "noisy", s, 0.5 + 0.2 * (-1) ** s, 0.5) for t in TASKS for s in range(2)]
+    records = cells() + [cell(t, "noisy", s, 0.5 + 0.2 * (-1) ** s, 0.5) for t in TASKS for s in range(4)]
     found = board(records)
     (number,) = (i for i, row in enumerate(found.rows) if row.method == "noisy")
     _, _, above = tool.measured(found, 100, 0)[number]
-    # Per task a mean of two draws from 0.3 and 0.7: deviation 0.1 * sqrt 2, over 8 tasks 0.05; above chance, 1 / 0.8 times that.
-    assert above.value == pytest.approx(0.375)
-    assert above.high - above.low == pytest.approx(2 * 1.96 * 0.05 / 0.8, rel=0.15)
+    # Per task a mean of four draws from 0.3 and 0.7: deviation 0.1, over 8 tasks 0.1 / sqrt 8; above chance, 1 / 0.8 times that. Widened
+    # by sqrt(4 / 3), and 48 degrees of freedom.
+    assert above.estimate.value == pytest.approx(0.375)
+    half = 2.0106 * np.sqrt(4 / 3) * 0.1 / np.sqrt(8) / 0.8
+    assert above.estimate.high - above.estimate.low == pytest.approx(2 * half, rel=0.15)
 
 
 def test_one_seed_has_no_interval_and_a_failed_task_counts_last():
@@ -66,10 +68,16 @@ def test_one_seed_has_no_interval_and_a_failed_task_counts_last():
 
 
 def test_a_method_without_all_tasks_says_so():
-    records = [*cells(), *(cell("task-3", "once", s, 0.9, 0.9) for s in range(2))]
+    records = [*cells(), *(cell("task-3", "once", s, 0.9, 0.9) for s in range(4))]
     rows = {row[0]: row for row in rows_of(tool.report(board(records), 0, "command"))}
     assert rows["once"][1] == "1 of 8" and rows["once"][6] == ""
     assert np.isclose(float(rows["once"][2].split()[0]), 1)
+
+
+def test_a_task_without_random_gives_no_score_above_chance():
+    records = [r for r in cells() if (r.spec.task, r.spec.method) != ("task-0", "random")]
+    rows = {row[0]: row for row in rows_of(tool.report(board(records), 0, "command"))}
+    assert rows["best"][-1] == "0.700 [0.700, 0.700] (7/8)"
 
 
 def test_one_method_is_an_error():

@@ -5,15 +5,14 @@ from __future__ import annotations
 import string
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 from scipy import stats
 
-from bbo.reporting.board import statistics
+from bbo.reporting.board import families, statistics
 from bbo.reporting.board.families import ranked, resampled
-from bbo.reporting.board.metrics import above_chance
 from bbo.reporting.board.scores import CHANCE, Board, Column, Row
 from bbo.reporting.board.statistics import Estimate
 
@@ -29,10 +28,12 @@ class Standing:
         tasks: how many those are.
         group: letters of its groups: two methods that share one are not significantly different; empty for a method that was not
             run on every task of the board, and where no test was possible.
-        above_chance: mean over tasks; NaN without `random`.
+        above_chance: mean over those tasks that give a number, by the rule of `families`: a task on which every seed failed counts with
+            its lowest score; NaN without `random`.
+        tasks_above_chance: how many those are.
         mean, median, deviation: over tasks of the mean over seeds (deviation: of the standard deviation over seeds; NaN where a
             task has one seed).
-        iqm: interquartile mean of all runs, with its stratified bootstrap interval.
+        iqm: interquartile mean of all runs, each task counting once, with its stratified bootstrap interval.
         improvement: probability that a run beats one of `random`, with its interval.
 
     The last five are over the tasks the method fits and need a done seed on each of them; else they are NaN or None.
@@ -42,11 +43,12 @@ class Standing:
     tasks: int
     group: str
     above_chance: float
-    mean: float
-    median: float
-    deviation: float
-    iqm: Estimate | None
-    improvement: Estimate | None
+    tasks_above_chance: int
+    mean: float = np.nan
+    median: float = np.nan
+    deviation: float = np.nan
+    iqm: Estimate | None = None
+    improvement: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -147,33 +149,36 @@ def standings(
     for number, group in enumerate(found.groups if found else ()):
         for i in group:
             letters[i] += _letter(number)
-    ranks = board.mean_ranks(percentile)
-    drawn = generator if aggregates else None
-    return [_standing(board, row, percentile, drawn, float(ranks[i]), letters[i]) for i, row in enumerate(board.rows)]
+    ranks, above = board.mean_ranks(percentile), families.above_chance(board, percentile)
+    places = []
+    for i, row in enumerate(board.rows):
+        counted = above[np.isfinite(above[:, i]), i]
+        place = Standing(
+            float(ranks[i]),
+            sum(bool(board.entry(row, column).cells) for column in board.columns),
+            letters[i],
+            float(counted.mean()) if len(counted) else np.nan,
+            len(counted),
+        )
+        places.append(_aggregated(place, board, row, percentile, generator) if aggregates else place)
+    return places
 
 
-def _standing(board: Board, row: Row, percentile: int, generator: np.random.Generator | None, rank: float, group: str) -> Standing:
-    entries = [(column, board.entry(row, column)) for column in board.columns]
-    fitting = [column for column, entry in entries if not entry.unsuitable]
-    tasks = sum(bool(entry.cells) for _, entry in entries)
+def _aggregated(place: Standing, board: Board, row: Row, percentile: int, generator: np.random.Generator) -> Standing:
+    """The standing with the aggregates of all runs, of a row with a done seed on every task it fits."""
+    fitting = [column for column in board.columns if not board.entry(row, column).unsuitable]
     own = runs(board, row, percentile, fitting)
-    above = [above_chance(board, column, board.entry(row, column), percentile) for column in board.columns]
-    means = [a.mean() for a in above if len(a)]
-    lifted = float(np.mean(means)) if means else np.nan
-    if own is None or generator is None:
-        return Standing(rank, tasks, group, lifted, np.nan, np.nan, np.nan, None, None)
+    if own is None:
+        return place
     chance = [board.chance(column).scores(percentile) for column in fitting]
     beats = all(len(scores) for scores in chance) and row.method != CHANCE
-    return Standing(
-        rank,
-        tasks,
-        group,
-        lifted,
-        float(statistics.mean(own)),
-        float(statistics.median(own)),
-        float(statistics.deviation(own)) if all(len(scores) > 1 for scores in own) else np.nan,
-        statistics.bootstrap(own, statistics.interquartile_mean, generator),
-        statistics.probability_of_improvement(own, chance, generator) if beats else None,
+    return replace(
+        place,
+        mean=float(statistics.mean(own)),
+        median=float(statistics.median(own)),
+        deviation=float(statistics.deviation(own)) if all(len(scores) > 1 for scores in own) else np.nan,
+        iqm=statistics.bootstrap(own, statistics.interquartile_mean, generator),
+        improvement=statistics.probability_of_improvement(own, chance, generator) if beats else None,
     )
 
 

@@ -5,10 +5,16 @@ intervals, probability of improvement and performance profiles are those of Agar
 Edge of the Statistical Precipice" (NeurIPS 2021, and its library rliable); ranks, Friedman and Nemenyi tests those of Demšar,
 "Statistical Comparisons of Classifiers over Multiple Data Sets" (JMLR 2006). Float64 throughout. All randomness comes from a
 generator handed in.
+
+Intervals of differences of means are Student's t. Those of other statistics come from a bootstrap of the seeds, which by itself is too
+narrow: resamples of n seeds have (n - 1) / n of the variance of a mean, and their quantiles are the normal ones. `interval` widens it to
+what Student's t gives for a mean, after the expanded percentile interval of Hesterberg, "What Teachers Should Know about the Bootstrap"
+(The American Statistician 2015). Where a task has fewer than `FEWEST_SEEDS` seeds there is no interval (NaN).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -19,8 +25,10 @@ from scipy import stats
 Runs = Sequence[np.ndarray]
 LEVEL = 0.95
 RESAMPLES = 2000
-#: Seeds a side below which no statement is made about two methods: with two or three, a t test has almost no power.
+#: Seeds a side below which no interval is given and nothing is said about two methods: two or three say almost nothing of the spread.
 FEWEST_SEEDS = 4
+#: Scores that differ by less are equal up to rounding.
+ROUNDING = 1e-12
 #: Tasks below which no bootstrap over tasks is made.
 FEWEST_TASKS = 5
 
@@ -45,8 +53,19 @@ def median(runs: Runs) -> np.ndarray:
 
 
 def interquartile_mean(runs: Runs) -> np.ndarray:
-    """Mean of the middle half of all runs of all tasks together (...,)."""
-    return np.asarray(stats.trim_mean(np.concatenate(runs, axis=-1), 0.25, axis=-1))
+    """Mean of the middle half of all runs of all tasks together (...,).
+
+    Each task counts once, whatever its number of seeds: every run has a whole weight, inverse to the number of runs of its task. With
+    equal numbers this is rliable's figure.
+    """
+    scores, sizes = np.concatenate(runs, axis=-1), [r.shape[-1] for r in runs]
+    order = np.argsort(scores, axis=-1)
+    weights = np.repeat(math.lcm(*sizes) // np.array(sizes), sizes)[order]
+    reached = weights.cumsum(axis=-1)
+    total = math.lcm(*sizes) * len(sizes)
+    cut = total // 4
+    inside = np.clip(np.minimum(reached, total - cut) - np.maximum(reached - weights, cut), 0, None)
+    return np.asarray((np.take_along_axis(scores, order, axis=-1) * inside).sum(axis=-1) / (total - 2 * cut))
 
 
 def deviation(runs: Runs) -> np.ndarray:
@@ -59,6 +78,32 @@ def resample(runs: Runs, generator: np.random.Generator, resamples: int = RESAMP
     return [r[generator.integers(0, len(r), (resamples, len(r)))] for r in runs]
 
 
+def interval(
+    value: float, drawn: np.ndarray, sizes: Sequence[int], level: float = LEVEL, within: tuple[float, float] = (-np.inf, np.inf)
+) -> Estimate:
+    """A value with the interval of its resamples, widened about it to what Student's t gives for a mean.
+
+    Args:
+        value: the statistic of the seeds as they are.
+        drawn: the statistic of the resamples (n,); those that are NaN are left out.
+        sizes: the numbers of seeds that were resampled, of every task, and of every side if there are two.
+        level: how often such intervals hold the true value.
+        within: the smallest and the largest possible value.
+    """
+    if min(sizes) < FEWEST_SEEDS:
+        return Estimate(value, np.nan, np.nan)
+    ends = np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    wider = np.clip(value + widening(sizes, level) * (ends - value), *within)
+    # Resamples of ranks need not surround their value; the interval is never inside theirs.
+    return Estimate(value, float(min(ends[0], wider[0])), float(max(ends[1], wider[1])))
+
+
+def widening(sizes: Sequence[int], level: float = LEVEL) -> float:
+    """By how much the interval of resamples of these numbers of seeds, at least 2 each, is too narrow; the fewest seeds decide."""
+    n, freedom = min(sizes), sum(sizes) - len(sizes)
+    return float(np.sqrt(n / (n - 1)) * stats.t.ppf((1 + level) / 2, freedom) / stats.norm.ppf((1 + level) / 2))
+
+
 def bootstrap(
     runs: Runs,
     statistic: Callable[[Runs], np.ndarray],
@@ -66,16 +111,9 @@ def bootstrap(
     resamples: int = RESAMPLES,
     level: float = LEVEL,
 ) -> Estimate:
-    """A statistic with its stratified bootstrap interval (percentile method); no interval (NaN) where no task has two seeds."""
-    if max(len(r) for r in runs) < 2:
-        return Estimate(float(statistic(runs)), np.nan, np.nan)
-    drawn = statistic(resample(runs, generator, resamples))
-    return _estimate(float(statistic(runs)), drawn, level)
-
-
-def _estimate(value: float, drawn: np.ndarray, level: float) -> Estimate:
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return Estimate(value, float(low), float(high))
+    """A statistic with the `interval` of its stratified bootstrap."""
+    value, sizes = float(statistic(runs)), [len(r) for r in runs]
+    return interval(value, statistic(resample(runs, generator, resamples)), sizes, level)
 
 
 def improvement(x: Runs, y: Runs) -> np.ndarray:
@@ -90,11 +128,10 @@ def improvement(x: Runs, y: Runs) -> np.ndarray:
 def probability_of_improvement(
     x: Runs, y: Runs, generator: np.random.Generator, resamples: int = RESAMPLES, level: float = LEVEL
 ) -> Estimate:
-    """`improvement` with its stratified bootstrap interval, both methods resampled; NaN where no task has two seeds."""
-    if max(len(r) for r in (*x, *y)) < 2:
-        return Estimate(float(improvement(x, y)), np.nan, np.nan)
+    """`improvement` with the `interval` of its stratified bootstrap, both methods resampled."""
+    value, sizes = float(improvement(x, y)), [len(r) for r in (*x, *y)]
     drawn = improvement(resample(x, generator, resamples), resample(y, generator, resamples))
-    return _estimate(float(improvement(x, y)), drawn, level)
+    return interval(value, drawn, sizes, level, within=(0, 1))
 
 
 def performance_profile(runs: Runs, thresholds: np.ndarray) -> np.ndarray:
@@ -105,39 +142,49 @@ def performance_profile(runs: Runs, thresholds: np.ndarray) -> np.ndarray:
 def profile_band(
     runs: Runs, thresholds: np.ndarray, generator: np.random.Generator, resamples: int = RESAMPLES, level: float = LEVEL
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pointwise stratified bootstrap band (k,), (k,) of `performance_profile`.
+    """Pointwise stratified bootstrap band (k,), (k,) of `performance_profile`, widened as an `interval` is.
 
     The profile is linear in how often each run was drawn, so a resample is a row of counts and no scores are copied.
     """
+    sizes, profile = [len(r) for r in runs], performance_profile(runs, thresholds)
+    if min(sizes) < FEWEST_SEEDS:
+        return np.full_like(profile, np.nan), np.full_like(profile, np.nan)
     drawn = np.zeros((resamples, len(thresholds)))
     for r in runs:
         counts = generator.multinomial(len(r), np.full(len(r), 1 / len(r)), resamples)
         drawn += counts @ (r[:, None] > thresholds).astype(np.float64) / (len(r) * len(runs))
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    ends = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    low, high = np.clip(profile + widening(sizes, level) * (ends - profile), 0, 1)
     return low, high
 
 
-def paired_difference(
-    x: Runs, y: Runs, generator: np.random.Generator, resamples: int = RESAMPLES, level: float = LEVEL
-) -> Estimate:
-    """Mean over tasks of the seed-wise differences x - y (same seeds in the same order), with its bootstrap interval."""
-    return bootstrap([a - b for a, b in zip(x, y, strict=True)], mean, generator, resamples, level)
+def paired_difference(x: Runs, y: Runs, level: float = LEVEL) -> Estimate:
+    """Mean over tasks of the mean seed-wise differences x - y (same seeds in the same order), with its t interval.
+
+    The freedom of the sum over tasks is Satterthwaite's. The interval is NaN where a task has fewer than `FEWEST_SEEDS` seeds.
+    """
+    differences = [a - b for a, b in zip(x, y, strict=True)]
+    return _student(float(mean(differences)), [d / len(differences) for d in differences], level)
 
 
 def difference(x: np.ndarray, y: np.ndarray, paired: bool, level: float = LEVEL) -> Estimate:
     """Difference of means x - y with its interval: Student's t of the pairs (same seeds in the same order), else Welch's.
 
-    The interval is NaN with fewer than two seeds on a side; without any spread it is the difference itself.
+    The interval is NaN with fewer than `FEWEST_SEEDS` seeds on a side; without any spread it is the difference itself.
     """
-    value = float(x.mean() - y.mean())
-    if min(len(x), len(y)) < 2:
+    return _student(float(x.mean() - y.mean()), [x - y] if paired else [x, y], level)
+
+
+def _student(value: float, samples: Runs, level: float) -> Estimate:
+    """A value that is a sum or difference of the samples' means, with its t interval, the freedom by Welch and Satterthwaite."""
+    if min(len(s) for s in samples) < FEWEST_SEEDS:
         return Estimate(value, np.nan, np.nan)
-    parts = [(x - y).var(ddof=1) / len(x)] if paired else [x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)]
-    sizes = [len(x)] if paired else [len(x), len(y)]
+    parts = [s.var(ddof=1) / len(s) for s in samples]
     variance = sum(parts)
-    if variance == 0:
+    if variance < ROUNDING**2:
+        value = value if abs(value) >= ROUNDING else 0.0
         return Estimate(value, value, value)
-    freedom = variance**2 / sum(v**2 / (n - 1) for v, n in zip(parts, sizes, strict=True))
+    freedom = variance**2 / sum(v**2 / (len(s) - 1) for v, s in zip(parts, samples, strict=True))
     half = float(stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(variance))
     return Estimate(value, value - half, value + half)
 
@@ -145,7 +192,7 @@ def difference(x: np.ndarray, y: np.ndarray, paired: bool, level: float = LEVEL)
 def told_apart(x: np.ndarray, y: np.ndarray, level: float = LEVEL) -> bool:
     """Whether zero lies outside Welch's interval of the difference of means of two sets of seeds (n,), (m,).
 
-    With fewer than two seeds on a side no test is possible, and the answer is no.
+    With fewer than `FEWEST_SEEDS` seeds on a side no statement is made, and the answer is no.
     """
     found = difference(x, y, paired=False, level=level)
     return bool(found.low > 0 or found.high < 0)

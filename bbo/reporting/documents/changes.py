@@ -39,9 +39,10 @@ def changes(a: Board, b: Board, percentile: int, relevant: float = RELEVANT) -> 
     """Every method x task of either result, matched by method label, task, its version and data, budget and protocol.
 
     Over the seeds that both have the difference is taken seed by seed; where they share fewer than two, all seeds of each are
-    compared. Better and worse: zero lies outside the difference's 95% interval (Student's t for pairs, Welch's otherwise), and the
-    difference is at least `relevant`. Negligible: it is smaller, and either zero still lies outside the interval or the whole interval
-    is smaller too. Within noise: anything else with an interval.
+    compared. Too few seeds: fewer than `FEWEST_SEEDS` on a side, so there is no interval. Better and worse: zero lies outside the
+    difference's 95% interval (Student's t for pairs, Welch's otherwise), and the difference is at least `relevant`. Negligible: it is
+    smaller, and either zero still lies outside the interval or the whole interval is smaller too. Within noise: anything else with an
+    interval.
     """
     found = []
     for task, left, right in _columns(a, b):
@@ -125,8 +126,9 @@ def document(
         f"A: {names[0]}. B: {names[1]}.",
         *counts,
         "Difference: B - A of the mean normalised score, with its 95% interval; seed by seed (Student's t) over the seeds both "
-        "have, else over all seeds of each (Welch's t); across tasks by stratified bootstrap of the paired differences. "
-        "Intervals are not corrected for the number of comparisons.",
+        "have, else over all seeds of each (Welch's t). Across tasks: the paired differences, Student's t with Satterthwaite's freedom; "
+        "how often a run of B beats one of A, a widened stratified bootstrap. "
+        f"An interval takes {statistics.FEWEST_SEEDS} seeds a side. Intervals are not corrected for the number of comparisons.",
         f"Better, worse: beyond noise and by {relevant:g} or more (--relevant). Negligible: less than that.",
         *_stacks(a, b),
         f"Made by: {command}",
@@ -143,7 +145,7 @@ def _overall(found: Sequence[Change], percentile: int, generator: np.random.Gene
         if len(pairs) < 2:
             continue
         x, y = [p[0] for p in pairs], [p[1] for p in pairs]
-        mean = statistics.paired_difference(y, x, generator)
+        mean = statistics.paired_difference(y, x)
         beats = statistics.probability_of_improvement(y, x, generator)
         rows.append((Item(method), Item(str(len(pairs))), interval(mean, "+"), interval(beats)))
     header = tuple(map(Item, ("method", "tasks", "mean difference [95% interval]", "a run of B beats one of A")))

@@ -9,6 +9,7 @@ import numpy as np
 from bbo.reporting.board import families
 from bbo.reporting.board.families import ALL, MEASURES, Value
 from bbo.reporting.board.scores import CHANCE, Board
+from bbo.reporting.board.statistics import FEWEST_SEEDS
 from bbo.reporting.documents.document import ABSENT, Item, Table, bracketed, decimal, interval, printable
 
 #: Titles of the measures, and their decimals.
@@ -18,9 +19,11 @@ TITLES = {
     "wins": ("Wins", 2),
 }
 RULE = (
-    "Families: a value is the mean over the tasks of a family that the method was run on (their number is printed where it is not run on "
-    'all); "all" is the mean over families, each counting once. A task on which every seed failed counts with its lowest score. '
-    "Rows are in the order of this mean, those over fewer tasks below the others. Intervals: 95%, stratified bootstrap of seeds."
+    "Families: a value is the mean over the tasks of a family that give a number (how many is printed where these are not all: a method may "
+    f"not have been run on a task; for scores above chance, {CHANCE} may not have been run there, or be at 1); "
+    '"all" is the mean over families, each counting once. A task on which every seed failed counts with its lowest score. '
+    "Rows are in the order of this mean, those over fewer tasks below the others. Intervals: 95%, stratified bootstrap of seeds, widened to "
+    f"what Student's t gives for a mean; they take {FEWEST_SEEDS} seeds on every task."
 )
 
 
@@ -33,14 +36,17 @@ def tables(board: Board, percentile: int, generator: np.random.Generator) -> lis
 
 
 def rows(board: Board, percentiles: Sequence[int], generator: np.random.Generator) -> list[dict[str, object]]:
-    """One object for every method x family x percentile, for CSV and JSON; the family `ALL` is the mean over families."""
+    """One object for every method x family x percentile, for CSV and JSON; the family `ALL` is the mean over families.
+
+    `tasks` counts the tasks that the method was run on, `MEASURE_tasks` those that give a number.
+    """
     found: list[dict[str, object]] = []
     for percentile in percentiles:
         values = families.values(board, percentile, generator)
         for name in (ALL, *families.families(board)):
             for i, row in enumerate(board.rows):
                 own = {measure: values[measure, name][i] for measure in MEASURES}
-                if run := next((value for value in own.values() if value), None):
+                if run := own["mean-rank"]:
                     facts: dict[str, object] = {"family": name, "method": row.label, "percentile": percentile}
                     facts |= {"tasks": run.tasks, "tasks_of_family": run.total}
                     for measure, value in own.items():
@@ -51,7 +57,8 @@ def rows(board: Board, percentiles: Sequence[int], generator: np.random.Generato
 
 def _numbers(name: str, value: Value | None) -> dict[str, object]:
     numbers = [value.estimate.value, value.estimate.low, value.estimate.high] if value else [np.nan] * 3
-    return {key: n if np.isfinite(n) else None for key, n in zip((name, f"{name}_low", f"{name}_high"), numbers, strict=True)}
+    found = {key: n if np.isfinite(n) else None for key, n in zip((name, f"{name}_low", f"{name}_high"), numbers, strict=True)}
+    return {**found, f"{name}_tasks": value.tasks if value else 0}
 
 
 def _table(
@@ -85,7 +92,7 @@ def _order(values: Sequence[Value | None], better: int) -> list[int]:
 
 
 def _best(values: Sequence[Value | None], better: int, digits: int) -> float | None:
-    """The best printed value of the methods that were run on every task of the family; None where all are equal."""
+    """The best printed value over all tasks of the family; None where all are equal."""
     shown = {round(value.estimate.value, digits) for value in values if value and value.whole}
     return None if len(shown) < 2 else max(shown) if better > 0 else min(shown)
 

@@ -8,7 +8,8 @@ from bbo.reporting.board.statistics import FEWEST_SEEDS
 #: In alphabetical order.
 WORDS = {
     "above chance": f"(score - chance) / (1 - chance), where chance is the mean score of `{CHANCE}` at the same percentile and budget: "
-    "0 is the level of random designs, 1 the normaliser y_max, and a negative number is worse than random.",
+    "0 is the level of random designs, 1 the normaliser y_max, and a negative number is worse than random. A task on which every seed "
+    "failed counts with its lowest score.",
     f"against {CHANCE}": f"Better or worse than `{CHANCE}` on this task, or not significantly different from it, by Welch's t test at 95%; "
     f"too few seeds with fewer than {FEWEST_SEEDS} on a side.",
     f"beats {CHANCE}": f"Probability that a run of the method scores higher than a run of `{CHANCE}` on the same task, ties counted half; "
@@ -22,13 +23,15 @@ WORDS = {
     "the root mean square of the coordinate differences as shares of their ranges.",
     "duplicates": "Share of the designs that repeat another of the same run.",
     "family": "Tasks of one sort: sequences, materials, architectures, robots, synthetic functions, or those with a learned oracle. A value "
-    "of a family is the mean over the tasks of it that a method was run on; over all families each counts once.",
+    "of a family is the mean over the tasks of it that give a number; over all families each counts once.",
     "floor": f"What you get with no method: `{CHANCE}` (uniform designs) and `{UNCHANGED}` (the best visible designs, unchanged).",
     "group": "Methods that share a letter are not significantly different across the tasks of the board: Friedman's test, then Nemenyi's "
     "or Holm's, over the methods that were run on every task.",
     "hidden": "What a task knows and a method does not see: the better designs of its table, or everything beyond the visible one.",
-    "interquartile mean": "Mean of the middle half of all runs of all tasks together, with a 95% bootstrap interval.",
-    "interval": "Of a difference: where its true value lies with 95% confidence; Student's t over pairs of equal seeds, else Welch's.",
+    "interquartile mean": "Mean of the middle half of all runs of all tasks together, each task counting once, with its interval.",
+    "interval": "Where the true value lies with 95% confidence if other seeds are drawn. Of differences of means: Student's t over pairs of "
+    "equal seeds, else Welch's; over several tasks with Satterthwaite's degrees of freedom. Of all else: a bootstrap of the seeds, widened to "
+    f"what Student's t gives for a mean. There is none where a task has fewer than {FEWEST_SEEDS} seeds.",
     "kind": "What a method is: a floor, a search on a surrogate, a search without one, a generative model, or a sequence model over "
     "trajectories; in the facts of a task, whether its designs are sequences or points of a box.",
     "mean": "Mean over tasks of the mean over seeds.",
@@ -54,12 +57,12 @@ WORDS = {
     "saturated": "A task on which random designs come near the top, so that the 100th percentile hardly distinguishes methods. Compare "
     "the 50th.",
     "seed": "The number that determines all randomness of a run. A task's visible table does not depend on it.",
-    "seeds": f"How many seeds are done. With fewer than {FEWEST_SEEDS} no statement is made about which methods are like `{CHANCE}`.",
+    "seeds": f"How many seeds were run, those that failed included. With fewer than {FEWEST_SEEDS} that are done no statement is made about "
+    f"which methods are like `{CHANCE}`.",
     "std over seeds": "Mean over tasks of the standard deviation (ddof 0) over seeds.",
     "task": "A design space, a visible table of designs and scores, and an oracle that scores new designs.",
     "tasks": "On how many of the board's tasks the method was run. Ranks and means are over these.",
-    "too few seeds": f"Fewer than {FEWEST_SEEDS} seeds on a side for a comparison with `{CHANCE}`, or fewer than 2 for an interval: no "
-    "statement is made.",
+    "too few seeds": f"Fewer than {FEWEST_SEEDS} seeds on a side: no interval is given and nothing is said about which is better.",
     "variant": "One of several data sets of a task, written `task:variant`.",
     "verdict": "better or worse: beyond noise and large enough to matter; negligible: smaller than that; within noise: the interval "
     "contains 0; identical: every seed has the same score.",
@@ -84,7 +87,7 @@ MARKS = {
     "grey italics": f"Not significantly different from `{CHANCE}` at 95%; in a table of LaTeX grey alone.",
     "red": "Some or all seeds failed; `failed 1/4` says how many of how many.",
     "a, b, .. or 1, 2, ..": "A note below the tables.",
-    "(2/3)": "The value is over two of the three tasks of the column, as the method was not run on the others.",
+    "(2/3)": f"The value is over two of the three tasks; the third gives none: the method was not run there, or `{CHANCE}` was not, or is at 1.",
     "\N{BLACK UP-POINTING TRIANGLE} \N{BLACK DOWN-POINTING TRIANGLE}": "The column by which the rows are sorted: smallest or largest first.",
 }
 

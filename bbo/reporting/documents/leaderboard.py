@@ -117,10 +117,17 @@ def score_table(board: Board, percentile: int, found: Sequence[Standing], notes:
     if any(s.group for s in found):
         columns.append((Item("group"), [Item(s.group or ABSENT) for s in found]))
     if any(np.isfinite(s.above_chance) for s in found):
-        columns.append((Item("above chance"), [number(s.above_chance, 3) for s in found]))
+        columns.append((Item("above chance"), [_above_chance(s, total) for s in found]))
     header = (table.header[0], *(head for head, _ in columns), *table.header[1:])
     rows = tuple((items[0], *(extra[i] for _, extra in columns), *items[1:]) for i, items in enumerate(table.rows))
     return Table(table.name, table.title, header, rows)
+
+
+def _above_chance(standing: Standing, total: int) -> Item:
+    """The mean score above chance, with the number of tasks that give it where these are fewer than the row's."""
+    item = number(standing.above_chance, 3)
+    fewer = 0 < standing.tasks_above_chance < standing.tasks
+    return replace(item, text=f"{item.text} ({standing.tasks_above_chance}/{total})") if fewer else item
 
 
 def _seeds(board: Board, row: Row) -> Item:

@@ -36,21 +36,19 @@ def document(
     against: Sequence[str],
     percentile: int | None,
     command: str,
-    generator: np.random.Generator,
     relevant: float = RELEVANT,
     only_variants: bool = False,
 ) -> Document:
     """One table per percentile and reference row: its scores, then the difference of each other row to it, by task and over all tasks.
 
-    Differences are paired by task and seed and hold only seeds that both rows have. Of one task the interval is Student's t, over all
-    tasks that of the stratified bootstrap.
+    Differences are paired by task and seed and hold only seeds that both rows have. Intervals are Student's t, over all tasks with
+    Satterthwaite's freedom; there is none where the rows share fewer than `FEWEST_SEEDS` seeds on a task.
 
     Args:
         board: the rows.
         against: the reference rows, as labels, or as methods that have one row.
         percentile: the one to show; None for the default ones.
         command: what made the document.
-        generator: of the bootstrap.
         relevant: smallest difference that matters.
         only_variants: leaves out rows that are not the reference's method with other settings or with a regulariser.
 
@@ -61,7 +59,7 @@ def document(
     notes = marks.Footnotes()
     tables = []
     for first in references:
-        own = [_table(board, first, p, generator, relevant, notes, only_variants) for p in check_percentile(percentile)]
+        own = [_table(board, first, p, relevant, notes, only_variants) for p in check_percentile(percentile)]
         if all(len(table.rows) < 2 for table in own):
             what = f"variant of {first.label} shares a task and a seed with it"
             rows = what if only_variants else f"row shares a task and a seed with {first.label}"
@@ -71,8 +69,9 @@ def document(
     scores = f"scores of {names}" if len(references) == 1 else "scores of the reference"
     lines = [
         f"First row: {scores}, mean ± standard deviation (ddof 0) over seeds. Other rows: the difference to it of the mean "
-        "normalised score [95% interval], paired by task and seed over the seeds both have; Student's t on one task, stratified bootstrap "
-        "over all tasks. pairs: how many cells of the row have a matching cell of the reference.",
+        "normalised score [95% interval], paired by task and seed over the seeds both have; Student's t, over all tasks with Satterthwaite's "
+        f"freedom. An interval takes {statistics.FEWEST_SEEDS} shared seeds on each task. pairs: how many cells of the row have a matching "
+        "cell of the reference.",
         f"Bold: the interval leaves out 0 and the difference is {relevant:g} or more (--relevant). Intervals are not corrected for the "
         "number of comparisons.",
         *footer.lines(board, command),
@@ -84,7 +83,6 @@ def _table(
     board: Board,
     first: Row,
     percentile: int,
-    generator: np.random.Generator,
     relevant: float,
     notes: marks.Footnotes,
     only_variants: bool,
@@ -102,7 +100,7 @@ def _table(
         differences = [
             _difference(statistics.difference(y, x, paired=True), relevant) if len(x) else Item(ABSENT) for x, y in pairs
         ]
-        mean = statistics.paired_difference([y for _, y in shared], [x for x, _ in shared], generator)
+        mean = statistics.paired_difference([y for _, y in shared], [x for x, _ in shared])
         count = sum(len(x) for x, _ in shared)
         rows.append((_name(board, row, notes), Item(str(count), key=count), *differences, _difference(mean, relevant)))
     header = tuple(map(Item, ("method", "pairs", *(column.label for column in columns), "all tasks")))

@@ -32,14 +32,15 @@ const difference = (a, b, percentile) => {
     x = common.map((seed) => a.p[percentile][a.s.indexOf(seed)]);
     y = common.map((seed) => b.p[percentile][b.s.indexOf(seed)]);
   }
-  const value = mean(y) - mean(x);
+  let value = mean(y) - mean(x);
   const seeds = Math.min(x.length, y.length);
-  if (seeds < 2) return { value, low: NaN, high: NaN, spread: NaN, freedom: 0, seeds, paired };
+  if (seeds < DATA.fewest) return { value, low: NaN, high: NaN, spread: NaN, freedom: 0, seeds, paired };
   const parts = paired ? [[variance(x.map((v, i) => y[i] - v)) / x.length, x.length]]
     : [[variance(x) / x.length, x.length], [variance(y) / y.length, y.length]];
   const total = parts.reduce((sum, [v]) => sum + v, 0);
   // Differences of equal numbers are zero up to rounding.
   const spread = total < 1e-24 ? 0 : total;
+  if (!spread && Math.abs(value) < 1e-12) value = 0;
   const freedom = spread ? spread ** 2 / parts.reduce((sum, [v, n]) => sum + v ** 2 / (n - 1), 0) : Infinity;
   const half = spread ? tQuantile(freedom) * Math.sqrt(spread) : 0;
   return { value, low: value - half, high: value + half, spread, freedom, seeds, paired };
@@ -70,6 +71,16 @@ const generator = (start) => () => {
   return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
 };
 const DRAWS = 400;
+// The interval of resamples, widened about the value as in `statistics.interval`; none where a task has too few seeds.
+const NORMAL = 1.959964;
+const widened = (value, drawn, sizes) => {
+  const n = Math.min(...sizes);
+  if (!sizes.length || n < DATA.fewest) return [null, null];
+  const sorted = drawn.sort((a, b) => a - b), ends = [quantile(sorted, 0.025), quantile(sorted, 0.975)];
+  const factor = Math.sqrt(n / (n - 1)) * tQuantile(sizes.reduce((sum, size) => sum + size - 1, 0)) / NORMAL;
+  const [low, high] = ends.map((end) => value + factor * (end - value));
+  return [Math.min(low, ends[0]), Math.max(high, ends[1])];
+};
 // Of each method the mean above chance over the shown tasks (each family once), with a bootstrap interval, its mean rank, its tasks.
 const aggregate = (methods, tasks, percentile, intervals = true) => {
   const families = DATA.families.map((name) => tasks.filter((task) => task.family === name)).filter((list) => list.length);
@@ -93,8 +104,8 @@ const aggregate = (methods, tasks, percentile, intervals = true) => {
     Math.min(...METHODS.map((m) => cellOf(m, task)).filter(hasScores).map((cell) => mean(cell.p[percentile])))]));
   return methods.map((method) => {
     const sums = new Float64Array(1 + (intervals ? DRAWS : 0));
-    let counted = 0, run = 0, seeds = 0;
-    const ranks = [];
+    let counted = 0, run = 0;
+    const ranks = [], sizes = [];
     for (const family of families) {
       const own = new Float64Array(sums.length);
       let n = 0;
@@ -106,7 +117,7 @@ const aggregate = (methods, tasks, percentile, intervals = true) => {
         if (!chance || !(chance[0] < 1)) continue;
         const scores = hasScores(cell) ? cell.p[percentile] : [lowest.get(task.index)];
         if (!Number.isFinite(scores[0])) continue;
-        seeds = Math.max(seeds, hasScores(cell) ? cell.s.length : 0);
+        sizes.push(cellOf(CHANCE, task).s.length, ...(hasScores(cell) ? [cell.s.length] : []));
         own[0] += (mean(scores) - chance[0]) / (1 - chance[0]);
         for (let k = 1; k < own.length; k++) {
           const level = method === CHANCE ? chance[k] : drawMean(scores);
@@ -119,11 +130,7 @@ const aggregate = (methods, tasks, percentile, intervals = true) => {
       for (let k = 0; k < own.length; k++) sums[k] += own[k] / n;
     }
     const value = counted ? sums[0] / counted : null;
-    let low = null, high = null;
-    if (counted && intervals && seeds > 1) {
-      const sorted = Array.from(sums.slice(1), (v) => v / counted).sort((a, b) => a - b);
-      [low, high] = [quantile(sorted, 0.025), quantile(sorted, 0.975)];
-    }
+    const [low, high] = counted && intervals ? widened(value, Array.from(sums.slice(1), (v) => v / counted), sizes) : [null, null];
     return { method, value, low, high, rank: ranks.length ? mean(ranks) : null, run, total: tasks.length };
   });
 };
