@@ -91,6 +91,7 @@ def test_aggregates(text) -> None:
     rows = {row[0]: row[1:] for row in table(text, "Across 6 tasks, 100th percentile")}
     # d has no seed on t6.
     assert list(rows) == ["method", "a", "b", "copy", "random"]
+    assert "- The table across tasks leaves out methods without a done seed on each task they fit: d." in text
     # Twelve runs, six 0.90 and six 0.92: the middle six hold three of each; every run of a beats every one of random.
     assert rows["a"] == ["0.910", "0.910", "0.910", "0.010", "1.000"]
     # copy against random: equal runs count half. Two seeds give no interval.
@@ -99,7 +100,8 @@ def test_aggregates(text) -> None:
 
 def test_slow_and_repeating_methods_look_like_it(text) -> None:
     rows = {row[0]: row[1:] for row in table(text, "The designs and their cost")}
-    assert rows["method"] == ["diversity", "duplicates", "wall time (s)", "peak memory (MB)"]
-    assert rows["a"] == ["0.400", "0.000", "10.0", "150"]
+    assert rows["method"] == ["tasks", "diversity", "duplicates", "wall time (s)", "peak memory (MB)"]
+    assert rows["a"] == ["6/6", "0.400", "0.000", "10.0", "150"]
     # t1 has only the seed of 100 MB, t2 to t5 have both, t6 has none: (100 + 4 * 150) / 5.
-    assert rows["d"] == ["0.000", "0.992", "1.0", "140"]
+    assert rows["d"] == ["5/6", "0.000", "0.992", "1.0", "140"]
+    assert "## The designs and their cost, mean over tasks and seeds (failed cells are not counted)" in text

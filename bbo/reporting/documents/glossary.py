@@ -61,13 +61,13 @@ WORDS = {
     f"which methods are like `{CHANCE}`.",
     "std over seeds": "Mean over tasks of the standard deviation (ddof 0) over seeds.",
     "task": "A design space, a visible table of designs and scores, and an oracle that scores new designs.",
-    "tasks": "On how many of the board's tasks the method was run. Ranks and means are over these.",
+    "tasks": "On how many of the board's tasks the method was run, or, beside the cost, has a done seed. Ranks and means are over these.",
     "too few seeds": f"Fewer than {FEWEST_SEEDS} seeds on a side: no interval is given and nothing is said about which is better.",
     "variant": "One of several data sets of a task, written `task:variant`.",
     "verdict": "better or worse: beyond noise and large enough to matter; negligible: smaller than that; within noise: the interval "
     "contains 0; identical: every seed has the same score.",
     "visible": "The table of designs and scores that a method is given; it sees nothing else.",
-    "wall time (s)": "Seconds from a method's start to its designs.",
+    "wall time (s)": "Seconds from a method's start to its designs; those of failed cells are not counted.",
     "why": "What keeps a published score and ours from being compared: another oracle, subset, budget or settings, or too few seeds.",
     "wins": "Share of the other methods on a task that a method beats by its mean score, ties counted half; mean over tasks.",
     "wins of B": "Tasks on which B is better than A beyond noise: the 95% interval of the difference lies above 0, with enough seeds. "

@@ -78,6 +78,8 @@ def document(
         tables.append(standing_table(ordered, p, found))
         groups = grouping(ordered, p, test)
         tests += [f"{p}th percentile. {groups}{second_opinion(ordered, p, groups, generator)}"] if groups else []
+    if metric == "score":
+        tests += _left_out(board)
     tests += [families.RULE] if metric == "score" and len(parts) > 1 else []
     if metric == "score":
         tables.append(cost_table(board.ordered(percentiles[0]), percentiles[0]))
@@ -249,14 +251,32 @@ def standing_table(board: Board, percentile: int, found: Sequence[Standing]) -> 
     return Table(f"standing-{percentile}", title, tuple(map(Item, header)), rows)
 
 
-def cost_table(board: Board, percentile: int) -> Table:
-    """How each method's designs are spread and what they cost: mean over tasks of the mean over seeds; absent metrics are left out."""
-    names = [n for n in DESIGNS_AND_COST if any(np.isfinite(_overall(board, row, n, percentile)) for row in board.rows)]
-    rows = [
-        (Item(row.label), *(number(_overall(board, row, n, percentile), METRICS[n].digits) for n in names)) for row in board.rows
+def _left_out(board: Board) -> list[str]:
+    """The line that names the rows which the table across tasks leaves out; none where it has all."""
+    names = [
+        row.label for row in board.rows if any(not (e := board.entry(row, c)).done and not e.unsuitable for c in board.columns)
     ]
-    header = [Item("method"), *(Item(METRICS[n].short) for n in names)]
-    return Table("cost", "The designs and their cost, mean over tasks and seeds", tuple(header), tuple(rows) if names else ())
+    if not names:
+        return []
+    return [f"The table across tasks leaves out methods without a done seed on each task they fit: {', '.join(names)}."]
+
+
+def cost_table(board: Board, percentile: int) -> Table:
+    """How each method's designs are spread and what they cost: mean over tasks of the mean over done seeds; absent metrics are left out.
+
+    If some row has no done seed on a task, a column says on how many tasks each has one.
+    """
+    names = [n for n in DESIGNS_AND_COST if any(np.isfinite(_overall(board, row, n, percentile)) for row in board.rows)]
+    total = len(board.columns)
+    done = [sum(bool(board.entry(row, column).done) for column in board.columns) for row in board.rows]
+    rows = []
+    for row, tasks in zip(board.rows, done, strict=True):
+        values = [number(_overall(board, row, n, percentile), METRICS[n].digits) for n in names]
+        rows.append((Item(row.label), *([Item(f"{tasks}/{total}", key=tasks)] if min(done) < total else []), *values))
+    header = [Item("method"), *([Item("tasks")] if min(done) < total else []), *(Item(METRICS[n].short) for n in names)]
+    failed = any(entry.failed for entry in board.entries.values())
+    title = "The designs and their cost, mean over tasks and seeds" + (" (failed cells are not counted)" if failed else "")
+    return Table("cost", title, tuple(header), tuple(rows) if names else ())
 
 
 def _overall(board: Board, row: Row, name: str, percentile: int) -> float:
