@@ -91,7 +91,7 @@ def test_aggregates(text) -> None:
     rows = {row[0]: row[1:] for row in table(text, "Across 6 tasks, 100th percentile")}
     # d has no seed on t6.
     assert list(rows) == ["method", "a", "b", "copy", "random"]
-    assert "- The table across tasks leaves out methods without a done seed on each task they fit: d." in text
+    assert "- Tables across tasks leave out methods without a done seed on each task they fit: d." in text
     # Twelve runs, six 0.90 and six 0.92: the middle six hold three of each; every run of a beats every one of random.
     assert rows["a"] == ["0.910", "0.910", "0.910", "0.010", "1.000"]
     # copy against random: equal runs count half. Two seeds give no interval.

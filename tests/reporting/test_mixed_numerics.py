@@ -8,7 +8,7 @@ from bbo.reporting.documents import footer
 
 def said(make, *provenance):
     records = [replace(make(seed=seed)[0], provenance=facts) for seed, facts in enumerate(provenance)]
-    return [line for line in footer.lines(board(records), "bbo report") if "side by side" in line]
+    return [line for line in footer.lines(board(records), "bbo report", "") if "side by side" in line]
 
 
 def test_what_differs_is_counted(make):

@@ -182,6 +182,7 @@ def test_other_metrics(store, make) -> None:
     assert times == {"slow": "40.0 ± 10.0", "quick": "**2.0 ± 0.0**", "random": "·"}
     chance = table(bbo("report", out, "--metric", "above-chance", "--percentile", 100).stdout, "Score above chance, 100th")
     assert [row["t1"] for row in chance.values()] == ["**0.750 ± 0.000**", "0.500 ± 0.000", "0.000 ± 0.000"]
+    assert "Rows are in the order of the mean rank at the 100th percentile:" in text
     refused = bbo("report", out, "--metric", "wall")
     assert refused.exit_code == 2
     assert "wall-time" in refused.stderr

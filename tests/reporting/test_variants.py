@@ -49,6 +49,14 @@ def test_differences_are_paired_by_task_and_seed(results) -> None:
     assert found["n"] == ["1", "-0.400", "·", "-0.400"]
 
 
+def test_nothing_is_said_of_ranks_where_there_are_none(results) -> None:
+    """Rows stand in the order of their names; of a row with fewer tasks only their number is said."""
+    text = bbo("compare", results, "--against", "m").stdout
+    assert "mean rank" not in text
+    assert "- Rows are in the order of their names, below the first." in text
+    assert re.search(r"^- \[[a-z]\] run on 1 of 3 tasks$", text, re.MULTILINE)
+
+
 def test_what_is_too_small_to_matter_is_not_bold(results) -> None:
     found = rows(bbo("compare", results, "--against", "m", "--percentile", 100, "--relevant", 0.05).stdout)
     assert found["m+ignite"][1] == "+0.020 [+0.020, +0.020]"

@@ -17,8 +17,8 @@ AGAIN = (
 WORDS = "Terms: docs/glossary.md explains those of this page."
 
 
-def lines(board: Board, command: str, left_out: Sequence[str] = ()) -> list[str]:
-    """Protocol, seeds, presets, ranks, tasks, versions and commands; `left_out` are versions that `--latest` did not show."""
+def lines(board: Board, command: str, order: str, left_out: Sequence[str] = ()) -> list[str]:
+    """Protocol, seeds, presets, the `order` of rows, tasks, versions and commands; `left_out` are versions that `--latest` did not show."""
     budgets = _joined(str(c.key.budget) for c in board.columns)
     protocols = _joined(str(c.key.protocol) for c in board.columns)
     found = [
@@ -26,7 +26,7 @@ def lines(board: Board, command: str, left_out: Sequence[str] = ()) -> list[str]
         "frozen y_min and y_max, not clipped; "
         "percentile rule 'higher'. Entries: mean ± standard deviation (ddof 0, as in the published tables) over seeds.",
         f"Seeds: {_seeds(board)}. Presets: {_joined(_preset_lines(board))}.",
-        _ranking(board),
+        order,
     ]
     if left_out:
         found.append(
@@ -94,10 +94,10 @@ def subtitle(board: Board) -> str:
     return "; ".join(parts)
 
 
-def _ranking(board: Board) -> str:
-    """The rule by which rows are ordered, as far as it applies to this board."""
+def ranking(board: Board, percentile: str) -> str:
+    """The rule by which rows are ordered by their mean rank at a percentile (in words), as far as it applies to this board."""
     text = (
-        "Rows are in the order of the mean rank at the table's percentile: on each task by mean score, ties share a rank, failed methods "
+        f"Rows are in the order of the mean rank at {percentile}: on each task by mean score, ties share a rank, failed methods "
         "last; then the mean over tasks."
     )
     if not board.fits.all():

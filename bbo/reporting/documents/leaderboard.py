@@ -85,7 +85,10 @@ def document(
         tables.append(cost_table(board.ordered(percentiles[0]), percentiles[0]))
     kept = tuple(table for table in tables if table.rows)
     few = _too_few(board, percentiles[0]) if METRICS[metric].by_percentile else []
-    return Document("Leaderboard", kept, tuple(notes.items()), tuple(tests + few + footer.lines(board, command, left_out)))
+    first = f"the {percentiles[0]}th percentile"
+    order = f"the table's percentile, or {first} if it has none" if METRICS[metric].by_percentile else first
+    lines = footer.lines(board, command, footer.ranking(board, order), left_out)
+    return Document("Leaderboard", kept, tuple(notes.items()), tuple(tests + few + lines))
 
 
 def only(document: Document, by: str) -> Document:
@@ -145,7 +148,7 @@ def metric_table(board: Board, name: str, percentile: int, notes: marks.Footnote
     places = [_column_places(board, metric, column, percentile) for column in board.columns]
     rows = []
     for i, row in enumerate(board.rows):
-        shared = marks.of_row(board, row)
+        shared = marks.of_row(board, row, ranked=name == "score")
         told = marks.few_seeds(board, row) if name == "score" else ""  # which the table's column says
         items = [Item(row.label, notes.letters(text for text in shared if text != told))]
         for column, place in zip(board.columns, places, strict=True):
@@ -258,7 +261,7 @@ def _left_out(board: Board) -> list[str]:
     ]
     if not names:
         return []
-    return [f"The table across tasks leaves out methods without a done seed on each task they fit: {', '.join(names)}."]
+    return [f"Tables across tasks leave out methods without a done seed on each task they fit: {', '.join(names)}."]
 
 
 def cost_table(board: Board, percentile: int) -> Table:

@@ -53,8 +53,8 @@ def of_column(column: Column) -> list[str]:
     return texts
 
 
-def of_row(board: Board, row: Row) -> list[str]:
-    """Footnotes that hold for every entry of a method."""
+def of_row(board: Board, row: Row, ranked: bool = True) -> list[str]:
+    """Footnotes that hold for every entry of a method; `ranked` says whether the table has mean ranks."""
     entries = [board.entry(row, column) for column in board.columns]
     run = [entry for entry in entries if entry.cells]
     # A failed cell may have stopped before the step that others of its method recorded.
@@ -71,11 +71,11 @@ def of_row(board: Board, row: Row) -> list[str]:
         shared.insert(0, _cut(f"versions differ by task: {told}"))
     unfit = sum(bool(entry.unsuitable) for entry in entries)
     if unfit:
-        shared.append(f"does not fit {unfit} of {len(entries)} tasks; its mean rank and means are over the others")
+        means = "; its mean rank and means are over the others" if ranked else ""
+        shared.append(f"does not fit {unfit} of {len(entries)} tasks{means}")
     if len(run) < len(entries) - unfit:
-        shared.append(
-            f"run on {len(run)} of {len(entries)} tasks; its mean rank is over these, and it is listed below the complete rows"
-        )
+        below = "; its mean rank is over these, and it is listed below the complete rows" if ranked else ""
+        shared.append(f"run on {len(run)} of {len(entries)} tasks{below}")
     return shared
 
 

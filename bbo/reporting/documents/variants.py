@@ -74,7 +74,7 @@ def document(
         "cell of the reference.",
         f"Bold: the interval leaves out 0 and the difference is {relevant:g} or more (--relevant). Intervals are not corrected for the "
         "number of comparisons.",
-        *footer.lines(board, command),
+        *footer.lines(board, command, "Rows are in the order of their names, below the first."),
     ]
     return Document(f"Against {names}", tuple(tables), tuple(notes.items()), tuple(lines))
 
@@ -108,7 +108,7 @@ def _table(
 
 
 def _name(board: Board, row: Row, notes: marks.Footnotes) -> Item:
-    return Item(row.label, notes.letters(marks.of_row(board, row)))
+    return Item(row.label, notes.letters(marks.of_row(board, row, ranked=False)))
 
 
 def _difference(estimate: Estimate, relevant: float) -> Item:
