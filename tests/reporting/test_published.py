@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -41,6 +42,7 @@ def test_agree_and_differ(make) -> None:
     assert verdict(make, root, [0.90, 0.91, 0.905, 0.9]) == "differ"
     # The same to the printed digits, with no spread at all.
     assert verdict(make, root, [0.9862] * 4) == "agree"
+    assert root.std is not None and verdict(make, replace(root, std=0.0), [0.9869] * 4) == "differ"
 
 
 @pytest.mark.parametrize(
@@ -66,7 +68,16 @@ def test_sources_that_say_too_little_are_not_compared(make) -> None:
 def test_the_best_visible_score_must_be_the_same(make) -> None:
     best = theirs("offline-best")
     assert verdict(make, best, [0.43929616], preset="default") == "agree"
-    assert verdict(make, best, [0.45], preset="default") == "differ"
+    for printed_otherwise in (0.45, 0.4399, 0.4381):
+        assert verdict(make, best, [printed_otherwise], preset="default") == "differ"
+
+
+def test_the_best_visible_score_of_one_subset_may_be_rounded_or_cut(make) -> None:
+    """0.39999 is printed as 0.400 by one source and as 0.399 by another."""
+    facts = {**TFBIND8, "best_visible": 0.39999}
+    for printed, why in ((0.4, ""), (0.399, ""), (0.398, "other subset (best visible 0.398, ours 0.400)")):
+        found = board([make("tfbind8", "root", 0, facts=facts, preset="paper")[0]])
+        assert "; ".join(published.obstacles(replace(theirs("root"), best_visible=printed), found.rows[0], found.columns[0])) == why
 
 
 def test_standard_errors_are_made_deviations() -> None:

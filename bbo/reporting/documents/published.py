@@ -29,8 +29,10 @@ from bbo.reporting.board import statistics
 from bbo.reporting.board.scores import UNCHANGED, Board, Column, Entry, Row
 from bbo.reporting.documents.document import ABSENT, Document, Item, Table, check_percentile, decimal, spread
 
-#: Half a unit of the last digit that sources print.
-ROUNDING = 0.0005
+#: Decimals in which scores are printed.
+DIGITS = 3
+#: A unit of the last one: some sources round the best visible score and some cut it, so that of one subset differs by up to this.
+UNIT = 0.001
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def obstacles(theirs: Published, row: Row, column: Column) -> list[str]:
         found.append("subset not stated")
     elif rows is not None and theirs.visible_rows != rows:
         found.append(f"other subset ({theirs.visible_rows} visible rows, ours {rows})")
-    elif theirs.best_visible is not None and best is not None and abs(theirs.best_visible - best) > 2 * ROUNDING:
+    elif theirs.best_visible is not None and best is not None and abs(theirs.best_visible - best) > UNIT:
         found.append(f"other subset (best visible {theirs.best_visible:.3f}, ours {best:.3f})")
     if theirs.method == UNCHANGED:
         return found
@@ -120,7 +122,7 @@ def verdict(theirs: Published, ours: Entry, row: Row, column: Column) -> str:
             why.append("one seed of ours")
     if why:
         return f"not comparable: {'; '.join(why)}"
-    if abs(values.mean() - theirs.mean) <= 2 * ROUNDING:
+    if decimal(values.mean(), DIGITS) == decimal(theirs.mean, DIGITS):
         return "agree"
     if theirs.method == UNCHANGED:
         return "differ"
