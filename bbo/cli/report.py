@@ -93,6 +93,8 @@ def command(
         raise BBOError(f"--metric chooses what a table shows; {form} holds every metric, leave it out")
     if published and (form in ("csv", "json") or metric != "score"):
         raise BBOError("--published makes tables of scores: use it with --format md, latex or html, and without --metric")
+    if published and by is not None and form != "html":
+        raise BBOError(f"--by {by}: --published makes tables of single scores; leave out one of the two")
     results = sources.load([reference.path(path) for path in paths])
     records, left_out = newest(results.records) if latest else (results.records, [])
     results = replace(results, records=tuple(records))

@@ -189,6 +189,21 @@ def test_other_metrics(store, make) -> None:
     assert bbo("report", out, "--metric", "diversity", "--format", "json").exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--by", "family"), "all tasks of this board are of one family"),
+        (("--by", "family", "--metric", "diversity"), "only the metric 'score' has tables of families; leave out --metric"),
+        (("--by", "family", "--published"), "--published makes tables of single scores; leave out one of the two"),
+    ],
+)
+def test_tables_by_family_that_do_not_exist_are_one_line(results, arguments, words) -> None:
+    answer = bbo("report", results, *arguments)
+    assert answer.exit_code == 2
+    assert words in answer.stderr
+    assert answer.stderr.count("\n") == 1
+
+
 def test_post_hoc_tests(store, make) -> None:
     """Ten tasks on which a beats b beats c: Holm's Wilcoxon tells all three apart, Nemenyi's test only a from c."""
     out = store(*(make(f"t{t}", name, 0, 0.9 - i / 10 - t / 1000) for t in range(10) for i, name in enumerate("abc")))

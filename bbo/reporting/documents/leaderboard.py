@@ -95,11 +95,13 @@ def only(document: Document, by: str) -> Document:
     """The document with only its tables by "family", or only those by "task".
 
     Raises:
-        BBOError: there are no tables of families, since the board's tasks are of one family.
+        BBOError: there are no tables of families: the board's tasks are of one family, or the metric is not the score.
     """
     kept = tuple(table for table in document.tables if table.name.startswith("families-") == (by == "family"))
-    if not kept:
+    if not kept and any(table.name.startswith("score-") for table in document.tables):
         raise BBOError("--by family: all tasks of this board are of one family; leave it out")
+    if not kept:
+        raise BBOError("--by family: only the metric 'score' has tables of families; leave out --metric, or --by family")
     return replace(document, tables=kept)
 
 
