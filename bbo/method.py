@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Method", "MethodSpec", "setting"]
 
-#: Kinds of methods, for tables: a floor (what you get with no method), a search on a surrogate, a search without one, a model that
-#: makes designs, a sequence model over trajectories.
+#: Kinds of methods, for tables: a floor (what you get with no method), a method that uses the gradients or the posterior of a learned
+#: model of scores, a search that only evaluates such a model or has none, a model that makes designs, a sequence model over trajectories.
 KINDS = ("floor", "surrogate", "search", "generative", "trajectory")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import bbo.reporting
+from bbo.method import KINDS
 from bbo.reporting.board.scores import board
 from bbo.reporting.documents import glossary, leaderboard
 
@@ -22,6 +23,11 @@ def test_the_committed_page_is_what_the_words_give() -> None:
 
 def test_words_stand_in_the_order_of_the_alphabet() -> None:
     assert list(glossary.WORDS) == sorted(glossary.WORDS)
+
+
+def test_every_kind_of_method_is_explained_and_seeds_are_those_of_the_column() -> None:
+    assert all(f"`{kind}`" in glossary.WORDS["kind"] for kind in KINDS)
+    assert "those that failed included" in glossary.WORDS["seeds"]
 
 
 @pytest.fixture

@@ -32,8 +32,9 @@ WORDS = {
     "interval": "Where the true value lies with 95% confidence if other seeds are drawn. Of differences of means: Student's t over pairs of "
     "equal seeds, else Welch's; over several tasks with Satterthwaite's degrees of freedom. Of all else: a bootstrap of the seeds, widened to "
     f"what Student's t gives for a mean. There is none where a task has fewer than {FEWEST_SEEDS} seeds.",
-    "kind": "What a method is: a floor, a search on a surrogate, a search without one, a generative model, or a sequence model over "
-    "trajectories; in the facts of a task, whether its designs are sequences or points of a box.",
+    "kind": "What a method is: `floor`; `surrogate`, which uses the gradients or the posterior of a learned model of scores; `search`, which "
+    "only evaluates such a model or has none; `generative`, a model that makes designs; `trajectory`, a sequence model over trajectories. In "
+    "the facts of a task, whether its designs are sequences or points of a box.",
     "mean": "Mean over tasks of the mean over seeds.",
     "mean rank": "On each task methods are ranked by their mean score (1 is the best, ties share a rank, failed methods are last); then the "
     "mean over the tasks the method was run on.",
