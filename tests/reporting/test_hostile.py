@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from bbo.cli import main
+from bbo.reporting.documents.document import Document, Item, Table
 from bbo.reporting.formats import latex, markdown, terminal
 from bbo.reporting.storage import cell_table, sources
 from bbo.text import FORMULA, active, inert
@@ -142,6 +143,17 @@ def test_terminals_get_no_escape_codes(results) -> None:
     )
     assert "\x1b" not in file.getvalue()
     assert max(map(len, file.getvalue().splitlines())) <= 80
+
+
+def test_titles_have_no_syntax_and_no_escape_codes_of_theirs() -> None:
+    """The names of rows stand in the titles of `bbo compare --against`."""
+    name = "esc\x1b[31m\n<img src=x>"
+    document = Document(f"Against {name}", (Table("t", f"{name}: 100th percentile", (Item("method"),), ((Item("m"),),)),), (), ())
+    text = markdown.render(document)
+    assert text.startswith("# Against esc\\\\x1b[31m \\<img src=x>\n\n## esc\\\\x1b[31m \\<img src=x>: 100th percentile\n")
+    file = io.StringIO()
+    terminal.show(document, Console(file=file, width=80))
+    assert "esc\\x1b[31m <img src=x>: 100th percentile\n" in file.getvalue()
 
 
 @pytest.mark.latex

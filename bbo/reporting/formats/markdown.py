@@ -9,9 +9,9 @@ from bbo.reporting.documents.document import LEGEND, WIDEST, Document, Item, Tab
 
 def render(document: Document, columns: int = WIDEST) -> str:
     """The document as one Markdown file; tables with more columns than this are split."""
-    parts = [f"# {document.title}"]
+    parts = [f"# {_escape(document.title)}"]
     for table in document.tables:
-        parts += [f"## {table.title}", *(_table(part) for part in in_parts(table, columns))]
+        parts += [f"## {_escape(table.title)}", *(_table(part) for part in in_parts(table, columns))]
     legend = _legend(document)
     if legend:
         parts.append(legend)

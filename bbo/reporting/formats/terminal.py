@@ -14,7 +14,7 @@ STYLES = {"best": "bold", "changed": "bold", "second": "underline", "chance": "d
 def show(document: Document, console: Console) -> None:
     """Print the document; tables wider than the console are split."""
     for table in document.tables:
-        console.print(Text(f"\n{table.title}", style="bold"))
+        console.print(Text(f"\n{printable(table.title)}", style="bold"))
         for part in _parts(table, console.width):
             console.print(part)
     console.print()
