@@ -76,7 +76,7 @@ def _at(board: Board, look: Looks, percentile: int, test: str, generator: np.ran
             f"profiles-{percentile}",
             f"Performance profiles, {at}",
             "For each method with a done seed on every task the share of runs, averaged over tasks, with a score above the value on the "
-            "horizontal axis; bands are 95% stratified bootstrap intervals.",
+            "horizontal axis; bands are 95% intervals of a stratified bootstrap, widened for few seeds; below four seeds there is none.",
             profiles(board, look, percentile, generator),
         )
     if not again and grouping(board, percentile, test):
