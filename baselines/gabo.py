@@ -58,8 +58,9 @@ class Gabo(TrainingSettings, Method):
        (`bbo.search.source_critic`); evaluate the new codes; after rounds 1, 5, 9, ... train the critic on them. 3. Return the codes
        of the highest regularised predictions, decoded.
 
-    The paper proposes one design (or few) of the 2048; taking as many as the budget is the adaptation that later tables use, and so
-    is the box, for which the authors have no settings. Follows michael-s-yao/gabo @61a44c0, also in that old predictions keep the a
+    The paper proposes one design (or few) of the 2048; taking as many as the budget is the adaptation that later tables use. On a
+    box the authors have only Branin, and draw the codes among which the weight is chosen uniformly in it; ours are N(0, I) there, too.
+    Follows michael-s-yao/gabo @61a44c0, also in that old predictions keep the a
     they were made with.
 
     Reorganised, with the same result: the weight's grid of 201 values needs three numbers for each of 4096 codes, not 201 x 4096
@@ -87,6 +88,7 @@ class Gabo(TrainingSettings, Method):
     )
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {},
+        "paper:branin": {"learning_rate": 1e-4, "threshold": 0.1, "clip": 0.1, "critic_rate": 0.01, "raw": 128},
         "paper:tfbind8": {"latent": 16, "autoencoder": 64, "threshold": 1e-4},
         "paper:gfp": {"learning_rate": 3e-4, "clip": 0.02},
         "paper:utr": {"learning_rate": 3e-4, "threshold": 0.1},

@@ -173,13 +173,13 @@ class Problem:
         Every use is written into the record and marked in every table.
 
         Raises:
-            UnknownName: this problem has no such knowledge, or the spec of the method does not declare it.
+            UnknownName: this problem has no such knowledge, or, in a run, the spec of the method does not declare it.
         """
         if name not in self._privileged:
             known = ", ".join(sorted(self._privileged)) or "nothing"
             raise UnknownName(
-                f"no privileged knowledge '{name}' here; available: {known}. A method with a spec declares there what it may ask for, such as "
-                'privileged=("y_max",)'
+                f"no privileged knowledge '{name}' here; available: {known}. A run on a task has it for methods whose spec declares it, such as "
+                'privileged=("y_max",); a table of your own has none, so choose a setting that does without'
             )
         if name not in self.privileged_used:
             self.privileged_used.append(name)

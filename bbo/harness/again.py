@@ -111,7 +111,11 @@ def rerun(stored: Stored, sample: int | None = None, seed: int = 0, run_files: b
     with tempfile.TemporaryDirectory() as empty:
         try:
             for then in chosen:
-                options = _options(then)
+                try:
+                    options = _options(then)
+                except BBOError as error:  # of a version that knows other modes, or altered
+                    yield Repeated(then, "not run", f"it cannot be run as it was: {error}")
+                    continue
                 host = hosts.setdefault(options, Host(stored.out or Path(empty), options, share=False))
                 yield _again(stored, then, host)
         finally:

@@ -33,15 +33,16 @@ def load(reference: str) -> LoadedTask:
     version, is_local = task.spec.version, local.is_local(reference)
     try:
         dataset = task.visible()
+        data_hash = dataset.sha256()
     except BBOError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # A broken package counts as missing; a broken file is the user's own, and is not to be skipped.
         kind = BBOError if is_local else Unavailable
         raise kind(line(f"the visible table of {reference} cannot be made: {type(error).__name__}: {error}")) from error
     if is_local:  # the oracle is not covered by the data's hash, so the source of the class is part of the version
         version += "+" + local.version(reference)
-    return LoadedTask(reference, task, dataset, version, dataset.sha256(), is_local)
+    return LoadedTask(reference, task, dataset, version, data_hash, is_local)
 
 
 @functools.lru_cache(maxsize=32)

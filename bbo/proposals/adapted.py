@@ -12,6 +12,7 @@ import torch
 from bbo.catalogue import LoadedMethod
 from bbo.errors import BBOError
 from bbo.problem import Problem
+from bbo.proposals.model import moments
 from bbo.space import Continuous, Mixed, Sequence, Space
 
 CPU = torch.device("cpu")
@@ -73,7 +74,8 @@ def posed(method: LoadedMethod, space: Mixed, x: np.ndarray, y: np.ndarray, budg
         BBOError: the method does not fit the table.
     """
     seen = view(method, space, len(x))
-    scores = (y - y.mean()) / (y.std() or 1.0)
+    mean, scale = moments(y)
+    scores = (y - mean) / scale
     return seen, Problem(
         torch.as_tensor(seen.there(x)),
         torch.as_tensor(scores, dtype=torch.float32),

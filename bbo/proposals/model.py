@@ -101,6 +101,12 @@ class Model:
         return self.gp.covar_module(x, self.x).to_dense()
 
 
+def moments(y: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of scores (N,), 1 where they are equal; also where squares would leave what float64 holds."""
+    largest = float(np.abs(y).max()) or 1.0
+    return float((y / largest).mean()) * largest, float((y / largest).std()) * largest or 1.0
+
+
 def fit(space: Mixed, x: np.ndarray, y: np.ndarray, generator: np.random.Generator) -> Model:
     """The model of designs x (N, D) with scores y (N,), fitted by marginal likelihood with botorch.
 
@@ -115,7 +121,7 @@ def fit(space: Mixed, x: np.ndarray, y: np.ndarray, generator: np.random.Generat
     x, y = x[rows], y[rows]
     codec = space.codec(CPU)
     inputs = codec.encode(torch.as_tensor(x)).double()
-    mean, scale = float(y.mean()), float(y.std()) or 1.0
+    mean, scale = moments(y)
     targets = torch.as_tensor((y - mean) / scale)[:, None]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InputDataWarning)

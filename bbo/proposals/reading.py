@@ -111,6 +111,7 @@ def _read_text(path: Path) -> pd.DataFrame:
     if not header.strip():
         raise BBOError(f"{path} is empty: a table has a header with the columns' names, and rows below it")
     separator = max(",;\t", key=header.count)
+    csv.field_size_limit(max(csv.field_size_limit(), len(words)))
     rows = csv.reader(io.StringIO(words, newline=""), delimiter=separator)
     names = next(rows)
     if twice := {name for name in names if names.count(name) > 1}:

@@ -105,6 +105,16 @@ def test_rows_of_other_versions_are_counted_and_not_run(table, tmp_path) -> None
     assert "none of these cells can be run here" in nothing.stdout
 
 
+def test_a_record_of_a_mode_that_is_not_known_here_is_not_run_and_the_others_are(table, tmp_path) -> None:
+    def newer(record: Record) -> Record:
+        return replace(record, provenance={**record.provenance, "numerics": "exact"}) if record.spec.seed else record
+
+    answer = bbo("rerun", altered(table, tmp_path, newer), "--sample", 4)
+    assert answer.exit_code == 0, answer.output
+    assert results(answer) == ["equal"] * 2
+    assert "it cannot be run as it was: unknown numerics mode 'exact'" in answer.stdout
+
+
 def test_cells_are_chosen_by_hash_or_by_name(table) -> None:
     record = next(r for r in sources.load([table]).records if r.spec.method == "random")
     answer = bbo("rerun", table, "--cell", record.spec.hash[:10])

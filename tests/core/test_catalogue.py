@@ -115,6 +115,12 @@ class Init(Bare):
 class NoTable(Bare):
     @property
     def spec(self): return __import__("bbo").load_task("branin").spec
+
+class NoDataset(NoTable):
+    def dataset(self): return None
+
+class Exits(NoTable):
+    def dataset(self): raise SystemExit(4)
 """
 POINTS = """
 [bbo.tasks]
@@ -127,6 +133,8 @@ x-function = broken_tasks:function
 x-init = broken_tasks:Init
 x-bare = broken_tasks:Bare
 x-table = broken_tasks:NoTable
+x-none = broken_tasks:NoDataset
+x-ends = broken_tasks:Exits
 [bbo.baselines]
 x-method = broken_at_its_top:M
 """
@@ -175,5 +183,5 @@ def test_a_broken_package_is_unavailable_and_disturbs_no_other():
             catalogue.load_task(name)
     made = plan.make(Request(("branin", "x-*"), ("random", "x-method"), (0,), skip_missing=True))
     assert [cell.spec.label() for cell in made] == ["branin / random / seed 0"]
-    assert len(made.skipped) == 10 and made.skipped["x-table"].endswith("cannot be made: RuntimeError: no data")
+    assert len(made.skipped) == 12 and made.skipped["x-table"].endswith("cannot be made: RuntimeError: no data")
     assert "bbo.tasks.tfbind8" in hidden.list_hidden(None).modules

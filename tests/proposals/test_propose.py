@@ -127,7 +127,7 @@ def test_scores_of_any_offset_and_size_are_told_apart(small):
     """Energies that differ in their last digits, and scores beyond float32: the proposals are those of plain scores."""
     rows = small[:40].rename(columns={"temperature": "predicted_yield"})  # which must not be taken for the prediction
     plain = batch.propose(*parts(rows), "offline-best", 6).predicted
-    for scale, offset in ((1e-3, -15234.1), (1e40, 3e40)):
+    for scale, offset in ((1e-3, -15234.1), (1e40, 3e40), (1e200, 0.0), (1e-170, 0.0)):
         moved = rows.assign(**{"yield": small["yield"] * scale + offset})
         table, rules = parts(moved)
         seen, problem = adapted.posed(catalogue.load_method("random"), table.space, table.x, table.y, 6, 0)

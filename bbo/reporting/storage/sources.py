@@ -96,7 +96,9 @@ def alike(a: Record, b: Record) -> bool:
     Facts about equal designs may differ in their last digits, where two machines computed them.
     """
     hashes = {a.design_hash, b.design_hash} - {""}
-    near = a.designs.keys() == b.designs.keys() and all(isclose(value, b.designs[name]) for name, value in a.designs.items())
+    near = a.designs.keys() == b.designs.keys() and all(
+        isclose(value, b.designs[name], abs_tol=1e-12) for name, value in a.designs.items()
+    )
     return a.percentiles == b.percentiles and near and len(hashes) < 2
 
 
