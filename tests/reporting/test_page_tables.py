@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from click.testing import CliRunner
 
 from bbo.cli import main
 from bbo.record import write
-from bbo.reporting.documents import explorer, glossary, leaderboard
+from bbo.reporting.board.scores import board
+from bbo.reporting.documents import changes, explorer, glossary, leaderboard
 from bbo.reporting.documents.document import decimal
 from bbo.reporting.formats import page
 
@@ -106,6 +108,86 @@ def test_every_head_of_every_table_sorts(drive, made, view) -> None:
             assert {first, second} == {"ascending", "descending"}
             assert in_order(texts(driven, table, i), second == "descending"), (table, button.text, texts(driven, table, i))
             assert [bool(other.get_attribute("aria-sort")) for other in heads] == [j == i for j in range(len(heads))]
+
+
+@pytest.mark.chromium
+def test_rows_over_fewer_tasks_come_last_and_say_so(drive, made) -> None:
+    """As in the tables; whichever way the others go, and in the figures too."""
+    driven = drive(made)
+    driven.open()
+    assert driven.methods()[-3:] == ["random", "offline-best", "late"]
+    mean = "return document.querySelector('#map tr[data-label=\"late\"] td').innerText"
+    assert driven.js(mean).endswith(" (3/5)")
+    assert [figure for figure in ("standing", "cost", "profile") if "late (" not in driven.marks(figure)] == []
+    driven.one('#map th[data-label^="above chance"] button').click()
+    assert driven.methods()[-1] == "late"
+
+
+@pytest.fixture(scope="module")
+def chanceless(make, tmp_path_factory) -> tuple[Path, list[Any]]:
+    """A page of two methods without `random`, at the 50th percentile, and its cells: every verdict of a comparison is there."""
+    folder, cells = tmp_path_factory.mktemp("chanceless"), []
+    noise = (0.00, 0.03, -0.02, 0.01, -0.03, 0.02, 0.04, -0.01)
+    sides = {
+        "better": [(range(8), 0.5), (range(8), 0.6)],
+        "partly": [(range(8), 0.5), (range(4, 12), 0.3)],
+        "tiny": [(range(8), 0.5), (range(8), 0.501)],
+        "same": [(range(8), 0.5), (range(8), 0.5)],
+        "unpaired": [(range(8), 0.5), (range(8, 16), 0.505)],
+        "two": [(range(2), 0.5), (range(2), 0.6)],
+        "failed": [(range(8), 0.5), (range(8), None)],
+        "one": [(range(8), 0.5), ((), 0.5)],
+        "other": [((), 0.5), (range(8), 0.5)],
+    }
+    for task, both in sides.items():
+        for method, (seeds, level) in zip("ab", both, strict=True):
+            for seed in seeds:
+                error = {"reason": "crash", "type": "", "message": "killed"} if level is None else None
+                score = (level or 0) + noise[seed % 8]
+                cells.append(make(task, method, seed, 1.0, score, error=error, method_facts={"paper": "doi:10.1234/2020.12345"}))
+                write(folder / "results", *cells[-1])
+    out = folder / "page.html"
+    call = ["report", str(folder / "results"), "--format", "html", "--percentile", "50", "--out", str(out)]
+    answer = CliRunner().invoke(main, call)
+    assert answer.exit_code == 0, answer.output
+    return out, [record for record, _ in cells]
+
+
+@pytest.mark.chromium
+def test_two_methods_are_compared_as_by_bbo_compare(drive, chanceless) -> None:
+    """With its verdicts, those of tasks that one side lacks included; and a row's A and B give its difference."""
+    path, records = chanceless
+    left, right = (
+        board([replace(r, spec=replace(r.spec, method="m")) for r in records if r.spec.method == method]) for method in "ab"
+    )
+    wanted = {change.task: change for change in changes.changes(left, right, 50)}
+    driven = drive(path)
+    driven.open("pair?a=a&b=b")
+    found = {task: driven.row("pair", task) for task in wanted}
+    assert {task: row["verdict"] for task, row in found.items()} == {task: change.verdict for task, change in wanted.items()}
+    assert {row["verdict"] for row in found.values()} == {*changes.VERDICTS} - {"not applicable"}
+    for row in found.values():
+        if row["difference"] != "\N{MIDDLE DOT}":
+            a, b = (float(row[side].split()[0]) for side in "AB")
+            assert float(row["difference"]) == pytest.approx(b - a, abs=1.1e-3)
+    text = driven.one("#pair-summary").text
+    assert re.search(r"failed\s+1\s+only in A\s+1\s+only in B\s+1", text)
+    assert "paired over the seeds that both have" in text
+
+
+@pytest.mark.chromium
+def test_a_page_without_random_does_not_speak_of_it(drive, chanceless) -> None:
+    """It opens at the percentile of the command."""
+    driven = drive(chanceless[0])
+    driven.open()
+    assert driven.one("#map-title").text == "Normalised score, 50th percentile of the designs"
+    assert driven.one("#no-chance").text.startswith("random was not run: entries are normalised scores")
+    driven.open("task-better")
+    text = driven.one("#task-body dl").text
+    assert "random was not run on this task" in text
+    assert "better than random" not in text
+    driven.open("method-a")
+    assert driven.js("return document.querySelectorAll('#method-body a[href*=\"arxiv.org\"]').length") == 0
 
 
 def known() -> set[str]:

@@ -20,7 +20,7 @@ from bbo.reporting.board import statistics
 from bbo.reporting.board.families import families
 from bbo.reporting.board.metrics import above_chance
 from bbo.reporting.board.scores import CHANCE, Board, Column, Entry, Row, setting_text
-from bbo.reporting.documents import marks, published
+from bbo.reporting.documents import changes, marks, published
 from bbo.reporting.documents.document import slug
 from bbo.reporting.documents.leaderboard import against_chance
 from bbo.reporting.storage.sources import Results
@@ -96,6 +96,7 @@ def data(board: Board, results: Results, background: Background, looks: Mapping[
         "percentiles": list(PERCENTILES),
         "chance": CHANCE,
         "fewest": statistics.FEWEST_SEEDS,
+        "relevant": changes.RELEVANT,
         "quantiles": QUANTILES,
         "t": [round(float(value), 6) for value in t],
         "families": list(families(board)),

@@ -66,12 +66,14 @@ WORDS = {
     "too few seeds": f"Fewer than {FEWEST_SEEDS} seeds on a side: no interval is given and nothing is said about which is better.",
     "variant": "One of several data sets of a task, written `task:variant`.",
     "verdict": "better or worse: beyond noise and large enough to matter; negligible: smaller than that; within noise: the interval "
-    "contains 0; identical: every seed has the same score.",
+    "contains 0; identical: every seed has the same score; failed: every seed of a side failed; only in A, only in B: the other was not run.",
+    "verdict, published": "agree: by Welch's t test at 95% the means are not significantly different, or they are the same to the printed "
+    "digits; differ: they are; not comparable: something but the method differs.",
     "visible": "The table of designs and scores that a method is given; it sees nothing else.",
     "wall time (s)": "Seconds from a method's start to its designs; those of failed cells are not counted.",
     "why": "What keeps a published score and ours from being compared: another oracle, subset, budget or settings, or too few seeds.",
     "wins": "Share of the other methods on a task that a method beats by its mean score, ties counted half; mean over tasks.",
-    "wins of B": "Tasks on which B is better than A beyond noise: the 95% interval of the difference lies above 0, with enough seeds. "
+    "wins of B": "Tasks on which B is better than A: the 95% interval of the difference lies above 0, and it is large enough to matter. "
     "Losses of B are the opposite.",
     "year": "When the method was published.",
 }
@@ -93,9 +95,13 @@ MARKS = {
 }
 
 
-def explain(head: str) -> str:
-    """The explanation of a column's head, ignoring a percentile at its end; empty for a head that is a name."""
-    return WORDS.get(head.partition(" (")[0], WORDS.get(head.partition(" [")[0], WORDS.get(head, ""))).replace("`", "")
+def explain(head: str, table: str = "") -> str:
+    """The explanation of a column's head, ignoring a percentile at its end; empty for a head that is a name.
+
+    `table` is the sort of table, such as "published", where a word may mean something of its own.
+    """
+    names = (f"{head}, {table}", head.partition(" (")[0], head.partition(" [")[0], head)
+    return next((WORDS[name] for name in names if name in WORDS), "").replace("`", "")
 
 
 def markdown() -> str:

@@ -13,6 +13,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from bbo.protocol import PERCENTILES
 from bbo.reporting.board.families import families
 from bbo.reporting.board.scores import Board, Column, Row
 from bbo.reporting.documents import explorer, footer, glossary
@@ -31,7 +32,7 @@ def render(
     published: Document | None = None,
     title: str = "Leaderboard",
 ) -> str:
-    """The page of a board: its document's tables, and the data of all views; rows by mean rank at `percentile`.
+    """The page of a board: its document's tables, and the data of all views; rows by mean rank at `percentile`, which is the one shown first.
 
     Raises:
         DamagedCell: a cell's arrays cannot be read.
@@ -48,7 +49,11 @@ def render(
     first = {row.label for row in colours.highlighted(ordered)}
     styles = colours.every_style(ordered).items()
     looks = {label: explorer.Look(style.colour, style.marker, label in first) for label, style in styles}
-    data = explorer.data(ordered, results, background, looks) | {"words": words, "title": title}
+    data = explorer.data(ordered, results, background, looks) | {
+        "words": words,
+        "title": title,
+        "first": PERCENTILES.index(percentile),
+    }
     pages: list[Column | Row] = [*board.columns, *board.rows]
     text = environment.get_template("page/page.html").render(
         document=document,
@@ -56,7 +61,7 @@ def render(
         title=title,
         subtitle=footer.subtitle(board),
         links={of.label: explorer.anchor(of) for of in pages},
-        explain=lambda head: glossary.explain(head) or names.get(head, ""),
+        explain=lambda head, table: glossary.explain(head, table.partition("-")[0]) or names.get(head, ""),
         notes=dict(document.notes) | dict(published.notes if published else ()),
         marks=marks,
         legend=LEGEND,

@@ -67,17 +67,20 @@ const logTicks = (low, high) => {
   return finer || [low, Math.sqrt(low * high), high].map((value) => Number(value.toPrecision(3)));
 };
 
+// A method's name, and over how many tasks its mean is.
+const labelOf = (row) => row.method.label + outOf(row.given, row.total);
+
 // Mean above chance of every shown method, with its interval.
 const standingSpec = (rows, width) => {
   const values = rows.filter((row) => row.value !== null).map((row) => ({
-    method: row.method.label, value: row.value, low: row.low ?? row.value, high: row.high ?? row.value,
-    colour: row.method.colour, shape: SHAPES[row.method.marker], tasks: `${row.run} of ${row.total}`, rank: number(row.rank, 2) }));
+    method: labelOf(row), value: row.value, low: row.low ?? row.value, high: row.high ?? row.value,
+    colour: row.method.colour, shape: SHAPES[row.method.marker], tasks: `${row.given} of ${row.total}`, rank: number(row.rank, 2) }));
   if (!values.length) return null;
   const y = field("method", "nominal", { sort: null, title: null, axis: { labelLimit: 180, labelOverlap: false, grid: true } });
   const tooltip = tips(["method", "method"], ["value", "above chance", ".3f"], ["low", "from", ".3f"], ["high", "to", ".3f"], ["rank", "mean rank"], ["tasks", "tasks"]);
   return { height: 18 * values.length, data: { values }, layer: [
     { data: { values: [{ at: 0 }] }, mark: { type: "rule", strokeDash: [3, 3] }, encoding: { x: field("at") } },
-    { mark: { type: "rule", strokeWidth: 2 }, encoding: { y, x: field("low", "quantitative", { title: width < 420 ? "above chance" : "above chance (0 = random, 1 = best possible)" }), x2: { field: "high" }, color: exact("colour"), tooltip } },
+    { mark: { type: "rule", strokeWidth: 2 }, encoding: { y, x: field("low", "quantitative", { title: width < 420 ? "above chance" : "above chance (0 = random, 1 = y_max of the task)" }), x2: { field: "high" }, color: exact("colour"), tooltip } },
     { mark: { type: "point", filled: true, size: 70, opacity: 1 }, encoding: { y, x: field("value"), color: exact("colour"), shape: exact("shape"), tooltip } },
   ] };
 };
@@ -86,7 +89,7 @@ const standingSpec = (rows, width) => {
 // Lines have their names at their left ends, just above.
 const apart = (points, lines, width, height, xs, ys, letter = 7, line = 14) => {
   const taken = points.map((p) => [xs(p.x) - 6, xs(p.x) + 6, ys(p.y)]);
-  for (const p of lines) taken.push([0, letter * p.row.method.label.length, ys(p.y) - line / 2]);
+  for (const p of lines) taken.push([0, letter * labelOf(p.row).length, ys(p.y) - line / 2]);
   for (const p of points) {
     if (!p.label) continue;
     const long = letter * p.label.length + 10, x = xs(p.x), y = ys(p.y);
@@ -116,10 +119,10 @@ const costSpec = (rows, tasks, pins, width) => {
   const pad = (Math.max(...ysAll) - Math.min(...ysAll)) * 0.08 || 0.05;
   const bottom = Math.min(...ysAll) - pad, top = Math.max(...ysAll) + pad;
   const xs = (x) => (Math.log(x / low) / Math.log(high / low)) * inner, ys = (y) => ((top - y) / (top - bottom)) * height;
-  for (const p of points) p.label = pins.has(p.row.method) ? p.row.method.label : "";
+  for (const p of points) p.label = pins.has(p.row.method) ? labelOf(p.row) : "";
   points.sort((a, b) => (a.label ? 1 : 0) - (b.label ? 1 : 0));
   apart(points, lines, inner, height, xs, ys);
-  const values = points.map((p) => ({ method: p.row.method.label, seconds: p.x, value: p.y, label: p.label, left: Boolean(p.left),
+  const values = points.map((p) => ({ method: labelOf(p.row), seconds: p.x, value: p.y, label: p.label, left: Boolean(p.left),
     place: top - ((p.at ?? 0) / height) * (top - bottom), pinned: Boolean(p.label), colour: p.label ? p.row.method.colour : FAINT(), shape: SHAPES[p.row.method.marker] }));
   const x = field("seconds", "quantitative", { title: "median wall time of a cell, seconds", scale: { type: "log", domain: [low, high], nice: false },
     axis: { values: logTicks(low, high), format: "~g" } });
@@ -130,7 +133,7 @@ const costSpec = (rows, tasks, pins, width) => {
       { mark: { type: "text", align: left ? "right" : "left", dx: left ? -9 : 9, stroke: css("page"), strokeWidth: 3, opacity: 0.9 }, encoding: { x, y: field("place", "quantitative", { scale }), text: { field: "label" } } },
       { mark: { type: "text", align: left ? "right" : "left", dx: left ? -9 : 9 }, encoding: { x, y: field("place", "quantitative", { scale }), text: { field: "label" } } },
     ] });
-  const floors = { values: lines.map((p) => ({ method: p.row.method.label, seconds: p.x, value: p.y, colour: p.row.method.colour })) };
+  const floors = { values: lines.map((p) => ({ method: labelOf(p.row), seconds: p.x, value: p.y, colour: p.row.method.colour })) };
   const level = field("value", "quantitative", { scale });
   return { height, data: { values }, layer: [
     { data: floors, mark: { type: "rule", strokeDash: [2, 3] }, encoding: { y: level, color: exact("colour"), tooltip } },
@@ -192,7 +195,8 @@ const profileSpec = (methods, tasks, pins) => {
       share -= weight;
       points.push([v, Math.max(0, share)]);
     }
-    curves.push({ name: method.label, label: pins.has(method) ? method.label : "", colour: method.colour, marker: method.marker, points: thinned(points) });
+    const name = method.label + outOf(runs.length, tasks.length);
+    curves.push({ name, label: pins.has(method) ? name : "", colour: method.colour, marker: method.marker, points: thinned(points) });
   }
   const lows = curves.flatMap((c) => c.points[1] ? [c.points[1][0]] : []);
   const highs = curves.map((c) => c.points[c.points.length - 1][0]);

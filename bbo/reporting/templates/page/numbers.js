@@ -22,7 +22,8 @@ const tQuantile = (freedom) => {
   const share = high === low ? 0 : (1 / Math.max(1, freedom) - 1 / low) / (1 / high - 1 / low);
   return DATA.t[low - 1] + share * (DATA.t[high - 1] - DATA.t[low - 1]);
 };
-// The difference b - a of two cells at one percentile: paired by seed where they share at least two, else over all seeds (Welch).
+// The difference b - a of two cells at one percentile, with the scores x and y that it is of: paired over the seeds that both have where
+// these are at least two, else over all seeds of each (Welch).
 const difference = (a, b, percentile) => {
   if (!hasScores(a) || !hasScores(b)) return null;
   let x = a.p[percentile], y = b.p[percentile];
@@ -34,7 +35,8 @@ const difference = (a, b, percentile) => {
   }
   let value = mean(y) - mean(x);
   const seeds = Math.min(x.length, y.length);
-  if (seeds < DATA.fewest) return { value, low: NaN, high: NaN, spread: NaN, freedom: 0, seeds, paired };
+  const same = paired && common.length === Math.max(a.s.length, b.s.length) && x.every((v, i) => v === y[i]);
+  if (seeds < DATA.fewest) return { value, low: NaN, high: NaN, spread: NaN, freedom: 0, seeds, paired, same, x, y };
   const parts = paired ? [[variance(x.map((v, i) => y[i] - v)) / x.length, x.length]]
     : [[variance(x) / x.length, x.length], [variance(y) / y.length, y.length]];
   const total = parts.reduce((sum, [v]) => sum + v, 0);
@@ -43,14 +45,18 @@ const difference = (a, b, percentile) => {
   if (!spread && Math.abs(value) < 1e-12) value = 0;
   const freedom = spread ? spread ** 2 / parts.reduce((sum, [v, n]) => sum + v ** 2 / (n - 1), 0) : Infinity;
   const half = spread ? tQuantile(freedom) * Math.sqrt(spread) : 0;
-  return { value, low: value - half, high: value + half, spread, freedom, seeds, paired };
+  return { value, low: value - half, high: value + half, spread, freedom, seeds, paired, same, x, y };
 };
-const verdictOf = (found) => {
-  if (!found) return "";
+// The verdicts of `bbo compare`, by its rules.
+const verdictOf = (a, b, found) => {
+  if (!wasRun(a)) return "only in B";
+  if (!wasRun(b)) return "only in A";
+  if (!found) return "failed";
+  if (found.same) return "identical";
   if (found.seeds < DATA.fewest) return "too few seeds";
-  if (found.low > 0) return "better";
-  if (found.high < 0) return "worse";
-  return found.value === 0 && found.spread === 0 ? "identical" : "within noise";
+  const beyondNoise = found.low > 0 || found.high < 0;
+  if (Math.abs(found.value) < DATA.relevant && (beyondNoise || Math.max(-found.low, found.high) < DATA.relevant)) return "negligible";
+  return beyondNoise ? (found.low > 0 ? "better" : "worse") : "within noise";
 };
 // Mean over tasks of the differences, with Welch and Satterthwaite's interval of a sum.
 const overall = (found) => {
@@ -81,7 +87,8 @@ const widened = (value, drawn, sizes) => {
   const [low, high] = ends.map((end) => value + factor * (end - value));
   return [Math.min(low, ends[0]), Math.max(high, ends[1])];
 };
-// Of each method the mean above chance over the shown tasks (each family once), with a bootstrap interval, its mean rank, its tasks.
+// Of each method the mean above chance over the shown tasks (each family once), with a bootstrap interval, its mean rank; how many tasks it
+// was run on, how many it fits, and how many give a score above chance: as in the tables, only rows over all of them are whole.
 const aggregate = (methods, tasks, percentile, intervals = true) => {
   const families = DATA.families.map((name) => tasks.filter((task) => task.family === name)).filter((list) => list.length);
   const random = generator(1);
@@ -104,7 +111,7 @@ const aggregate = (methods, tasks, percentile, intervals = true) => {
     Math.min(...METHODS.map((m) => cellOf(m, task)).filter(hasScores).map((cell) => mean(cell.p[percentile])))]));
   return methods.map((method) => {
     const sums = new Float64Array(1 + (intervals ? DRAWS : 0));
-    let counted = 0, run = 0;
+    let counted = 0, run = 0, given = 0;
     const ranks = [], sizes = [];
     for (const family of families) {
       const own = new Float64Array(sums.length);
@@ -124,6 +131,7 @@ const aggregate = (methods, tasks, percentile, intervals = true) => {
           own[k] += (level - chance[k]) / (1 - chance[k]);
         }
         n += 1;
+        given += 1;
       }
       if (!n) continue;
       counted += 1;
@@ -131,6 +139,7 @@ const aggregate = (methods, tasks, percentile, intervals = true) => {
     }
     const value = counted ? sums[0] / counted : null;
     const [low, high] = counted && intervals ? widened(value, Array.from(sums.slice(1), (v) => v / counted), sizes) : [null, null];
-    return { method, value, low, high, rank: ranks.length ? mean(ranks) : null, run, total: tasks.length };
+    return { method, value, low, high, rank: ranks.length ? mean(ranks) : null, run, given, total: tasks.length,
+      whole: given === tasks.length, missing: tasks.some((task) => !cellOf(method, task)) };
   });
 };

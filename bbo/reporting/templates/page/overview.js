@@ -55,8 +55,11 @@ const ordered = (rows) => {
   const task = TASKS.find((t) => `task ${t.label}` === state.sort);
   const key = (row) => task ? entryOf(row.method, task).key : state.sort === "name" ? row.method.label.toLowerCase() : state.sort === "rank" ? row.rank
     : state.sort === "tasks" ? row.run : row.value;
+  // Means over fewer tasks are not comparable with the others: they come below, in either order, as in the tables.
+  const apart = { mean: (row) => !row.whole, rank: (row) => row.missing }[state.sort] || (() => false);
   const sign = state.down ? -1 : 1;
   return [...rows].sort((a, b) => {
+    if (apart(a) !== apart(b)) return apart(a) ? 1 : -1;
     const x = key(a), y = key(b);
     // Those without a number come last, whichever way the others go.
     if (x === null || y === null) return x === y ? 0 : x === null ? 1 : -1;
@@ -64,19 +67,18 @@ const ordered = (rows) => {
   });
 };
 
+const byValue = (rows) => [...rows].sort((a, b) => b.whole - a.whole || (b.value ?? -Infinity) - (a.value ?? -Infinity));
 const drawOverview = () => {
   const tasks = shownTasks(), methods = shownMethods();
   const rows = aggregate(methods, tasks, state.percentile);
-  const best = [...rows].sort((a, b) => (b.value ?? -9) - (a.value ?? -9)).map((row) => row.method);
-  const pins = pinned(methods, best);
+  const pins = pinned(methods, byValue(rows).map((row) => row.method));
   current = { rows: ordered(rows), tasks, pins };
   drawMap();
   drawFigures();
 };
 const drawFigures = () => {
   const { rows, tasks, pins } = current;
-  const byValue = [...rows].sort((a, b) => (b.value ?? -9) - (a.value ?? -9));
-  overviewFigures.standing.draw((width) => standingSpec(byValue, width));
+  overviewFigures.standing.draw((width) => standingSpec(byValue(rows), width));
   overviewFigures.cost.draw((width) => costSpec(rows, tasks, pins, width));
   overviewFigures.profile.draw(() => profileSpec(rows.map((row) => row.method), tasks, pins));
 };
@@ -102,24 +104,30 @@ const drawMap = () => {
         h("button", { type: "button", class: "pin", "aria-pressed": String(pins.has(method)), "aria-label": `highlight ${method.label}`, "data-tip": `Highlight in the figures (at most ${MOST}).`,
           onclick: () => pin(method) }, markerSvg(method)),
         h("a", { href: `#${method.anchor}`, "data-tip": method.title || method.summary }, method.label), method.privileged.length ? h("span", { class: "flag", "data-tip": WORDS.privileged, tabindex: "0" }, "P") : null),
-      h("td", { "data-tip": row.low === null ? null : `${number(row.value)} [${number(row.low)}, ${number(row.high)}]` }, number(row.value)), h("td", {}, number(row.rank, 2)), h("td", {}, `${row.run}/${row.total}`),
+      h("td", { "data-tip": row.low === null ? null : `${number(row.value)} [${number(row.low)}, ${number(row.high)}]` }, `${number(row.value)}${row.given ? outOf(row.given, row.total) : ""}`), h("td", {}, number(row.rank, 2)), h("td", {}, `${row.run}/${row.total}`),
       tasks.map((task) => {
         const entry = entryOf(method, task), [ground, ink] = entry.kind === "value" && entry.above !== null ? paint(entry.above) : [null, null];
         const link = h("a", { href: cellLink(method, task), tabindex: "-1", "data-tip": entry.words, "aria-label": entry.words, style: ground ? `background:${ground};color:${ink}` : null }, entry.text);
         return h("td", { class: `heat ${entry.kind}${first.has(task) ? " edge" : ""}` }, link);
       }));
   }));
-  const table = h("table", { id: "map", class: "map" }, h("caption", { class: "hidden" }, `Score above chance, ${nth()} percentile`), head, body);
+  const without = tasks.filter((task) => !chanceOn(task)), where = without.map((task) => task.label).join(", ");
+  const title = `${without.length < tasks.length || !tasks.length ? "Score above chance" : "Normalised score"}, ${nth()} percentile of the designs`;
+  const table = h("table", { id: "map", class: "map" }, h("caption", { class: "hidden" }, title), head, body);
   byId("map-place").replaceChildren(table);
   const start = table.querySelector("td.heat a");
   if (start) start.tabIndex = 0;
   table.addEventListener("keydown", moveInMap);
   byId("count").textContent = `${rows.length} of ${METHODS.length} methods, ${tasks.length} of ${TASKS.length} tasks`;
-  byId("map-title").textContent = `Score above chance, ${nth()} percentile of the designs`;
-  const few = rows.some((row) => row.method !== CHANCE && tasks.some((task) => cellOf(row.method, task)?.l?.[state.percentile] === "few"));
-  const told = DATA.cells.some(([, , cell]) => cell.l && cell.l.some((l) => l === "like"));
-  byId("few").hidden = !few;
-  byId("few").textContent = told ? `Where fewer than ${DATA.fewest} seeds were run nothing is said about who differs from random.`
+  byId("map-title").textContent = title;
+  byId("no-chance").hidden = !without.length;
+  byId("no-chance").textContent = without.length < tasks.length
+    ? `random was not run on ${where}: entries there are normalised scores, without a colour, and do not count above chance.`
+    : "random was not run: entries are normalised scores, and without it there is no score above chance, and no figure of it.";
+  const verdicts = new Set(rows.filter(({ method }) => method.base !== DATA.chance).flatMap(({ method }) => tasks.filter(chanceOn)
+    .map((task) => cellOf(method, task)).filter(hasScores).map((cell) => cell.l[state.percentile])));
+  byId("few").hidden = !verdicts.has("few");
+  byId("few").textContent = verdicts.size > 1 ? `Where fewer than ${DATA.fewest} seeds were run nothing is said about who differs from random.`
     : `Fewer than ${DATA.fewest} seeds: nothing can be told apart here. Differences may be noise.`;
 };
 const focusHead = (label) => document.querySelector(`#map thead th[data-label="${CSS.escape(label)}"] button`)?.focus();

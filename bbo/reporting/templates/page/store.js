@@ -10,9 +10,11 @@ const wasRun = (cell) => Boolean(cell && !cell.u);
 const hasScores = (cell) => Boolean(cell && cell.s && cell.s.length);
 const CHANCE = METHODS.find((method) => method.label === DATA.chance) || METHODS.find((method) => method.base === DATA.chance);
 
-// What the reader chose; kept in the address.
-const state = { percentile: 0, method: "", task: "", family: "", kind: "", from: 0, privileged: "", cost: 0, pins: null, a: "", b: "",
-  sort: "mean", down: true, order: "family" };
+const chanceOn = (task) => Boolean(CHANCE && hasScores(cellOf(CHANCE, task)));
+
+// What the reader chose; kept in the address where it is not the default.
+const DEFAULTS = { percentile: DATA.first, method: "", task: "", family: "", kind: "", from: 0, privileged: "", cost: 0, pins: null, sort: "mean", down: true };
+const state = { ...DEFAULTS, a: "", b: "" };
 
 const h = (tag, attributes = {}, ...children) => {
   const node = document.createElement(tag);
@@ -35,6 +37,8 @@ const number = (value, digits = 3) => {
 };
 const signed = (value, digits = 3) => (value > 0 ? "+" : "") + number(value, digits);
 const secondsText = (value) => value === null || !Number.isFinite(value) ? "\u00b7" : value < 10 ? value.toPrecision(2) : String(Math.round(value));
+// How many tasks a value is over, where it is not all of them.
+const outOf = (n, total) => (n < total ? ` (${n}/${total})` : "");
 const nth = () => `${DATA.percentiles[state.percentile]}th`;
 
 // Quantiles (seeds x DATA.quantiles) of a cell's scores, from 16 bits of the task's range.

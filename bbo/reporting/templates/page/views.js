@@ -1,16 +1,16 @@
 // Views of a pair, a cell, a method and a task.
 const ALIAS = { "100th": "percentile", "80th": "percentile", "50th": "percentile", seconds: "wall time (s)", "seconds A": "wall time (s)", "seconds B": "wall time (s)",
   MB: "peak memory (MB)", score: "normalised score", A: "normalised score", B: "normalised score", measured: "normalised score", source: "published",
-  "mean difference": "difference", "losses of B": "wins of B", "within noise": "verdict" };
+  "mean difference": "difference", "losses of B": "wins of B", "within noise": "verdict", negligible: "verdict", identical: "verdict", failed: "verdict", "only in A": "verdict", "only in B": "verdict" };
 const explain = (head) => WORDS[head] || WORDS[ALIAS[head]] || WORDS[head.replace(/ [([].*$/, "")] || null;
 
 // A table that sorts by its heads. A cell is a text, or {text, key, href, class}.
 const makeTable = (name, title, heads, rows) => {
   const table = h("table", { "data-name": name },
-    h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col", "data-label": head }, h("button", { type: "button", "data-tip": explain(head) }, head))))),
+    h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col", "data-label": head }, h("button", { type: "button", "data-tip": explain(`${head}, ${name}`) || explain(head) }, head))))),
     h("tbody", {}, rows.map((row) => h("tr", { "data-label": row[0].text ?? row[0] }, row.map((item, i) => {
       const cell = typeof item === "object" ? item : { text: item };
-      return h(i ? "td" : "th", { scope: i ? null : "row", class: cell.class, "data-key": cell.key ?? null, "data-tip": cell.tip },
+      return h(i ? "td" : "th", { scope: i ? null : "row", class: cell.class, "data-key": cell.key ?? null, "data-tip": cell.tip, tabindex: cell.tip ? "0" : null },
         cell.href ? h("a", { href: cell.href }, cell.text) : cell.text);
     })))));
   wireSort(table);
@@ -45,7 +45,7 @@ const costItems = (cell) => {
 };
 
 // ---- two methods ---------------------------------------------------------------------------------------------------------------
-const pairFigure = figure("pair", "Difference on every task", "Mean of B minus mean of A with its 95% interval; triangles where they differ beyond noise.");
+const pairFigure = figure("pair", "Difference on every task", "Mean of B minus mean of A with its 95% interval; triangles where B is better or worse.");
 const drawPair = () => {
   const choose = (id, value) => {
     const select = byId(id);
@@ -60,24 +60,34 @@ const drawPair = () => {
   const twins = METHODS.flatMap((m) => METHODS.filter((other) => other.label !== m.label && other.label.startsWith(`${m.label}+`)).map((other) => [m, other]));
   byId("twins").replaceChildren(...(twins.length ? ["With and without a regulariser: ", ...twins.flatMap(([x, y]) => [h("a", { href: `#pair?${new URLSearchParams({ a: x.label, b: y.label })}` }, y.label), " "])] : []));
   const p = state.percentile;
-  const rows = shownTasks().map((task) => ({ task, x: cellOf(a, task), y: cellOf(b, task) })).map((row) => ({ ...row, found: difference(row.x, row.y, p) }))
-    .filter((row) => row.found).map((row) => ({ ...row, verdict: verdictOf(row.found) })).sort((u, v) => v.found.value - u.found.value);
+  const rows = shownTasks().map((task) => ({ task, x: cellOf(a, task), y: cellOf(b, task) })).filter(({ x, y }) => wasRun(x) || wasRun(y))
+    .map((row) => ({ ...row, found: difference(row.x, row.y, p) })).map((row) => ({ ...row, verdict: verdictOf(row.x, row.y, row.found) }));
+  const both = rows.filter((row) => row.found).sort((u, v) => v.found.value - u.found.value);
   const count = (verdict) => rows.filter((row) => row.verdict === verdict).length;
-  const total = rows.length ? overall(rows.map((row) => row.found)) : null;
-  const time = (side) => median(rows.flatMap((row) => row[side].c.filter((v) => v !== null)));
-  byId("pair-summary").replaceChildren(!total ? h("p", {}, "These two methods share no task with a finished seed.") : facts([
-    ["tasks of both", String(rows.length)],
+  const some = (verdict) => [verdict, count(verdict) ? String(count(verdict)) : ""];
+  const gaps = ["failed", "only in A", "only in B"].map(some);
+  const total = both.length ? overall(both.map((row) => row.found)) : null;
+  const time = (side) => median(both.flatMap((row) => row[side].c.filter((v) => v !== null)));
+  byId("pair-summary").replaceChildren(...(!total ? [h("p", {}, "These two methods share no task with a finished seed."), facts(gaps)] : [facts([
+    ["tasks of both", String(both.length)],
     ["mean difference", `${signed(total.value)}${Number.isFinite(total.low) ? ` [${signed(total.low)}, ${signed(total.high)}]` : ""} (B - A, ${nth()} percentile)`],
-    ["wins of B", String(count("better"))], ["losses of B", String(count("worse"))],
-    ["within noise", String(count("within noise") + count("identical"))], ["too few seeds", count("too few seeds") ? `${count("too few seeds")}: with fewer than ${DATA.fewest} seeds nothing can be told apart` : ""],
+    ["wins of B", String(count("better"))], ["losses of B", String(count("worse"))], ["within noise", String(count("within noise"))],
+    some("negligible"), some("identical"),
+    ["too few seeds", count("too few seeds") ? `${count("too few seeds")}: with fewer than ${DATA.fewest} seeds nothing can be told apart` : ""], ...gaps,
     ["wall time (s)", `A ${secondsText(time("x"))}, B ${secondsText(time("y"))} (median of a cell)`],
-    ["seeds", rows.every((row) => row.found.paired) ? "paired: both used the same seeds" : "paired where they share seeds, else all of each (Welch's t)"]]));
-  pairFigure.draw(() => pairSpec(rows));
+    ["seeds", both.every((row) => row.found.paired) ? "paired over the seeds that both have" : "paired over the seeds that both have; where these are fewer than two, all of each (Welch's t)"]])]));
+  pairFigure.draw(() => pairSpec(both));
+  // A and B are over the seeds that are compared, so that their difference is the one printed.
+  const side = (cell, scores) => {
+    if (!wasRun(cell)) return cell ? { text: "\u2013", class: "unfit", tip: cell.u } : "\u00b7";
+    if (!hasScores(cell)) return { text: "failed", class: "failed", tip: cell.f?.[0]?.[1] };
+    return seedsItem(scores ?? cell.p[p]);
+  };
   byId("pair-table").replaceChildren(...(rows.length ? [makeTable("pair", `${b.label} against ${a.label}`, ["task", "A", "B", "difference", "interval", "seeds", "verdict", "seconds A", "seconds B"],
-    rows.map((row) => [{ text: row.task.label, href: `#${row.task.anchor}` }, seedsItem(row.x.p[p]), seedsItem(row.y.p[p]), numeric(row.found.value, 3, true),
-      Number.isFinite(row.found.low) ? { text: `${signed(row.found.low)} to ${signed(row.found.high)}`, key: row.found.low } : "\u00b7",
-      { text: `${row.found.seeds}${row.found.paired ? " paired" : ""}`, key: row.found.seeds }, { text: row.verdict, class: row.verdict === "better" || row.verdict === "worse" ? "changed" : null },
-      secondsItem(row.x.c), secondsItem(row.y.c)]))] : []));
+    [...both, ...rows.filter((row) => !row.found)].map(({ task, x, y, found, verdict }) => [{ text: task.label, href: `#${task.anchor}` }, side(x, found?.x), side(y, found?.y), numeric(found?.value ?? null, 3, true),
+      found && Number.isFinite(found.low) ? { text: `${signed(found.low)} to ${signed(found.high)}`, key: found.low } : "\u00b7",
+      found ? { text: `${found.seeds}${found.paired ? " paired" : ""}`, key: found.seeds } : "\u00b7", { text: verdict, class: verdict === "better" || verdict === "worse" ? "changed" : null },
+      secondsItem(x?.c || []), secondsItem(y?.c || [])]))] : []));
 };
 
 // ---- one cell ------------------------------------------------------------------------------------------------------------------
@@ -106,7 +116,7 @@ const drawCell = (method, task) => {
 
 // ---- one method ----------------------------------------------------------------------------------------------------------------
 const linked = (text) => {
-  const match = /(?:arXiv[: ]*)?(\d{4}\.\d{4,5})/i.exec(text);
+  const match = /arXiv\D{0,9}(\d{4}\.\d{4,5})/i.exec(text);
   return match ? h("span", {}, text, " ", h("a", { href: `https://arxiv.org/abs/${match[1]}`, rel: "noreferrer" }, "arXiv")) : text;
 };
 const drawMethod = (method) => {
@@ -140,7 +150,7 @@ const drawTask = (task) => {
   const told = done.some(({ method, cell }) => method !== CHANCE && against(cell) !== "too few seeds");
   byId("task-body").replaceChildren(...[
     h("p", {}, task.title),
-    facts(!told ? [["floor", floors], ["against random", `with fewer than ${DATA.fewest} seeds nothing can be told apart`]] : [["floor", floors], ["better than random", names("better") || "none"], ["worse than random", names("worse")], ["not significantly different from random", names("not different")], ["too few seeds", names("too few seeds")]]),
+    facts(!chanceOn(task) ? [["floor", floors], ["against random", "random was not run on this task"]] : !told ? [["floor", floors], ["against random", `with fewer than ${DATA.fewest} seeds nothing can be told apart`]] : [["floor", floors], ["better than random", names("better") || "none"], ["worse than random", names("worse")], ["not significantly different from random", names("not different")], ["too few seeds", names("too few seeds")]]),
     seedsFigure,
     makeTable("task-scores", `Methods on ${task.label}`, ["method", ...SCORE_HEADS], rows.map(({ method, cell }) => [{ text: method.label, href: cellLink(method, task) }, ...scoreItems(method, cell)])),
     makeTable("task-cost", "The designs and their cost", ["method", ...COST_HEADS], done.map(({ method, cell }) => [{ text: method.label, href: cellLink(method, task) }, ...costItems(cell)])),
