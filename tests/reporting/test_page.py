@@ -479,8 +479,26 @@ def test_addresses_open_what_they_name(driven) -> None:
     assert current() == "Task task-02"
     driven.open("method-root")
     assert current().endswith("root")
-    driven.open("nonsense")
-    assert current().startswith("Score above chance")
+    for unknown in ("nonsense", "%zz", "cell", "method", "overview?percentile=9&kind=none&sort=ascending,none"):
+        driven.open(unknown)
+        assert current().startswith("Score above chance, 100th percentile"), unknown
+        assert driven.browser.current_url.endswith("#overview")
+
+
+@pytest.mark.chromium
+def test_links_within_the_page_keep_the_filters_and_links_from_elsewhere_have_just_their_own(driven) -> None:
+    driven.open("overview?kind=floor&percentile=2")
+    assert driven.js("return document.activeElement.tagName") == "BODY"
+    driven.one('nav a[href="#tables"]').click()
+    driven.settle()
+    assert driven.js("return document.activeElement.id") == "tables-title"
+    assert driven.js("return [...document.querySelectorAll('nav [aria-current=page]')].map((a) => a.hash)") == ["#tables"]
+    assert driven.browser.current_url.endswith("#tables?kind=floor&percentile=2")
+    driven.js("location.hash = '#overview?family=robots'")
+    driven.settle()
+    assert len(driven.methods()) == 35
+    assert driven.one("#filter-kind").get_attribute("value") == ""
+    assert driven.browser.current_url.endswith("#overview?family=robots")
 
 
 @pytest.mark.chromium

@@ -22,7 +22,7 @@ const sortTable = (table, column, direction) => {
   [...table.tHead.rows[0].cells].forEach((head, i) => (i === column ? head.setAttribute("aria-sort", direction) : head.removeAttribute("aria-sort")));
 };
 // Heads whose small numbers are the good ones.
-const SMALL_FIRST = /rank|second|time|MB|memory|std|^seed$/;
+const SMALL_FIRST = /rank|second|time|MB|memory|std|^seed\b/;
 function wireSort(table) {
   [...table.tHead.rows[0].cells].forEach((head, column) => {
     head.querySelector("button").addEventListener("click", () => {
@@ -54,16 +54,16 @@ const filterTables = () => {
 };
 
 // ---- addresses ------------------------------------------------------------------------------------------------------------------
-let here = { view: "overview", method: null, task: null };
+let here = { view: "overview", anchor: "overview", method: null, task: null };
+const NUMBERS = ["from", "cost", "percentile"];
 const remember = () => {
   const words = new URLSearchParams();
-  for (const name of FILTERS) if (state[name]) words.set(name, state[name]);
+  for (const name of FILTERS) if (state[name] !== DEFAULTS[name]) words.set(name, state[name]);
   if (here.view === "overview" && (state.sort !== "mean" || !state.down)) words.set("sort", `${state.down ? "descending" : "ascending"},${state.sort}`);
   if (state.pins) words.set("pins", state.pins.join("|"));
   const own = here.view === "pair" ? { a: state.a, b: state.b } : here.view === "cell" ? { m: here.method.label, t: here.task.label } : {};
   for (const [name, value] of Object.entries(own)) words.set(name, value);
-  const anchor = here.view === "method" ? here.method.anchor : here.view === "task" ? here.task.anchor : here.view;
-  history.replaceState(null, "", `#${anchor}${words.size ? `?${words}` : ""}`);
+  history.replaceState(null, "", `#${here.anchor}${words.size ? `?${words}` : ""}`);
 };
 const refresh = () => {
   if (here.view === "overview") drawOverview();
@@ -73,39 +73,61 @@ const refresh = () => {
   if (here.view === "task") drawTask(here.task);
   if (here.view === "tables") filterTables();
 };
-const open = () => {
-  hideTip();
-  const [anchor, query] = location.hash.slice(1).split("?");
-  const name = decodeURIComponent(anchor), words = new URLSearchParams(query || "");
-  for (const key of FILTERS) if (words.has(key)) state[key] = ["from", "cost", "percentile"].includes(key) ? Number(words.get(key)) : words.get(key);
+const decoded = (text) => {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return ""; // not an address of this page
+  }
+};
+// An address with choices shows just these; one without any, as links within the page are, keeps what was chosen. What a filter does not
+// offer is ignored.
+const choose = (words) => {
+  if ([...FILTERS, "pins", "sort"].some((key) => words.has(key))) Object.assign(state, DEFAULTS);
+  for (const key of FILTERS) {
+    const { options } = byId(`filter-${key}`), value = words.get(key);
+    if (value !== null && (!options || [...options].some((option) => option.value === value))) state[key] = NUMBERS.includes(key) ? Number(value) : value;
+  }
   if (words.has("a")) state.a = words.get("a");
   if (words.has("b")) state.b = words.get("b");
   if (words.has("pins")) state.pins = words.get("pins").split("|");
-  if (words.has("sort")) {
-    const [direction, ...sort] = words.get("sort").split(",");
-    [state.down, state.sort] = [direction === "descending", sort.join(",")];
-  }
+  const [direction, ...rest] = (words.get("sort") || "").split(","), sort = rest.join(",");
+  if (["mean", "name", "rank", "tasks", ...TASKS.map((task) => `task ${task.label}`)].includes(sort)) [state.down, state.sort] = [direction === "descending", sort];
+};
+const open = () => {
+  hideTip();
+  const [anchor, query] = location.hash.slice(1).split("?");
+  const name = decoded(anchor), words = new URLSearchParams(query || "");
+  choose(words);
   const method = METHODS.find((m) => m.anchor === name || (name === "cell" && m.label === words.get("m")));
   const task = TASKS.find((t) => t.anchor === name || (name === "cell" && t.label === words.get("t")));
-  here = { view: "overview", method, task };
-  const target = byId(name);
-  if (name === "cell" && method && task) here.view = "cell";
-  else if (method && name === method.anchor) here.view = "method";
-  else if (task && name === task.anchor) here.view = "task";
-  else if (target?.closest(".view")) here.view = target.closest(".view").id;
+  const target = byId(name), inside = target?.closest(".view");
+  let view = "overview";
+  if (name === "cell") view = method && task ? "cell" : view;
+  else if (method) view = "method";
+  else if (task) view = "task";
+  else if (inside && !["cell", "method", "task"].includes(inside.id)) view = inside.id;
+  here = { view, anchor: view === "overview" && inside?.id !== view ? view : name, method, task };
   for (const view of views) view.classList.toggle("current", view.id === here.view);
-  for (const link of document.querySelectorAll("nav a")) link.toggleAttribute("aria-current", link.hash === `#${here.view}`);
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.hash === `#${here.view}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
   byId("go-method").value = here.view === "method" ? method.anchor : "";
   byId("go-task").value = here.view === "task" ? task.anchor : "";
   showFilters();
   refresh();
   const heading = byId(here.view).querySelector("h2");
   document.title = here.view === "overview" ? DATA.title : `${heading.textContent} - ${DATA.title}`;
-  requestAnimationFrame(() => (target && target.closest(".view") && !target.classList.contains("view") ? target.scrollIntoView() : window.scrollTo(0, 0)));
+  const part = inside?.id === view && inside !== target ? target : null;
+  requestAnimationFrame(() => (part ? part.scrollIntoView() : window.scrollTo(0, 0)));
+  // The next key or word read belongs to the view that was opened; a page that was just loaded starts at its top.
+  if (root.dataset.ready && !part) heading.focus({ preventScroll: true });
+  remember();
 };
 
 // ---- filters ----------------------------------------------------------------------------------------------------------------------
-const showFilters = () => { for (const name of FILTERS) byId(`filter-${name}`).value = state[name] || (name === "percentile" ? "0" : ""); };
+const showFilters = () => { for (const name of FILTERS) byId(`filter-${name}`).value = state[name] || name === "percentile" ? String(state[name]) : ""; };
 const setUpFilters = () => {
   const options = (id, values) => values.forEach(([value, text]) => byId(id).append(h("option", { value }, text)));
   options("filter-percentile", DATA.percentiles.map((p, i) => [String(i), `${p}th`]));
@@ -117,13 +139,13 @@ const setUpFilters = () => {
   for (const name of FILTERS) {
     byId(`filter-${name}`).addEventListener("input", (event) => {
       const { value } = event.target;
-      state[name] = ["from", "cost", "percentile"].includes(name) ? Number(value) : value;
+      state[name] = NUMBERS.includes(name) ? Number(value) : value;
       cancelAnimationFrame(waiting);
       waiting = requestAnimationFrame(() => { remember(); refresh(); });
     });
   }
   byId("clear").addEventListener("click", () => {
-    Object.assign(state, { method: "", task: "", family: "", kind: "", from: 0, privileged: "", cost: 0, percentile: 0, pins: null, sort: "mean", down: true });
+    Object.assign(state, DEFAULTS);
     showFilters();
     remember();
     refresh();
