@@ -409,8 +409,8 @@ def test_tooltips_by_pointer_and_by_keyboard(driven) -> None:
     from selenium.webdriver.common.keys import Keys
 
     driven.open("overview?family=robots")
-    ActionChains(driven.browser).move_to_element(driven.one('#map th[data-label="above chance"] button')).perform()
-    assert driven.one("#tip").text.startswith("(score - chance) / (1 - chance)")
+    ActionChains(driven.browser).move_to_element(driven.one('#map th[data-label="above chance, families"] button')).perform()
+    assert driven.one("#tip").text.startswith("Score above chance: its mean over the tasks of each family, then the mean of these")
     first = driven.one("#map td.heat a")
     first.send_keys(Keys.ARROW_DOWN)
     tip = driven.one("#tip").text

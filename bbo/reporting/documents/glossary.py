@@ -9,7 +9,9 @@ from bbo.reporting.board.statistics import FEWEST_SEEDS
 WORDS = {
     "above chance": f"(score - chance) / (1 - chance), where chance is the mean score of `{CHANCE}` at the same percentile and budget: "
     "0 is the level of random designs, 1 the normaliser y_max, and a negative number is worse than random. A task on which every seed "
-    "failed counts with its lowest score.",
+    "failed counts with its lowest score. In a table of several tasks, its mean over them.",
+    "above chance, families": "Score above chance: its mean over the tasks of each family, then the mean of these, so that each family counts "
+    "once. It is over the tasks that are shown.",
     f"against {CHANCE}": f"Better or worse than `{CHANCE}` on this task, or not significantly different from it, by Welch's t test at 95%; "
     f"too few seeds with fewer than {FEWEST_SEEDS} on a side.",
     f"beats {CHANCE}": f"Probability that a run of the method scores higher than a run of `{CHANCE}` on the same task, ties counted half; "
@@ -37,7 +39,7 @@ WORDS = {
     "the facts of a task, whether its designs are sequences or points of a box.",
     "mean": "Mean over tasks of the mean over seeds.",
     "mean rank": "On each task methods are ranked by their mean score (1 is the best, ties share a rank, failed methods are last); then the "
-    "mean over the tasks the method was run on.",
+    "mean over the tasks the method was run on. A filter of methods does not change the ranks on a task: they are among all of the board.",
     "median": "Median over tasks of the mean over seeds.",
     "method": "What proposes designs; in brackets, what was changed from its preset and what else tells it from other rows.",
     "nearest offline": "Mean distance from a design to the nearest one of the visible table; 0 means that it only repeats known designs.",

@@ -77,10 +77,10 @@ const standingSpec = (rows, width) => {
     colour: row.method.colour, shape: SHAPES[row.method.marker], tasks: `${row.given} of ${row.total}`, rank: number(row.rank, 2) }));
   if (!values.length) return null;
   const y = field("method", "nominal", { sort: null, title: null, axis: { labelLimit: 180, labelOverlap: false, grid: true } });
-  const tooltip = tips(["method", "method"], ["value", "above chance", ".3f"], ["low", "from", ".3f"], ["high", "to", ".3f"], ["rank", "mean rank"], ["tasks", "tasks"]);
+  const tooltip = tips(["method", "method"], ["value", "above chance, families", ".3f"], ["low", "from", ".3f"], ["high", "to", ".3f"], ["rank", "mean rank"], ["tasks", "tasks"]);
   return { height: 18 * values.length, data: { values }, layer: [
     { data: { values: [{ at: 0 }] }, mark: { type: "rule", strokeDash: [3, 3] }, encoding: { x: field("at") } },
-    { mark: { type: "rule", strokeWidth: 2 }, encoding: { y, x: field("low", "quantitative", { title: width < 420 ? "above chance" : "above chance (0 = random, 1 = y_max of the task)" }), x2: { field: "high" }, color: exact("colour"), tooltip } },
+    { mark: { type: "rule", strokeWidth: 2 }, encoding: { y, x: field("low", "quantitative", { title: width < 420 ? "above chance, families" : "above chance, families (0 = random, 1 = y_max of the task)" }), x2: { field: "high" }, color: exact("colour"), tooltip } },
     { mark: { type: "point", filled: true, size: 70, opacity: 1 }, encoding: { y, x: field("value"), color: exact("colour"), shape: exact("shape"), tooltip } },
   ] };
 };
@@ -127,7 +127,7 @@ const costSpec = (rows, tasks, pins, width) => {
   const x = field("seconds", "quantitative", { title: "median wall time of a cell, seconds", scale: { type: "log", domain: [low, high], nice: false },
     axis: { values: logTicks(low, high), format: "~g" } });
   const scale = { domain: [bottom, top], nice: false, zero: false };
-  const tooltip = tips(["method", "method"], ["seconds", "seconds", ".3~g"], ["value", "above chance", ".3f"]);
+  const tooltip = tips(["method", "method"], ["seconds", "seconds", ".3~g"], ["value", "above chance, families", ".3f"]);
   const text = (left) => ({ transform: [{ filter: `datum.label != '' && datum.left == ${left}` }],
     layer: [
       { mark: { type: "text", align: left ? "right" : "left", dx: left ? -9 : 9, stroke: css("page"), strokeWidth: 3, opacity: 0.9 }, encoding: { x, y: field("place", "quantitative", { scale }), text: { field: "label" } } },
@@ -139,7 +139,7 @@ const costSpec = (rows, tasks, pins, width) => {
     { data: floors, mark: { type: "rule", strokeDash: [2, 3] }, encoding: { y: level, color: exact("colour"), tooltip } },
     { data: floors, mark: { type: "text", align: "left", baseline: "bottom", dy: -2 }, encoding: { x: { value: 4 }, y: level, text: { field: "method" } } },
     { transform: [{ filter: "datum.label != ''" }], mark: { type: "rule", opacity: 0.4, strokeWidth: 1 }, encoding: { x, y: field("value", "quantitative", { scale }), y2: { field: "place" } } },
-    { mark: { type: "point", filled: true, size: 90, opacity: 0.95 }, encoding: { x, y: field("value", "quantitative", { scale, title: "above chance" }), color: exact("colour"), shape: exact("shape"), tooltip } },
+    { mark: { type: "point", filled: true, size: 90, opacity: 0.95 }, encoding: { x, y: field("value", "quantitative", { scale, title: "above chance, families" }), color: exact("colour"), shape: exact("shape"), tooltip } },
     text(false), text(true),
   ] };
 };

@@ -45,7 +45,7 @@ const markerSvg = (method) => {
 };
 
 const overviewFigures = {
-  standing: figure("standing", "Above chance, by method", "Mean over families of the mean over their tasks, with a 95% interval over seeds (a widened bootstrap)."),
+  standing: figure("standing", "Above chance, families, by method", "Mean over families of the mean over their tasks, with a 95% interval over seeds (a widened bootstrap)."),
   cost: figure("cost", "Cost against score", "Median wall time of a cell on a logarithmic axis; the best are at the top, the cheapest on the left; the floors, which take no time, are dotted lines."),
   profile: figure("profile", "Performance profiles", "For every method the share of its runs, averaged over tasks, that score above the value on the horizontal axis."),
 };
@@ -92,7 +92,7 @@ const drawMap = () => {
   const head = h("thead", {},
     h("tr", { class: "families" }, h("td", { class: "corner" }), h("td", { colspan: "3" }),
       families.map(([name, own]) => h("th", { scope: "colgroup", colspan: String(own.length), class: "edge", "data-tip": WORDS.family, tabindex: "0" }, name))),
-    h("tr", {}, sortHead("name", "method", WORDS.method, { class: "corner" }), sortHead("mean", "above chance", WORDS["above chance"], { class: "tall" }),
+    h("tr", {}, sortHead("name", "method", WORDS.method, { class: "corner" }), sortHead("mean", "above chance, families", WORDS["above chance, families"], { class: "tall" }),
       sortHead("rank", "mean rank", WORDS["mean rank"], { class: "tall" }), sortHead("tasks", "tasks", WORDS.tasks, { class: "tall" }),
       families.flatMap(([, own]) => own.map((task, i) => sortHead(`task ${task.label}`, task.label,
         `${task.title}${task.saturated ? " Saturated: compare the 50th percentile." : ""}`, { class: i ? "tall task" : "tall task edge" })))));
@@ -104,7 +104,7 @@ const drawMap = () => {
         h("button", { type: "button", class: "pin", "aria-pressed": String(pins.has(method)), "aria-label": `highlight ${method.label}`, "data-tip": `Highlight in the figures (at most ${MOST}).`,
           onclick: () => pin(method) }, markerSvg(method)),
         h("a", { href: `#${method.anchor}`, "data-tip": method.title || method.summary }, method.label), method.privileged.length ? h("span", { class: "flag", "data-tip": WORDS.privileged, tabindex: "0" }, "P") : null),
-      h("td", { "data-tip": row.low === null ? null : `${number(row.value)} [${number(row.low)}, ${number(row.high)}]` }, `${number(row.value)}${row.given ? outOf(row.given, row.total) : ""}`), h("td", {}, number(row.rank, 2)), h("td", {}, `${row.run}/${row.total}`),
+      h("td", row.low === null ? {} : { "data-tip": `${number(row.value)} [${number(row.low)}, ${number(row.high)}]`, tabindex: "0" }, `${number(row.value)}${row.given ? outOf(row.given, row.total) : ""}`), h("td", {}, number(row.rank, 2)), h("td", {}, `${row.run}/${row.total}`),
       tasks.map((task) => {
         const entry = entryOf(method, task), [ground, ink] = entry.kind === "value" && entry.above !== null ? paint(entry.above) : [null, null];
         const link = h("a", { href: cellLink(method, task), tabindex: "-1", "data-tip": entry.words, "aria-label": entry.words, style: ground ? `background:${ground};color:${ink}` : null }, entry.text);
