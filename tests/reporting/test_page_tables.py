@@ -123,6 +123,22 @@ def test_rows_over_fewer_tasks_come_last_and_say_so(drive, made) -> None:
     assert driven.methods()[-1] == "late"
 
 
+@pytest.mark.chromium
+def test_the_overview_has_the_intervals_of_the_tables(drive, made) -> None:
+    """Up to the noise of two bootstraps of 2,000 resamples; they are in reach of the keyboard."""
+    driven = drive(made)
+    driven.open()
+    cells = "[...document.querySelectorAll('#map tbody tr')].map((row) => [row.dataset.label, row.cells[1].dataset.tip, row.cells[1].tabIndex])"
+    found = {method: (tip, place) for method, tip, place in driven.js(f"return {cells}")}
+    driven.open("tables")
+    for method in ("root", "coms", "coms+ignite", "offline-best", "late"):
+        (tip, place), table = found[method], driven.row("families-above-chance-100", method)["all"]
+        (value, low, high), wanted = ([float(n) for n in re.findall(r"-?\d+\.\d+", text)] for text in (tip, table))
+        assert place == 0
+        assert value == wanted[0]
+        assert [low, high] == pytest.approx(wanted[1:], abs=0.05 * (high - low)), method
+
+
 @pytest.fixture(scope="module")
 def chanceless(make, tmp_path_factory) -> tuple[Path, list[Any]]:
     """A page of two methods without `random`, at the 50th percentile, and its cells: every verdict of a comparison is there."""

@@ -14,10 +14,11 @@ const quantile = (sorted, share) => {
   const place = share * (sorted.length - 1), low = Math.floor(place);
   return sorted[low] + (place - low) * ((sorted[low + 1] ?? sorted[low]) - sorted[low]);
 };
-// Student's t at 97.5 % by interpolation in 1 / degrees of freedom; beyond the table it is flat to three digits.
+// The normal distribution's 97.5 % point, and Student's by interpolation in 1 / degrees of freedom, beyond the table towards the normal one.
+const NORMAL = 1.959964;
 const tQuantile = (freedom) => {
   const last = DATA.t.length;
-  if (freedom >= last) return DATA.t[last - 1];
+  if (freedom >= last) return NORMAL + (DATA.t[last - 1] - NORMAL) * (last / freedom);
   const low = Math.max(1, Math.floor(freedom)), high = Math.min(last, low + 1);
   const share = high === low ? 0 : (1 / Math.max(1, freedom) - 1 / low) / (1 / high - 1 / low);
   return DATA.t[low - 1] + share * (DATA.t[high - 1] - DATA.t[low - 1]);
@@ -76,25 +77,23 @@ const generator = (start) => () => {
   t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
   return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
 };
-const DRAWS = 400;
-// The interval of resamples, widened about the value as in `statistics.interval`; none where a task has too few seeds.
-const NORMAL = 1.959964;
+const DRAWS = 2000;
+// The interval of resamples (a Float64Array, which sorts as numbers), widened about the value as in `statistics.interval`.
 const widened = (value, drawn, sizes) => {
   const n = Math.min(...sizes);
-  if (!sizes.length || n < DATA.fewest) return [null, null];
-  const sorted = drawn.sort((a, b) => a - b), ends = [quantile(sorted, 0.025), quantile(sorted, 0.975)];
+  const sorted = drawn.sort(), ends = [quantile(sorted, 0.025), quantile(sorted, 0.975)];
   const factor = Math.sqrt(n / (n - 1)) * tQuantile(sizes.reduce((sum, size) => sum + size - 1, 0)) / NORMAL;
   const [low, high] = ends.map((end) => value + factor * (end - value));
   return [Math.min(low, ends[0]), Math.max(high, ends[1])];
 };
 // Of each method the mean above chance over the shown tasks (each family once), with a bootstrap interval, its mean rank; how many tasks it
 // was run on, how many it fits, and how many give a score above chance: as in the tables, only rows over all of them are whole.
-const aggregate = (methods, tasks, percentile, intervals = true) => {
+const aggregate = (methods, tasks, percentile) => {
   const families = DATA.families.map((name) => tasks.filter((task) => task.family === name)).filter((list) => list.length);
   const random = generator(1);
   const drawMean = (values) => {
     let sum = 0;
-    for (let i = 0; i < values.length; i++) sum += values[Math.floor(random() * values.length)];
+    for (let i = 0; i < values.length; i++) sum += values[(random() * values.length) | 0];
     return sum / values.length;
   };
   const chances = new Map();
@@ -103,43 +102,41 @@ const aggregate = (methods, tasks, percentile, intervals = true) => {
       const cell = cellOf(CHANCE, task);
       if (hasScores(cell)) {
         const scores = cell.p[percentile];
-        chances.set(task.index, [mean(scores), ...(intervals ? Array.from({ length: DRAWS }, () => drawMean(scores)) : [])]);
+        chances.set(task.index, [mean(scores), ...Array.from({ length: DRAWS }, () => drawMean(scores))]);
       }
     }
   }
   const lowest = new Map(tasks.map((task) => [task.index,
     Math.min(...METHODS.map((m) => cellOf(m, task)).filter(hasScores).map((cell) => mean(cell.p[percentile])))]));
   return methods.map((method) => {
-    const sums = new Float64Array(1 + (intervals ? DRAWS : 0));
-    let counted = 0, run = 0, given = 0;
-    const ranks = [], sizes = [];
-    for (const family of families) {
-      const own = new Float64Array(sums.length);
-      let n = 0;
+    const run = tasks.map((task) => cellOf(method, task)).filter(wasRun), ranks = run.map((cell) => cell.r[percentile]).filter((rank) => rank !== null);
+    const scoresOn = (task) => (hasScores(cellOf(method, task)) ? cellOf(method, task).p[percentile] : [lowest.get(task.index)]);
+    const gives = (task) => wasRun(cellOf(method, task)) && chances.get(task.index)?.[0] < 1 && Number.isFinite(scoresOn(task)[0]);
+    const parts = families.map((family) => family.filter(gives)).filter((family) => family.length), given = parts.flat();
+    const sizes = given.flatMap((task) => [CHANCE, method].map((side) => cellOf(side, task)).filter(hasScores).map((cell) => cell.s.length));
+    // First the scores as they are, then the resamples; one in which random reaches 1 gives no number on that task.
+    const sums = new Float64Array(1 + (Math.min(...sizes) < DATA.fewest ? 0 : DRAWS)), counts = new Float64Array(sums.length);
+    for (const family of parts) {
+      const own = new Float64Array(sums.length), n = new Float64Array(sums.length);
       for (const task of family) {
-        const cell = cellOf(method, task), chance = chances.get(task.index);
-        if (!wasRun(cell)) continue;
-        run += 1;
-        if (cell.r[percentile] !== null) ranks.push(cell.r[percentile]);
-        if (!chance || !(chance[0] < 1)) continue;
-        const scores = hasScores(cell) ? cell.p[percentile] : [lowest.get(task.index)];
-        if (!Number.isFinite(scores[0])) continue;
-        sizes.push(cellOf(CHANCE, task).s.length, ...(hasScores(cell) ? [cell.s.length] : []));
-        own[0] += (mean(scores) - chance[0]) / (1 - chance[0]);
-        for (let k = 1; k < own.length; k++) {
-          const level = method === CHANCE ? chance[k] : drawMean(scores);
+        const scores = scoresOn(task), chance = chances.get(task.index);
+        for (let k = 0; k < own.length; k++) {
+          if (!(chance[k] < 1)) continue;
+          const level = method === CHANCE ? chance[k] : k ? drawMean(scores) : mean(scores);
           own[k] += (level - chance[k]) / (1 - chance[k]);
+          n[k] += 1;
         }
-        n += 1;
-        given += 1;
       }
-      if (!n) continue;
-      counted += 1;
-      for (let k = 0; k < own.length; k++) sums[k] += own[k] / n;
+      for (let k = 0; k < own.length; k++) {
+        if (!n[k]) continue;
+        sums[k] += own[k] / n[k];
+        counts[k] += 1;
+      }
     }
-    const value = counted ? sums[0] / counted : null;
-    const [low, high] = counted && intervals ? widened(value, Array.from(sums.slice(1), (v) => v / counted), sizes) : [null, null];
-    return { method, value, low, high, rank: ranks.length ? mean(ranks) : null, run, given, total: tasks.length,
-      whole: given === tasks.length, missing: tasks.some((task) => !cellOf(method, task)) };
+    const means = sums.map((v, k) => v / counts[k]), drawn = means.slice(1).filter(Number.isFinite);
+    const value = given.length ? means[0] : null;
+    const [low, high] = drawn.length ? widened(value, drawn, sizes) : [null, null];
+    return { method, value, low, high, rank: ranks.length ? mean(ranks) : null, run: run.length, given: given.length, total: tasks.length,
+      whole: given.length === tasks.length, missing: tasks.some((task) => !cellOf(method, task)) };
   });
 };
