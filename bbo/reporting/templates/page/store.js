@@ -63,10 +63,13 @@ const shownMethods = () => METHODS.filter((method) => {
   if (state.privileged && (state.privileged === "yes") !== method.privileged.length > 0) return false;
   return !(state.cost && !(secondsOf(method, TASKS) <= state.cost));
 });
-// At most eight highlighted methods: those the reader chose, or the floors and the best of those shown.
+// At most eight highlighted methods: those the reader chose, or the floors and the best of those shown whose colours are free.
 const MOST = 8;
 const pinned = (methods, ranked) => {
   if (state.pins) return new Set(methods.filter((method) => state.pins.includes(method.label)).slice(0, MOST));
-  const first = methods.filter((method) => method.highlighted);
-  return new Set([...first, ...ranked.filter((method) => !method.highlighted)].slice(0, MOST));
+  const chosen = methods.filter((method) => method.highlighted);
+  for (const method of ranked) {
+    if (chosen.length < MOST && !method.highlighted && !chosen.some((other) => other.colour === method.colour)) chosen.push(method);
+  }
+  return new Set(chosen);
 };
