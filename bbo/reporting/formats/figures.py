@@ -198,8 +198,11 @@ def ranks(board: Board, look: Looks, percentile: int, test: str) -> Figure:
         )
     axis.set_ylim(-(bars * 0.5 + 1.2 + len(order)), 3.2)
     axis.set_xlim(0.8, len(order) + 0.2 + 0.35 * len(order))
-    axis.set_xticks(range(1, len(order) + 1))
+    # The axis goes on beyond the last rank, for the names.
+    axis.set_xticks([at for at in ticker.MaxNLocator(integer=True).tick_values(1, len(order)) if 1 <= at <= len(order)])
     axis.xaxis.set_ticks_position("top")
+    axis.xaxis.set_label_position("top")
+    axis.set_xlabel("mean rank", fontsize=9, color=INK)
     _ink(axis, sides=("top",))
     axis.set_yticks([])
     return figure
