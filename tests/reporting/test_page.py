@@ -155,6 +155,22 @@ def test_ticks_and_labels_do_not_overprint(make, seconds) -> None:
             assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
 
 
+def test_ticks_of_the_diagram_of_ranks_stand_apart(make) -> None:
+    """Of 39 methods as of two; they are ranks, and the axis says so."""
+    for n in (2, 39):
+        cells = [make(t, f"m{i}", s, 0.5 + i / 100) for t in ("t1", "t2", "t3") for i in range(n) for s in range(2)]
+        drawn = board(r for r, _ in cells).ordered(100)
+        figure = figures.ranks(drawn, colours.styles(drawn), 100, "nemenyi")
+        (axis,) = figure.axes
+        FigureCanvasAgg(figure).draw()
+        ticks = [tick.label2 for tick in axis.xaxis.get_major_ticks()]
+        boxes = [Text.get_window_extent(text) for text in ticks]
+        assert all(text.get_text() in map(str, range(1, n + 1)) for text in ticks)
+        assert len(ticks) >= 2
+        assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+        assert axis.get_xlabel() == "mean rank"
+
+
 def test_floors_do_not_press_the_cost_of_the_others_into_a_corner(make) -> None:
     """They are lines, and labels stay by their points though these are close."""
     seconds = {"random": 0.001, "offline-best": 0.002, **{f"method-{i}": 4.0 + i / 4 for i in range(8)}}
@@ -284,6 +300,14 @@ def test_methods_that_differ_by_case_or_sign_have_pages_of_their_own(make, tmp_p
     assert sorted(anchors) == ["method-Random", "method-m-w=-1.5", "method-m-w=1.5", "method-random"]
 
 
+def test_one_seed_beside_a_published_score_has_no_deviation(make, tmp_path) -> None:
+    write(tmp_path, *make("tfbind8", "coms", 0, 0.9, 0.5))
+    out = tmp_path / "page.html"
+    assert CliRunner().invoke(main, ["report", str(tmp_path), "--format", "html", "--out", str(out)]).exit_code == 0
+    (method,) = data_of(out.read_text())["methods"]
+    assert {line[2] for line in method["published"]} == {"0.900 (1)", "0.500 (1)"}
+
+
 def test_designs_are_written_as_people_do(make_up) -> None:
     drawn, results = make_up(2, 1, 1)
     background = explorer.Background(readable={"task-00": lambda design: "".join("ACGT"[letter] for letter in design)})
@@ -390,6 +414,10 @@ def test_every_figure_follows_the_filters(driven) -> None:
     driven.choose("filter-kind", "")
     driven.choose("filter-family", "robots")
     assert driven.js("return document.querySelectorAll('#map thead th.task').length") == 6
+    driven.choose("filter-kind", "trajectory")
+    pins = "[...document.querySelectorAll('#map .pin[aria-pressed=true] path')].map((path) => path.getAttribute('fill'))"
+    assert 1 < len(inks := driven.js(f"return {pins}")) == len(set(inks))
+    driven.choose("filter-kind", "")
     driven.choose("filter-privileged", "yes")
     assert driven.methods() == ["root"]
     driven.one("#clear").click()
@@ -472,6 +500,9 @@ def test_addresses_open_what_they_name(driven) -> None:
 
     driven.open("task-task-02")
     assert current() == "Task task-02"
+    assert {"best visible", "mean of random"} <= set(
+        driven.js("return [...document.querySelectorAll('#figure-seeds text')].map((t) => t.textContent)")
+    )
     assert driven.browser.title == "Task task-02 - Leaderboard"
     driven.one('table[data-name="task-scores"] a').click()
     assert current().endswith("on task-02")
@@ -575,5 +606,8 @@ def test_data_can_be_downloaded(driven, tmp_path) -> None:
             break
         time.sleep(0.1)
     rows = list(csv.DictReader(io.StringIO((tmp_path / "scores.csv").read_text())))
-    assert len(rows) == (35 * 35 - 6 - 1) * 8
+    assert len(rows) == (35 * 35 - 6) * 8
+    failed = [row for row in rows if row["status"] == "failed"]
+    assert {(row["method"], row["task"], row["score_100"]) for row in failed} == {("method-27", "task-01", "")}
+    assert len(failed) == 8
     assert {row["family"] for row in rows if row["task"] == "task-03"} == {"robots"}

@@ -21,7 +21,7 @@ from bbo.reporting.board.families import families
 from bbo.reporting.board.metrics import above_chance
 from bbo.reporting.board.scores import CHANCE, Board, Column, Entry, Row, setting_text
 from bbo.reporting.documents import changes, marks, published
-from bbo.reporting.documents.document import slug
+from bbo.reporting.documents.document import slug, spread
 from bbo.reporting.documents.leaderboard import against_chance
 from bbo.reporting.storage.sources import Results
 from bbo.text import clean
@@ -220,9 +220,9 @@ def _published(board: Board) -> dict[str, list[list[str]]]:
     for row, column, theirs in published.matches(board):
         entry = board.entry(row, column)
         values = entry.scores(theirs.percentile)
-        spread = f" ± {theirs.std:.3f}" if theirs.std is not None else ""
-        ours = f"{values.mean():.3f} ± {values.std():.3f} ({len(values)})" if len(values) else "failed"
-        line = [column.label, f"{theirs.percentile}th", ours, f"{theirs.mean:.3f}{spread}"]
+        deviation = f" ± {theirs.std:.3f}" if theirs.std is not None else ""
+        ours = f"{spread(values)} ({len(values)})" if len(values) else "failed"
+        line = [column.label, f"{theirs.percentile}th", ours, f"{theirs.mean:.3f}{deviation}"]
         found.setdefault(row.label, []).append([*line, published.verdict(theirs, entry, row, column), theirs.source])
     return found
 

@@ -231,10 +231,12 @@ const seedsSpec = (rows, task) => {
   if (task.best !== null && task.best !== undefined) lines.push({ at: task.best, what: "best visible" });
   const chance = CHANCE && cellOf(CHANCE, task);
   if (hasScores(chance)) lines.push({ at: mean(chance.p[state.percentile]), what: "mean of random" });
+  const dashes = field("what", "nominal", { scale: { domain: ["best visible", "mean of random"], range: [[2, 3], [8, 3]] }, legend: null });
   const y = field("method", "nominal", { sort: rows.map(({ method }) => method.label), title: null, axis: { labelLimit: 180, labelOverlap: false, grid: true } });
   const x = field("value", "quantitative", { title: `normalised score, ${nth()} percentile`, scale: { zero: false } });
   return { height: 18 * rows.length, data: { values }, layer: [
-    { data: { values: lines }, mark: { type: "rule", strokeDash: [2, 3] }, encoding: { x: field("at"), tooltip: tips(["what", "line"], ["at", "score", ".3f"]) } },
+    { data: { values: lines }, mark: { type: "rule" }, encoding: { x: field("at"), strokeDash: dashes, tooltip: tips(["what", "line"], ["at", "score", ".3f"]) } },
+    ...lines.map((line, i) => ({ data: { values: [line] }, mark: { type: "text", dy: -7 - 13 * i }, encoding: { x: field("at"), y: { value: 0 }, text: { field: "what" } } })),
     { mark: { type: "point", filled: true, size: 45, opacity: 0.75 }, encoding: { y, x, color: exact("colour"), shape: exact("shape"), tooltip: tips(["method", "method"], ["seed", "seed"], ["value", "score", ".4f"]) } },
     { data: { values: means }, mark: { type: "tick", thickness: 2, size: 14 }, encoding: { y, x, color: exact("colour") } },
   ] };

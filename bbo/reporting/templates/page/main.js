@@ -193,10 +193,12 @@ const quoted = (value) => {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
 const csvText = () => {
-  const lines = [["task", "family", "method", "seed", ...DATA.percentiles.map((p) => `score_${p}`), "wall_seconds", "peak_memory_mb"]];
+  const lines = [["task", "family", "method", "seed", "status", ...DATA.percentiles.map((p) => `score_${p}`), "wall_seconds", "peak_memory_mb"]];
   for (const [m, t, cell] of DATA.cells) {
-    if (!hasScores(cell)) continue;
-    cell.s.forEach((seed, i) => lines.push([TASKS[t].label, TASKS[t].family, METHODS[m].label, seed, ...DATA.percentiles.map((_, p) => cell.p[p][i]), cell.c[i], cell.m[i]]));
+    if (!wasRun(cell)) continue;
+    const where = [TASKS[t].label, TASKS[t].family, METHODS[m].label];
+    cell.s.forEach((seed, i) => lines.push([...where, seed, "done", ...DATA.percentiles.map((_, p) => cell.p[p][i]), cell.c[i], cell.m[i]]));
+    for (const [seed] of cell.f || []) lines.push([...where, seed, "failed", ...DATA.percentiles.map(() => null), null, null]);
   }
   return `${lines.map((line) => line.map(quoted).join(",")).join("\n")}\n`;
 };

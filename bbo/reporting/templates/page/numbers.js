@@ -86,8 +86,8 @@ const widened = (value, drawn, sizes) => {
   const [low, high] = ends.map((end) => value + factor * (end - value));
   return [Math.min(low, ends[0]), Math.max(high, ends[1])];
 };
-// Of each method the mean above chance over the shown tasks (each family once), with a bootstrap interval, its mean rank; how many tasks it
-// was run on, how many it fits, and how many give a score above chance: as in the tables, only rows over all of them are whole.
+// Of each method the mean above chance over the shown tasks (each family once), with a bootstrap interval, and its mean rank; on how many
+// tasks it was run, how many give a score above chance, whether all do (`whole`), and whether it was not run on one that it fits (`missing`).
 const aggregate = (methods, tasks, percentile) => {
   const families = DATA.families.map((name) => tasks.filter((task) => task.family === name)).filter((list) => list.length);
   const random = generator(1);

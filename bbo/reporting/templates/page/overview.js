@@ -95,7 +95,7 @@ const drawMap = () => {
     h("tr", {}, sortHead("name", "method", WORDS.method, { class: "corner" }), sortHead("mean", "above chance, families", WORDS["above chance, families"], { class: "tall" }),
       sortHead("rank", "mean rank", WORDS["mean rank"], { class: "tall" }), sortHead("tasks", "tasks", WORDS.tasks, { class: "tall" }),
       families.flatMap(([, own]) => own.map((task, i) => sortHead(`task ${task.label}`, task.label,
-        `${task.title}${task.saturated ? " Saturated: compare the 50th percentile." : ""}`, { class: i ? "tall task" : "tall task edge" })))));
+        `${task.label}: ${task.title}${task.saturated ? " Saturated: compare the 50th percentile." : ""}`, { class: i ? "tall task" : "tall task edge" })))));
   const first = new Set(families.map(([, own]) => own[0]));
   const body = h("tbody", {}, rows.map((row) => {
     const { method } = row;

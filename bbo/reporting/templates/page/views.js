@@ -137,7 +137,7 @@ const drawMethod = (method) => {
 };
 
 // ---- one task ------------------------------------------------------------------------------------------------------------------
-const seedsFigure = figure("seeds", "Every seed", "The score of every seed of every method; bars are means, the dotted lines the mean of random and the best visible score.");
+const seedsFigure = figure("seeds", "Every seed", "The score of every seed of every method; bars are means, the dashed line is the mean of random, the dotted one the best visible score.");
 const traceFigures = [figure("trace-best", "Best along the way", "Best score of the designs against the share of the method's steps, mean over the traced seeds."),
   figure("trace-median", "Median along the way", "Median score of the designs against the share of the method's steps, mean over the traced seeds.")];
 const drawTask = (task) => {
