@@ -514,6 +514,7 @@ def test_addresses_open_what_they_name(driven) -> None:
         driven.open(unknown)
         assert current().startswith("Score above chance, 100th percentile"), unknown
         assert driven.browser.current_url.endswith("#overview")
+        assert driven.js("return scrollY") == 0
 
 
 @pytest.mark.chromium
