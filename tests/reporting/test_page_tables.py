@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from scipy import stats
 
 from bbo.cli import main
 from bbo.record import write
@@ -344,3 +345,20 @@ def test_numbers_are_rounded_as_in_the_other_formats(drive, made) -> None:
     (function,) = re.findall(r"^const number = .*?^};$", source, re.MULTILINE | re.DOTALL)
     printed = drive(made).js(f"{function} return arguments[0].map(([value, digits]) => number(value, digits))", cases)
     assert printed == [decimal(v, digits) for v, digits in cases]
+
+
+@pytest.mark.chromium
+def test_intervals_leave_out_draws_in_which_random_reaches_one(drive, made) -> None:
+    """And Student's t goes on towards the normal distribution beyond its table."""
+    source = (Path(page.__file__).parents[1] / "templates" / "page" / "numbers.js").read_text()
+    setting = """const DATA = arguments[0], CHANCE = {}, METHODS = [CHANCE, {}], TASK = {index: 0, family: "one"};
+    const scores = [[0.90, 0.97, 1.02, 0.99], [0.95, 0.99, 1.00, 0.98]];
+    const cellOf = (method) => ({s: [0, 1, 2, 3], p: [scores[METHODS.indexOf(method)]], r: [1]});
+    const wasRun = Boolean, hasScores = Boolean;"""
+    wanted = "[aggregate(METHODS, [TASK], 0).map(({low, value, high}) => [low, value, high]), [3, 300, 1000].map(tQuantile)]"
+    data = {"t": list(stats.t.ppf(0.975, np.arange(1, 201))), "fewest": 4, "families": ["one"]}
+    (chance, found), quantiles = drive(made).js(f"{setting} {source} return {wanted}", data)
+    assert chance == [0, 0, 0]
+    assert found == sorted(found)
+    assert np.isfinite(found).all()
+    assert quantiles == pytest.approx(stats.t.ppf(0.975, [3, 300, 1000]), abs=1e-4)
