@@ -531,6 +531,12 @@ def test_links_within_the_page_keep_the_filters_and_links_from_elsewhere_have_ju
     assert len(driven.methods()) == 35
     assert driven.one("#filter-kind").get_attribute("value") == ""
     assert driven.browser.current_url.endswith("#overview?family=robots")
+    driven.one("#clear").click()
+    driven.one('nav a[href="#words"]').click()
+    driven.choose("filter-kind", "floor")
+    driven.browser.back()
+    driven.settle()
+    assert driven.one("#filter-kind").get_attribute("value") == ""
 
 
 @pytest.mark.chromium

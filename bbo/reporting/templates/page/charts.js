@@ -236,7 +236,8 @@ const seedsSpec = (rows, task) => {
   const x = field("value", "quantitative", { title: `normalised score, ${nth()} percentile`, scale: { zero: false } });
   return { height: 18 * rows.length, data: { values }, layer: [
     { data: { values: lines }, mark: { type: "rule" }, encoding: { x: field("at"), strokeDash: dashes, tooltip: tips(["what", "line"], ["at", "score", ".3f"]) } },
-    ...lines.map((line, i) => ({ data: { values: [line] }, mark: { type: "text", dy: -7 - 13 * i }, encoding: { x: field("at"), y: { value: 0 }, text: { field: "what" } } })),
+    ...lines.map((line, i) => ({ data: { values: [line] }, mark: { type: "text", dy: -7 - 13 * i },
+      encoding: { x: field("at"), y: { value: 0 }, text: { field: "what" } } })),
     { mark: { type: "point", filled: true, size: 45, opacity: 0.75 }, encoding: { y, x, color: exact("colour"), shape: exact("shape"), tooltip: tips(["method", "method"], ["seed", "seed"], ["value", "score", ".4f"]) } },
     { data: { values: means }, mark: { type: "tick", thickness: 2, size: 14 }, encoding: { y, x, color: exact("colour") } },
   ] };

@@ -63,7 +63,7 @@ const remember = () => {
   if (state.pins) words.set("pins", state.pins.join("|"));
   const own = here.view === "pair" ? { a: state.a, b: state.b } : here.view === "cell" ? { m: here.method.label, t: here.task.label } : {};
   for (const [name, value] of Object.entries(own)) words.set(name, value);
-  history.replaceState(null, "", `#${here.anchor}${words.size ? `?${words}` : ""}`);
+  history.replaceState("complete", "", `#${here.anchor}${words.size ? `?${words}` : ""}`);
 };
 const refresh = () => {
   if (here.view === "overview") drawOverview();
@@ -80,19 +80,21 @@ const decoded = (text) => {
     return ""; // not an address of this page
   }
 };
-// An address with choices shows just these; one without any, as links within the page are, keeps what was chosen. What a filter does not
-// offer is ignored.
+// An address with choices shows just these, and so does one that this page wrote, as when the reader goes back; one without any, as links
+// within the page are, keeps what was chosen. What a filter does not offer is ignored.
 const choose = (words) => {
-  if ([...FILTERS, "pins", "sort"].some((key) => words.has(key))) Object.assign(state, DEFAULTS);
+  if (history.state === "complete" || [...FILTERS, "pins", "sort"].some((key) => words.has(key))) Object.assign(state, DEFAULTS);
   for (const key of FILTERS) {
     const { options } = byId(`filter-${key}`), value = words.get(key);
-    if (value !== null && (!options || [...options].some((option) => option.value === value))) state[key] = NUMBERS.includes(key) ? Number(value) : value;
+    if (value === null || (options && ![...options].some((option) => option.value === value))) continue;
+    state[key] = NUMBERS.includes(key) ? Number(value) : value;
   }
   if (words.has("a")) state.a = words.get("a");
   if (words.has("b")) state.b = words.get("b");
   if (words.has("pins")) state.pins = words.get("pins").split("|");
   const [direction, ...rest] = (words.get("sort") || "").split(","), sort = rest.join(",");
-  if (["mean", "name", "rank", "tasks", ...TASKS.map((task) => `task ${task.label}`)].includes(sort)) [state.down, state.sort] = [direction === "descending", sort];
+  const sorts = ["mean", "name", "rank", "tasks", ...TASKS.map((task) => `task ${task.label}`)];
+  if (sorts.includes(sort)) [state.down, state.sort] = [direction === "descending", sort];
 };
 const open = () => {
   hideTip();

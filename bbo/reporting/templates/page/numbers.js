@@ -109,7 +109,8 @@ const aggregate = (methods, tasks, percentile) => {
   const lowest = new Map(tasks.map((task) => [task.index,
     Math.min(...METHODS.map((m) => cellOf(m, task)).filter(hasScores).map((cell) => mean(cell.p[percentile])))]));
   return methods.map((method) => {
-    const run = tasks.map((task) => cellOf(method, task)).filter(wasRun), ranks = run.map((cell) => cell.r[percentile]).filter((rank) => rank !== null);
+    const run = tasks.map((task) => cellOf(method, task)).filter(wasRun);
+    const ranks = run.map((cell) => cell.r[percentile]).filter((rank) => rank !== null);
     const scoresOn = (task) => (hasScores(cellOf(method, task)) ? cellOf(method, task).p[percentile] : [lowest.get(task.index)]);
     const gives = (task) => wasRun(cellOf(method, task)) && chances.get(task.index)?.[0] < 1 && Number.isFinite(scoresOn(task)[0]);
     const parts = families.map((family) => family.filter(gives)).filter((family) => family.length), given = parts.flat();

@@ -104,7 +104,8 @@ const drawMap = () => {
         h("button", { type: "button", class: "pin", "aria-pressed": String(pins.has(method)), "aria-label": `highlight ${method.label}`, "data-tip": `Highlight in the figures (at most ${MOST}).`,
           onclick: () => pin(method) }, markerSvg(method)),
         h("a", { href: `#${method.anchor}`, "data-tip": method.title || method.summary }, method.label), method.privileged.length ? h("span", { class: "flag", "data-tip": WORDS.privileged, tabindex: "0" }, "P") : null),
-      h("td", row.low === null ? {} : { "data-tip": `${number(row.value)} [${number(row.low)}, ${number(row.high)}]`, tabindex: "0" }, `${number(row.value)}${row.given ? outOf(row.given, row.total) : ""}`), h("td", {}, number(row.rank, 2)), h("td", {}, `${row.run}/${row.total}`),
+      h("td", row.low === null ? {} : { "data-tip": `${number(row.value)} [${number(row.low)}, ${number(row.high)}]`, tabindex: "0" },
+        `${number(row.value)}${row.given ? outOf(row.given, row.total) : ""}`), h("td", {}, number(row.rank, 2)), h("td", {}, `${row.run}/${row.total}`),
       tasks.map((task) => {
         const entry = entryOf(method, task), [ground, ink] = entry.kind === "value" && entry.above !== null ? paint(entry.above) : [null, null];
         const link = h("a", { href: cellLink(method, task), tabindex: "-1", "data-tip": entry.words, "aria-label": entry.words, style: ground ? `background:${ground};color:${ink}` : null }, entry.text);

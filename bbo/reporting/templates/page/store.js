@@ -13,7 +13,8 @@ const CHANCE = METHODS.find((method) => method.label === DATA.chance) || METHODS
 const chanceOn = (task) => Boolean(CHANCE && hasScores(cellOf(CHANCE, task)));
 
 // What the reader chose; kept in the address where it is not the default.
-const DEFAULTS = { percentile: DATA.first, method: "", task: "", family: "", kind: "", from: 0, privileged: "", cost: 0, pins: null, sort: "mean", down: true };
+const DEFAULTS = { percentile: DATA.first, method: "", task: "", family: "", kind: "", from: 0, privileged: "", cost: 0, pins: null,
+  sort: "mean", down: true };
 const state = { ...DEFAULTS, a: "", b: "" };
 
 const h = (tag, attributes = {}, ...children) => {

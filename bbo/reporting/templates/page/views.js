@@ -1,7 +1,8 @@
 // Views of a pair, a cell, a method and a task.
 const ALIAS = { "100th": "percentile", "80th": "percentile", "50th": "percentile", seconds: "wall time (s)", "seconds A": "wall time (s)", "seconds B": "wall time (s)",
   MB: "peak memory (MB)", score: "normalised score", A: "normalised score", B: "normalised score", measured: "normalised score", source: "published",
-  "mean difference": "difference", "losses of B": "wins of B", "within noise": "verdict", negligible: "verdict", identical: "verdict", failed: "verdict", "only in A": "verdict", "only in B": "verdict" };
+  "mean difference": "difference", "losses of B": "wins of B", "within noise": "verdict", negligible: "verdict", identical: "verdict",
+  failed: "verdict", "only in A": "verdict", "only in B": "verdict" };
 const explain = (head) => WORDS[head] || WORDS[ALIAS[head]] || WORDS[head.replace(/ [([].*$/, "")] || null;
 
 // A table that sorts by its heads. A cell is a text, or {text, key, href, class}.
@@ -65,7 +66,7 @@ const drawPair = () => {
   const both = rows.filter((row) => row.found).sort((u, v) => v.found.value - u.found.value);
   const count = (verdict) => rows.filter((row) => row.verdict === verdict).length;
   const some = (verdict) => [verdict, count(verdict) ? String(count(verdict)) : ""];
-  const gaps = ["failed", "only in A", "only in B"].map(some);
+  const few = count("too few seeds"), gaps = ["failed", "only in A", "only in B"].map(some);
   const total = both.length ? overall(both.map((row) => row.found)) : null;
   const time = (side) => median(both.flatMap((row) => row[side].c.filter((v) => v !== null)));
   byId("pair-summary").replaceChildren(...(!total ? [h("p", {}, "These two methods share no task with a finished seed."), facts(gaps)] : [facts([
@@ -73,9 +74,9 @@ const drawPair = () => {
     ["mean difference", `${signed(total.value)}${Number.isFinite(total.low) ? ` [${signed(total.low)}, ${signed(total.high)}]` : ""} (B - A, ${nth()} percentile)`],
     ["wins of B", String(count("better"))], ["losses of B", String(count("worse"))], ["within noise", String(count("within noise"))],
     some("negligible"), some("identical"),
-    ["too few seeds", count("too few seeds") ? `${count("too few seeds")}: with fewer than ${DATA.fewest} seeds nothing can be told apart` : ""], ...gaps,
+    ["too few seeds", few ? `${few}: with fewer than ${DATA.fewest} seeds nothing can be told apart` : ""], ...gaps,
     ["wall time (s)", `A ${secondsText(time("x"))}, B ${secondsText(time("y"))} (median of a cell)`],
-    ["seeds", both.every((row) => row.found.paired) ? "paired over the seeds that both have" : "paired over the seeds that both have; where these are fewer than two, all of each (Welch's t)"]])]));
+    ["seeds", `paired over the seeds that both have${both.every((row) => row.found.paired) ? "" : "; where these are fewer than two, all of each (Welch's t)"}`]])]));
   pairFigure.draw(() => pairSpec(both));
   // A and B are over the seeds that are compared, so that their difference is the one printed.
   const side = (cell, scores) => {
@@ -84,9 +85,11 @@ const drawPair = () => {
     return seedsItem(scores ?? cell.p[p]);
   };
   byId("pair-table").replaceChildren(...(rows.length ? [makeTable("pair", `${b.label} against ${a.label}`, ["task", "A", "B", "difference", "interval", "seeds", "verdict", "seconds A", "seconds B"],
-    [...both, ...rows.filter((row) => !row.found)].map(({ task, x, y, found, verdict }) => [{ text: task.label, href: `#${task.anchor}` }, side(x, found?.x), side(y, found?.y), numeric(found?.value ?? null, 3, true),
+    [...both, ...rows.filter((row) => !row.found)].map(({ task, x, y, found, verdict }) => [{ text: task.label, href: `#${task.anchor}` },
+      side(x, found?.x), side(y, found?.y), numeric(found?.value ?? null, 3, true),
       found && Number.isFinite(found.low) ? { text: `${signed(found.low)} to ${signed(found.high)}`, key: found.low } : "\u00b7",
-      found ? { text: `${found.seeds}${found.paired ? " paired" : ""}`, key: found.seeds } : "\u00b7", { text: verdict, class: verdict === "better" || verdict === "worse" ? "changed" : null },
+      found ? { text: `${found.seeds}${found.paired ? " paired" : ""}`, key: found.seeds } : "\u00b7",
+      { text: verdict, class: verdict === "better" || verdict === "worse" ? "changed" : null },
       secondsItem(x?.c || []), secondsItem(y?.c || [])]))] : []));
 };
 
