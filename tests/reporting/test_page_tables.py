@@ -335,6 +335,21 @@ def test_with_few_seeds_the_page_says_that_nothing_can_be_told_apart(drive, make
     assert driven.js("return document.querySelectorAll('#tables td.chance').length") == 0
 
 
+@pytest.mark.chromium
+def test_where_some_methods_have_few_seeds_the_page_does_not_say_so_of_all(drive, make, tmp_path) -> None:
+    for method, level, seeds in (("random", 0.2, 4), ("many", 0.8, 4), ("few", 0.5, 2)):
+        for seed in range(seeds):
+            write(tmp_path, *make("t1", method, seed, level + seed / 100))
+    out = tmp_path / "page.html"
+    assert CliRunner().invoke(main, ["report", str(tmp_path), "--format", "html", "--out", str(out)]).exit_code == 0
+    driven = drive(out)
+    driven.open()
+    assert driven.one("#few").text == "Where fewer than 4 seeds were run nothing is said about who differs from random."
+    driven.open("cell?m=many&t=t1")
+    driven.one('#cell-body th[data-label="seed"] button').click()
+    assert driven.one('#cell-body th[data-label="seed"]').get_attribute("aria-sort") == "ascending"
+
+
 def test_numbers_are_rounded_as_in_the_other_formats(drive, made) -> None:
     """Exact halves, such as a mean rank of 4.625, numbers near them, and those that print as zero."""
     halves = [n / 16 for n in range(-200, 200)]
