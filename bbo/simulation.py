@@ -14,7 +14,8 @@ from bbo.task import Task
 class SimulatedTask(Task):
     """Base of tasks that evaluate one design at a time: a subclass writes `simulate` and `dataset`.
 
-    A design on which the simulator crashes, hangs, raises or returns no finite number scores `spec.y_min`, and the record warns of it.
+    A design on which the simulator crashes (in two processes, one after the other), hangs, raises or returns no finite number scores
+    `spec.y_min`, and the record warns of it.
     """
 
     @abstractmethod

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from bbo import local
+from bbo import lifeline, local
 from bbo.errors import BBOError
 
 #: Seconds after which a design counts as failed, and after which a worker that does not start is given up.
@@ -34,26 +34,33 @@ class Simulator:
     """A class with a method `simulate(design) -> float`, by names that another process can find it by.
 
     Args:
-        module: its module, or for a user's own file that file's path.
+        module: its module; that of a user's own file is named by a hash of the text that was loaded (`bbo.local`).
         name: of the class.
         variant: argument of the class's constructor; empty if there is none.
+        file: path of a user's own file; empty if it is none.
     """
 
     module: str
     name: str
     variant: str = ""
+    file: str = ""
 
     @classmethod
     def of(cls, thing: object, variant: str = "") -> Simulator:
         """The names of an object's class."""
         module = type(thing).__module__
-        path = getattr(sys.modules[module], "__file__", "") if module.startswith("bbo_local_") else ""
-        return cls(path or module, type(thing).__qualname__, variant)
+        file = str(sys.modules[module].__file__) if module.startswith("bbo_local_") else ""
+        return cls(module, type(thing).__qualname__, variant, file)
 
     def make(self) -> Any:
-        """A new object of the class."""
-        is_file = self.module.endswith(".py")
-        made = local.load(f"{self.module}:{self.name}") if is_file else getattr(importlib.import_module(self.module), self.name)
+        """A new object of the class.
+
+        Raises:
+            BBOError: a user's own file was edited since this class was loaded.
+        """
+        made = local.load(f"{self.file}:{self.name}") if self.file else getattr(importlib.import_module(self.module), self.name)
+        if self.file and made.__module__ != self.module:  # its scores would be stored under the version of another text
+            raise BBOError(f"{self.file} was edited after {self.name} was loaded from it; run the same command again")
         return made(self.variant) if self.variant else made()
 
 
@@ -69,7 +76,17 @@ def evaluate(simulator: Simulator, x: np.ndarray, workers: int) -> tuple[np.ndar
         BBOError: a worker could not be started, or could not make the simulator.
     """
     scores, reasons = np.full(len(x), np.nan), dict[int, str]()
-    rows, lock, troubles = iter(range(len(x))), threading.Lock(), list[Exception]()
+    rows, lock, troubles, held = iter(range(len(x))), threading.Lock(), list[BaseException](), list[_Worker]()
+
+    def give_up(error: BaseException) -> None:
+        troubles.append(error)
+        for worker in list(held):
+            worker.kill()
+
+    def take(fresh: bool) -> _Worker:
+        worker = _Worker() if fresh else _take()
+        held.append(worker)
+        return worker
 
     def work() -> None:
         worker: _Worker | None = None
@@ -79,17 +96,22 @@ def evaluate(simulator: Simulator, x: np.ndarray, workers: int) -> tuple[np.ndar
                     row = next(rows, None)
                 if row is None:
                     break
-                worker = worker or _take()
-                worker.load(simulator)
-                try:
-                    scores[row] = worker.ask(x[row])
-                except _FailedError as failure:
-                    reasons[row] = str(failure)
-                    if failure.fatal:
-                        worker.end()
-                        worker = None
-        except Exception as error:
-            troubles.append(error)
+                for again in (False, True):
+                    worker = worker or take(fresh=again)
+                    worker.load(simulator)
+                    try:
+                        scores[row] = worker.ask(x[row])
+                        reasons.pop(row, None)
+                    except _FailedError as failure:
+                        reasons[row] = str(failure)
+                        if failure.fatal:
+                            worker.end()
+                            worker = None
+                        if isinstance(failure, _CrashedError) and not troubles:
+                            continue  # it may have been ended from outside, so only a second crash counts
+                    break
+        except BaseException as error:  # Ctrl-C too, in the thread that called
+            give_up(error)
             if worker:
                 worker.end()
                 worker = None
@@ -97,11 +119,15 @@ def evaluate(simulator: Simulator, x: np.ndarray, workers: int) -> tuple[np.ndar
             _give(worker)
 
     threads = [threading.Thread(target=work, daemon=True) for _ in range(max(1, min(workers, len(x))) - 1)]
-    for thread in threads:
-        thread.start()
-    work()
-    for thread in threads:
-        thread.join()
+    try:
+        for thread in threads:
+            thread.start()
+        work()
+        for thread in threads:
+            thread.join()
+    except BaseException as error:
+        give_up(error)
+        raise
     if troubles:
         raise troubles[0]
     return scores, dict(sorted(reasons.items()))
@@ -110,27 +136,45 @@ def evaluate(simulator: Simulator, x: np.ndarray, workers: int) -> tuple[np.ndar
 class _FailedError(Exception):
     """A design that has no score; `fatal` if its worker is of no further use."""
 
-    def __init__(self, reason: str, fatal: bool = False) -> None:
-        super().__init__(reason)
-        self.fatal = fatal
+    fatal = False
+
+
+class _HungError(_FailedError):
+    """No answer came in time."""
+
+    fatal = True
+
+
+class _CrashedError(_FailedError):
+    """The worker ended."""
+
+    fatal = True
 
 
 class _Worker:
-    """One process, and the socket to it. The process ends when the socket is closed, so also when we die."""
+    """One process, and the socket to it. It ends when the socket is closed, and is killed in mid-simulation when we die."""
 
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair()
-        with theirs:
+        line, self._lifeline = os.pipe()
+        with theirs, open(line, "rb", closefd=True):
+            # Its own session: Ctrl-C in a terminal reaches its owner alone.
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", f"from bbo.workers import serve; serve({theirs.fileno()})"],
+                [sys.executable, "-P", "-c", f"from bbo.workers import serve; serve({theirs.fileno()}, {line})"],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env={**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")},
-                pass_fds=(theirs.fileno(),),
+                pass_fds=(theirs.fileno(), line),
+                start_new_session=True,
             )
         self._file = self._socket.makefile("rwb")
         self._held: Simulator | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
 
     def load(self, simulator: Simulator) -> None:
         """Have the worker make the simulator, unless it holds it already."""
@@ -158,22 +202,27 @@ class _Worker:
             self._file.flush()
             line = self._file.readline()
         except TimeoutError:
-            raise _FailedError(f"no answer after {limit:g} s", fatal=True) from None
+            raise _HungError(f"no answer after {limit:g} s") from None
         except OSError:
             line = b""
         if not line.endswith(b"\n"):
             self._socket.close()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(5.0)
-            raise _FailedError(f"the process crashed (exit status {self._process.poll()})", fatal=True)
+            raise _CrashedError(f"the process crashed (exit status {self._process.poll()})")
         return json.loads(line)
 
+    def kill(self) -> None:
+        """Kill the process; whoever waits for its answer is told that it crashed."""
+        self._process.kill()
+
     def end(self) -> None:
-        """End the process."""
+        """End the process and let go of all that it took."""
+        self.kill()
         with contextlib.suppress(OSError):
             self._file.close()
         self._socket.close()
-        self._process.kill()
+        os.close(self._lifeline)
         self._process.wait()
 
 
@@ -181,10 +230,13 @@ _idle: list[_Worker] = []
 
 
 def _take() -> _Worker:
-    try:
-        return _idle.pop()
-    except IndexError:
-        return _Worker()
+    while _idle:
+        with contextlib.suppress(IndexError):  # another thread was quicker
+            worker = _idle.pop()
+            if worker.alive:
+                return worker
+            worker.end()
+    return _Worker()
 
 
 def _give(worker: _Worker) -> None:
@@ -204,8 +256,12 @@ def _end_all() -> None:
 os.register_at_fork(after_in_child=_idle.clear)
 
 
-def serve(descriptor: int) -> None:
-    """The worker's side: answer until the other end closes."""
+def serve(descriptor: int, owner: int) -> None:
+    """The worker's side: answer over the socket `descriptor` until its other end closes; killed once that of the pipe `owner` does."""
+    lifeline.hold(owner)
+    lifeline.watch(owner)
+    for inherited in (descriptor, owner):
+        os.set_inheritable(inherited, False)  # what a simulator starts must not keep them open
     file = socket.socket(fileno=descriptor).makefile("rwb")
     simulator: Any = None
     while line := file.readline():

@@ -2,8 +2,12 @@
 
 import os
 import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
+import psutil
 import pytest
 
 from bbo import catalogue, workers
@@ -45,6 +49,15 @@ def folder(tmp_path):
     return tmp_path
 
 
+def left(folder, *lines):
+    """The task, in a file of its own, that runs these lines for designs on the left."""
+    (folder / "left.py").write_text(TASK.replace('raise ZeroDivisionError("no mass")', "; ".join(lines)))
+    return catalogue.load_task(f"{folder}/left.py:Fragile")
+
+
+LEFT = np.array([[-1, 0]], np.float32)
+
+
 def test_failures_cost_their_designs_only(folder):
     task = catalogue.load_task(f"{folder}/mine.py:Fragile")
     good = np.linspace(-0.8, 0.8, 12, dtype=np.float32).reshape(6, 2)
@@ -69,10 +82,8 @@ def test_one_and_two_workers_give_the_same_bits(folder):
 
 def test_a_design_that_hangs_fails(folder, monkeypatch):
     monkeypatch.setattr(workers, "DESIGN_LIMIT", 0.2)
-    text = TASK.replace('raise ZeroDivisionError("no mass")', "import time; time.sleep(60)")
-    (folder / "slow.py").write_text(text)
     said = []
-    scores = catalogue.load_task(f"{folder}/slow.py:Fragile").score(np.array([[-1, 0], [0, 0]], np.float32), said.append)
+    scores = left(folder, "import time", "time.sleep(60)").score(np.array([[-1, 0], [0, 0]], np.float32), said.append)
     assert scores.tolist() == [-3.0, 0.0]
     assert "no answer after 0.2 s" in said[0]
 
@@ -92,6 +103,65 @@ def test_workers_end_with_their_owner(folder):
     workers._end_all()
     with pytest.raises(ProcessLookupError):
         os.kill(process.pid, 0)
+
+
+def test_a_worker_that_is_ended_from_outside_costs_no_design(folder):
+    """By a scheduler's signal to all processes, or by the system when memory is short."""
+    mark, said = folder / "mark", []
+    task = left(folder, f"os.path.exists({str(mark)!r}) or (open({str(mark)!r}, 'x'), os.kill(os.getpid(), signal.SIGTERM))")
+    assert task.score(LEFT, said.append) == np.sin(-1.0)
+    assert mark.exists()
+    assert said == []
+
+
+def test_a_worker_that_died_while_it_was_idle_is_not_asked(folder, monkeypatch):
+    task = catalogue.load_task(f"{folder}/mine.py:Fragile")
+    task.score(np.zeros((1, 2), np.float32))
+    for worker in workers._idle:
+        os.kill(worker._process.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, worker._process.pid, os.WEXITED | os.WNOWAIT)
+    ask = workers._Worker.ask
+    asked = []
+    monkeypatch.setattr(workers._Worker, "ask", lambda worker, design: asked.append(worker.alive) or ask(worker, design))
+    assert task.score(np.zeros((1, 2), np.float32)) == 0.0
+    assert asked == [True]
+
+
+def test_an_edited_file_is_another_simulator(folder):
+    """Idle workers do not score by the text that they hold; a task that was loaded before is not scored by the new one."""
+    before = catalogue.load_task(f"{folder}/mine.py:Fragile")
+    assert before.score(np.full((1, 2), 0.5, np.float32)) == np.sin(1.0)
+    (folder / "mine.py").write_text(TASK.replace("np.sin(", "np.cos("))
+    assert catalogue.load_task(f"{folder}/mine.py:Fragile").score(np.full((1, 2), 0.5, np.float32)) == np.cos(1.0)
+    with pytest.raises(BBOError, match=r"mine\.py was edited after Fragile was loaded from it; run the same command again"):
+        before.score(np.zeros((1, 2), np.float32))
+
+
+#: Scores one design for a minute, in a worker that leaves its number behind.
+OWNER = """
+import sys
+import numpy as np
+from bbo import catalogue
+catalogue.load_task(sys.argv[1]).score(np.array([[-1, 0], [-1, 0]], np.float32))
+"""
+
+
+@pytest.mark.parametrize("ended_by", [signal.SIGKILL, signal.SIGINT])
+def test_a_simulation_ends_with_its_owner(folder, ended_by):
+    """Though it holds the interpreter's lock."""
+    number = folder / "number"
+    left(folder, f"open({str(number)!r}, 'w').write(str(os.getpid()))", "import ctypes", "ctypes.PyDLL(None).sleep(60)")
+    owner = subprocess.Popen([sys.executable, "-c", OWNER, f"{folder}/left.py:Fragile"], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 30
+    while not (number.exists() and number.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    worker = psutil.Process(int(number.read_text()))
+    assert worker.ppid() == owner.pid
+    assert os.getsid(worker.pid) == worker.pid, "a terminal's Ctrl-C would reach it"
+    owner.send_signal(ended_by)
+    owner.wait(10)
+    psutil.wait_procs([worker], 10)
+    assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
 
 
 @pytest.mark.parametrize(("engine", "reason"), [("numpy==0.1", "and version {} is installed"), ("no-such==1", "and no version is")])

@@ -11,7 +11,6 @@ import faulthandler
 import hashlib
 import json
 import os
-import signal
 import sys
 import threading
 import time
@@ -24,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from bbo import described, numerics, settings
+from bbo import described, lifeline, numerics, settings
 from bbo.errors import BBOError
 from bbo.harness.sandbox import guard, landlock, wire
 from bbo.harness.sandbox.state import State
@@ -158,10 +157,10 @@ def main(pipe_fd: int, lifeline_fd: int, hidden: guard.Hidden, allowed: landlock
     """Serve jobs until the pipe closes or the process `host` dies; confined to `allowed` before anything of a method is read."""
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("800")  # if the machine runs out of memory, this process is killed before the one that writes the records
-    _die_with_host(lifeline_fd)
+    lifeline.hold(lifeline_fd)
     if allowed is not None:
         landlock.confine(allowed, protected=(os.getppid(), host))
-    _watch_host(lifeline_fd)
+    lifeline.watch(lifeline_fd)
     faulthandler.enable()
     adopt_orphans()
     for descriptor in (pipe_fd, lifeline_fd):
@@ -214,27 +213,6 @@ def adopt_orphans() -> None:
         PR_SET_CHILD_SUBREAPER = 36
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def _die_with_host(lifeline: int) -> None:
-    """End this process and all it started when the other end of `lifeline` closes, which the kernel does if the host dies."""
-    if sys.platform == "linux":
-        import fcntl
-
-        # By signal, since a method may hold the interpreter's lock for hours, and no thread of ours would run.
-        fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())
-        fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
-        fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
-
-
-def _watch_host(lifeline: int) -> None:
-    """The same by a thread, for other systems than Linux."""
-
-    def wait() -> None:
-        os.read(lifeline, 1)
-        os.killpg(0, signal.SIGKILL)
-
-    threading.Thread(target=wait, daemon=True).start()
 
 
 def _answer(job: Job, x: np.ndarray, y: np.ndarray, channel: Channel, catalogue: Any) -> wire.Answer:
