@@ -62,7 +62,8 @@ class Host:
     def run(self, cell: PlannedCell) -> Record | None:
         """Run one cell and store it; None if it was abandoned because `stop` was set. `Changed` is raised as in `evaluate`.
 
-        A cell that another runner has finished in the meantime is not run again.
+        A cell that another runner has finished in the meantime is not run again. What was judged while `stop` was set is not stored:
+        the signal that stops a run may have ended the processes that score its designs.
         """
         folder = record.cell_folder(self.out, cell.spec.hash)
         if folder.exists():
@@ -70,7 +71,7 @@ class Host:
             if there.done or not self.replace_failed:
                 return there
         judged = self.evaluate(cell)
-        if judged is None:
+        if judged is None or self.stop.is_set():
             return None
         record.write(self.out, *judged, replace_failed=self.replace_failed)
         return judged[0]

@@ -150,6 +150,18 @@ class Simulated(SimulatedTask):
     assert result.percentiles["100"] == pytest.approx((3 * 0.48 + 3) / 6)
 
 
+def test_what_is_judged_while_the_run_stops_is_not_stored(lab, monkeypatch):
+    """The signal that stops it may have ended the workers of a simulator."""
+    (cell,) = lab.plan("Good")
+    host = Host(lab.out, RunOptions("cpu"))
+    monkeypatch.setattr("bbo.harness.host.judge", lambda *given: host.stop.set() or judge.judge(*given))
+    try:
+        assert host.run(cell) is None
+    finally:
+        host.close()
+    assert not (lab.out / "cells").exists()
+
+
 def test_points_of_a_trace_take_no_more_memory_than_designs(lab):
     """More rows than the budget are left out as they come; padding around an array is not kept with it."""
     body = """
