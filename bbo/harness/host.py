@@ -60,10 +60,15 @@ class Host:
     _hidden_tasks: frozenset[str] = frozenset()
 
     def run(self, cell: PlannedCell) -> Record | None:
-        """Run one cell and store it; None if it was abandoned because `stop` was set. `Changed` is raised as in `evaluate`.
+        """Run one cell and store it; None if it was abandoned because `stop` was set.
 
         A cell that another runner has finished in the meantime is not run again. What was judged while `stop` was set is not stored:
         the signal that stops a run may have ended the processes that score its designs.
+
+        Raises:
+            Changed: as `evaluate`.
+            BBOError: the cell cannot be stored.
+            OSError: no method process could be started.
         """
         folder = record.cell_folder(self.out, cell.spec.hash)
         if folder.exists():
@@ -73,7 +78,12 @@ class Host:
         judged = self.evaluate(cell)
         if judged is None or self.stop.is_set():
             return None
-        record.write(self.out, *judged, replace_failed=self.replace_failed)
+        try:
+            record.write(self.out, *judged, replace_failed=self.replace_failed)
+        except OSError as error:
+            raise BBOError(
+                f"cannot write results into {self.out}: {error.strerror or error}; make room, then run the same command again"
+            ) from error
         return judged[0]
 
     def evaluate(self, cell: PlannedCell) -> tuple[Record, Outcome | None, Trace | None] | None:

@@ -5,13 +5,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
 import pytest
 
 from bbo import record
+from bbo.errors import BBOError
 from bbo.harness import plan
+from bbo.harness.engines import local
 from bbo.harness.folder import prepare, status_of_plans
 from bbo.harness.options import EngineOptions, Listener, RunOptions
 from bbo.harness.request import Request, parse_seeds
@@ -243,6 +246,55 @@ def test_ctrl_c_keeps_what_is_finished_and_nothing_half(here):
     assert b"Traceback" not in message
     assert all(r.done for r in record.read_all(out))
     assert not list(out.glob("cells/.tmp-*"))
+
+
+@pytest.fixture
+def closed(monkeypatch):
+    """Hosts that end a moment after the run is stopped; those that were closed."""
+    found = []
+
+    class Lingers(local.Host):
+        def run(self, cell):
+            self.stop.wait(10)
+            time.sleep(0.2)
+
+        def close(self):
+            found.append(self)
+
+    monkeypatch.setattr(local, "Host", Lingers)
+    return found
+
+
+def test_a_stopped_run_waits_until_its_hosts_are_closed(here, closed):
+    interrupt = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        run_cells(make(here, "Good"), here / "out", listener=Listener(begin=lambda cell: interrupt.start()))
+    assert len(closed) == 1
+
+
+def test_hosts_are_closed_if_another_cannot_be_started(here, closed, monkeypatch):
+    start = threading.Thread.start
+
+    def refuse(thread):
+        if thread.name == "host-1":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        execute(make(here, "Good", seeds=(0, 1)), here / "out", jobs=2)
+    assert len(closed) == 1
+
+
+def test_only_what_happens_to_the_results_is_said_of_them(here, monkeypatch):
+    """Not a full folder for temporary files."""
+
+    def full(host, cell):
+        raise OSError(28, "No space left on device", "/elsewhere/bbo-method-1")
+
+    monkeypatch.setattr(local.Host, "evaluate", full)
+    with pytest.raises(BBOError, match=r"^no process for a method .*No space left on device: '/elsewhere/bbo-method-1'.*--jobs"):
+        execute(make(here, "Good"), here / "out")
 
 
 def test_plans_say_what_is_missing(here):

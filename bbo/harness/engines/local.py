@@ -26,8 +26,9 @@ def run(
 
     Raises:
         KeyboardInterrupt: the user stopped the run.
-        BBOError: files of methods were edited after the plan was made; all other cells have run.
-        Exception: whatever a host raised (a full disk); cells finished before stay.
+        BBOError: files of methods were edited after the plan was made, and all other cells have run; or a cell could not be stored (a
+            full disk), or no method process started, and cells finished before stay.
+        Exception: whatever else a host raised.
     """
     waiting: queue.SimpleQueue[PlannedCell] = queue.SimpleQueue()
     for cell in cells:
@@ -36,7 +37,10 @@ def run(
     changed: list[str] = []
     stop = threading.Event()
 
-    def work() -> None:
+    begun: list[threading.Event] = []
+
+    def work(ended: threading.Event) -> None:
+        begun.append(ended)
         host = Host(out, options, stop, listener.progress, replace_failed)
         try:
             while not stop.is_set():
@@ -56,25 +60,30 @@ def run(
             broken.append(error)
             stop.set()
         finally:
-            host.close()
+            try:
+                host.close()
+            finally:
+                ended.set()
 
-    threads = [threading.Thread(target=work, name=f"host-{i}") for i in range(min(engine_options.jobs, len(cells)))]
-    for thread in threads:
-        thread.start()
+    # Events, since an interrupted `Thread.join` may take a running thread for an ended one (Python 3.11 and 3.12, bpo-45274).
+    ends = [threading.Event() for _ in range(min(engine_options.jobs, len(cells)))]
     try:
-        for thread in threads:
-            while thread.is_alive():
-                thread.join(0.2)
-    except KeyboardInterrupt:
+        for i, ended in enumerate(ends):
+            threading.Thread(target=work, args=(ended,), name=f"host-{i}").start()
+        for ended in ends:
+            while not ended.wait(0.2):
+                pass
+    except BaseException:  # Ctrl-C, or no thread could be started
         stop.set()
-        for thread in threads:
-            thread.join()
+        for ended in list(begun):  # one that begins from here on finds that it is to stop
+            ended.wait()
         raise
     if broken:
         error = broken[0]
         if isinstance(error, OSError):
             raise BBOError(
-                f"cannot write results into {out}: {error.strerror or error}; make room, then run the same command again"
+                f"no process for a method could be started ({error}); make room there, or run fewer cells at a time with --jobs, then run "
+                "the same command again"
             ) from error
         raise error
     if changed:

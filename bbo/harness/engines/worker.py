@@ -24,8 +24,7 @@ def run_all(orders: list[Order], out: Path, options: RunOptions, replace_failed:
     """Run cells one after another on one host (a job of a job array).
 
     Raises:
-        BBOError: a cell's task or method is not here, or here in another version.
-        OSError: the results cannot be written.
+        BBOError: the results cannot be written; or a cell's task or method is not here, or here in another version.
     """
     host = Host(out, options, replace_failed=replace_failed)
     # A scheduler ends a job with SIGTERM: the running cell is then abandoned without a record, not recorded as a crash.
