@@ -3,7 +3,7 @@
 A cell lives in `DIR/cells/HASH/` as `cell.json` and, when it is done, `designs.npz` (arrays `designs` (n, *shape), `scores` (n,) raw
 float64, `normalised` (n,) float64); where a trace was asked for, `trace.npz` too (`steps` (k,), `normalised` (k, n)). The folder is
 written under a temporary name and renamed, so it is never incomplete. If two writers finish the same cell, their files cannot mix:
-the first result is kept.
+the first result is kept, and a done one replaces a failed one.
 
 `cell.json` holds a digest of its own content, and the sha256 of the other files, so what a disk or an editor alters is noticed. It is no
 signature: who can write the folder can compute it again. `bbo rescore` and `bbo rerun` compare with the truth.
@@ -191,7 +191,7 @@ def cell_folder(out: Path, cell_hash: str) -> Path:
 def write(out: Path, record: Record, outcome: Outcome | None, trace: Trace | None = None, *, replace_failed: bool = False) -> None:
     """Store one cell, whole or not at all.
 
-    An existing cell is kept; a failed one is replaced if `replace_failed`.
+    An existing cell is kept, unless it is a failed one: that is replaced by a done one, and by any if `replace_failed`.
     """
     target = cell_folder(out, record.spec.hash)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -205,7 +205,7 @@ def write(out: Path, record: Record, outcome: Outcome | None, trace: Trace | Non
         stored = replace(record, arrays=hashes, design_hash=digest_of(outcome.designs) if outcome else "")
         (temporary / "cell.json").write_text(stored.to_json(), encoding="utf-8")
         while not _moved(temporary, target):
-            if not replace_failed or (target / "designs.npz").exists():
+            if not (record.done or replace_failed) or (target / "designs.npz").exists():
                 break
             stale = temporary.with_name(f"{temporary.name}-old")
             with contextlib.suppress(FileNotFoundError):  # another writer was quicker

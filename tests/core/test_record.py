@@ -57,13 +57,16 @@ def test_the_first_writer_of_a_cell_wins(tmp_path):
     assert record.read_all(tmp_path)[0].done
 
 
-def test_a_failed_cell_gives_way_only_when_asked(tmp_path):
-    record.write(tmp_path, Record(spec(), "failed", error=ERROR), None)
+def test_a_failed_cell_gives_way_to_a_done_one_and_to_a_failed_one_only_when_asked(tmp_path):
+    def failed(message):
+        return Record(spec(), "failed", error={**ERROR, "message": message})
+
+    for message, replace_failed, kept in (("first", False, "first"), ("second", False, "first"), ("third", True, "third")):
+        record.write(tmp_path, failed(message), None, replace_failed=replace_failed)
+        assert record.read_all(tmp_path)[0].error["message"] == kept
     record.write(tmp_path, done(), outcome())
-    assert not record.read_all(tmp_path)[0].done
-    record.write(tmp_path, done(), outcome(), replace_failed=True)
     assert record.read_all(tmp_path)[0].done
-    record.write(tmp_path, Record(spec(), "failed", error=ERROR), None, replace_failed=True)
+    record.write(tmp_path, failed("fourth"), None, replace_failed=True)
     assert record.read_all(tmp_path)[0].done
 
 
