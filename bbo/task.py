@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import importlib.util
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -77,7 +79,8 @@ class TaskSpec:
         family: one of `FAMILIES`; tables are one per family. Empty if not stated (tables say "other").
 
     Raises:
-        ValueError: `family` is not one of `FAMILIES`.
+        ValueError: `family` is not one of `FAMILIES`; `best_visible`, `y_min`, `y_max` or `optimum` is no finite number, or `y_max` is not
+            above `y_min`.
     """
 
     id: str
@@ -105,6 +108,15 @@ class TaskSpec:
     def __post_init__(self) -> None:
         if self.family and self.family not in FAMILIES:
             raise ValueError(f"family of task '{self.id}' must be one of {', '.join(FAMILIES)}; got '{self.family}'")
+        for name in ("best_visible", "y_min", "y_max", "optimum"):
+            value = getattr(self, name)
+            if value is None and name == "optimum":
+                continue
+            if not isinstance(value, Real) or not math.isfinite(value):
+                raise ValueError(f"{name} of task '{self.id}' must be a finite number; got {value!r}")
+            object.__setattr__(self, name, float(value))  # NumPy's are no JSON, which records are
+        if self.y_max <= self.y_min:
+            raise ValueError(f"y_max of task '{self.id}' must be above y_min, {self.y_min:g}; got {self.y_max:g}")
 
 
 class Task(ABC):

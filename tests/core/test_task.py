@@ -71,3 +71,26 @@ def test_a_family_is_one_of_the_list():
     assert TaskSpec(id="t", family="robots", **SPEC).family == "robots"
     with pytest.raises(ValueError, match=r"family of task 't' must be one of sequences, .*; got 'robot'"):
         TaskSpec(id="t", family="robot", **SPEC)
+
+
+def test_normalisers_from_numpy_are_plain_numbers():
+    """A record is JSON, which has no numbers of NumPy."""
+    y = np.array([-1, 3], np.float32)
+    spec = TaskSpec(id="t", **{**SPEC, "y_min": y.min(), "y_max": np.int64(3), "best_visible": y.mean(), "optimum": y.max()})
+    found = (spec.y_min, spec.y_max, spec.best_visible, spec.optimum)
+    assert found == (-1.0, 3.0, 1.0, 3.0)
+    assert {type(value) for value in found} == {float}
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"y_min": float("nan")}, "y_min of task 't' must be a finite number; got nan"),
+        ({"best_visible": np.float64("inf")}, "best_visible of task 't' must be a finite number; got .*inf"),
+        ({"optimum": "1"}, "optimum of task 't' must be a finite number; got '1'"),
+        ({"y_max": 0.0}, "y_max of task 't' must be above y_min, 0; got 0"),
+    ],
+)
+def test_normalisers_are_finite_and_in_order(facts, said):
+    with pytest.raises(ValueError, match=said):
+        TaskSpec(id="t", **{**SPEC, **facts})
