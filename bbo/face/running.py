@@ -30,7 +30,7 @@ def run(
     preset: str | None = None,
     settings: Mapping[str, Any] | None = None,
     budget: int | None = None,
-    skip_missing: bool = False,
+    skip_missing: bool | None = None,
     retry_failed: bool = False,
     jobs: int = 1,
     options: RunOptions | None = None,
@@ -48,21 +48,23 @@ def run(
         preset: "fast" (the default), "paper" or "smoke".
         settings: changes from the preset: `{"coms.steps": 10}`.
         budget: designs in each cell, 128 by default.
-        skip_missing: leave out tasks and methods whose data or packages are missing.
+        skip_missing: leave out tasks and methods whose data or packages are missing, instead of an error; as the suite says by default,
+            else False.
         retry_failed: run failed cells again.
         jobs: cells run at the same time.
         options: device, threads, and limits of time and memory (`bbo.harness.options.RunOptions`).
 
     Raises:
-        BBOError: the request cannot be planned, or the folder cannot be written.
+        BBOError: the request cannot be planned, `jobs` is below 1, or the folder cannot be written.
     """
+    how, where = options or RunOptions(), EngineOptions(_whole(jobs))
     given = {
         "tasks": _names(tasks) or None,
         "methods": _names(methods) or None,
         "seeds": None if seeds is None else _seeds(seeds),
         "preset": preset,
         "budget": _whole(budget),
-        "skip_missing": skip_missing or None,
+        "skip_missing": skip_missing,
     }
     base: dict[str, Any] = read_suite(suite) if suite else {}
     changed = {**base.pop("overrides", {}), **{name: as_text(value) for name, value in (settings or {}).items()}}
@@ -70,9 +72,7 @@ def run(
     plan = make(Request(**{**base, **chosen, "overrides": changed}))
     folder = Path(out)
     cells = harness.begin(plan, folder)
-    status = harness.run_cells(
-        cells, folder, options or RunOptions(), engine_options=EngineOptions(jobs), retry_failed=retry_failed
-    )
+    status = harness.run_cells(cells, folder, how, engine_options=where, retry_failed=retry_failed)
     if status.missing:
         raise BBOError(f"{len(status.missing)} of {len(cells)} cells were not run; the same call runs them")
     found = read_results(folder)

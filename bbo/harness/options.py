@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 
 from bbo import numerics
 from bbo.errors import BBOError, unknown
 from bbo.harness.plan import PlannedCell
 from bbo.record import Record
+
+DEVICES = ("auto", "cpu", "cuda")
+SANDBOXES = ("auto", "required", "none")
 
 
 @dataclass(frozen=True)
@@ -40,16 +44,29 @@ class RunOptions:
     disk: float = 20.0
 
     def __post_init__(self) -> None:
-        """Refuse numerics that cannot be had: a mode that fixes the kernels fixes one thread, too.
+        """Refuse what no cell can be run with.
 
         Raises:
-            UnknownName: no such mode.
-            BBOError: threads below 1, or more than the mode takes.
+            UnknownName: no such device, numerics mode or kind of sandbox.
+            BBOError: a number is out of its range, or threads are more than the numerics mode takes: one that fixes the kernels fixes one
+                thread, too.
         """
-        if self.numerics not in numerics.MODES:
-            raise unknown("numerics mode", self.numerics, numerics.MODES)
-        if self.threads < 1:
-            raise BBOError(f"a cell takes at least 1 thread; got {self.threads}")
+        for kind, name, known in (
+            ("device", self.device, DEVICES),
+            ("numerics mode", self.numerics, numerics.MODES),
+            ("sandbox", self.sandbox, SANDBOXES),
+        ):
+            if name not in known:
+                raise unknown(kind, str(name), known)
+        _at_least_one("a cell takes at least 1 thread", self.threads)
+        _at_least_one("a method's process runs at least 1 cell (cells_per_process)", self.cells_per_process)
+        for limit in ("timeout", "memory", "disk"):
+            value = getattr(self, limit)
+            if not isinstance(value, Real) or not 0 <= value < float("inf"):
+                raise BBOError(f"{limit} is a finite number from 0, which means no limit; got {value!r}")
+        for flag in ("trace", "tf32"):
+            if not isinstance(value := getattr(self, flag), bool):
+                raise BBOError(f"{flag} is True or False; got {value!r}")
         if self.numerics in numerics.FIXED and self.threads > 1:
             raise BBOError(
                 f"{self.numerics} numerics use one thread per cell; got {self.threads}. Run more cells at a time (--jobs), or choose native "
@@ -70,6 +87,19 @@ class EngineOptions:
     jobs: int = 1
     scheduler: str = ""
     sbatch: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse a number of jobs that runs nothing.
+
+        Raises:
+            BBOError: it is no whole number from 1.
+        """
+        _at_least_one("cells run in at least 1 job (jobs)", self.jobs)
+
+
+def _at_least_one(rule: str, value: object) -> None:
+    if not isinstance(value, Integral) or value < 1:
+        raise BBOError(f"{rule}, a whole number; got {value!r}")
 
 
 @dataclass(frozen=True)

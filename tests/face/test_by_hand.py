@@ -6,6 +6,7 @@ import torch
 
 import bbo
 from bbo import record
+from bbo.harness.options import EngineOptions, RunOptions
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +94,49 @@ def test_settings_are_the_presets_with_the_changes():
 def test_mistakes_are_told(call, said):
     with pytest.raises(bbo.BBOError, match=said):
         call()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"numerics": "fast"}, "unknown numerics mode 'fast'"),
+        ({"device": "gpu"}, "unknown device 'gpu': .*cuda"),
+        ({"sandbox": "require"}, "unknown sandbox 'require': did you mean required"),
+        ({"threads": 0}, "at least 1 thread, a whole number; got 0"),
+        ({"threads": 1.0}, "a whole number; got 1.0"),
+        ({"cells_per_process": 0}, r"at least 1 cell \(cells_per_process\), a whole number; got 0"),
+        ({"timeout": -1}, "timeout is a finite number from 0, which means no limit; got -1"),
+        ({"memory": float("nan")}, "memory is a finite number from 0, .*; got nan"),
+        ({"disk": "20"}, "disk is a finite number from 0, .*; got '20'"),
+        ({"trace": "no"}, "trace is True or False; got 'no'"),
+    ],
+)
+def test_options_that_no_cell_can_be_run_with_are_refused(options, said):
+    with pytest.raises(bbo.BBOError, match=said):
+        RunOptions(**options)
+
+
+def test_options_may_be_numpy_numbers():
+    assert RunOptions(timeout=np.float32(2), cells_per_process=np.int64(3)).cells_per_process == 3
+
+
+@pytest.mark.parametrize("jobs", [0, -1, 1.5])
+def test_a_run_without_jobs_is_refused_before_anything_is_written(tmp_path, jobs):
+    with pytest.raises(bbo.BBOError, match=f"at least 1 job .*, a whole number; got {jobs}"):
+        bbo.run("branin", "random", out=tmp_path / "out", jobs=jobs)
+    assert not (tmp_path / "out").exists()
+    assert EngineOptions(np.int64(2)).jobs == 2
+
+
+def test_what_a_suite_leaves_out_can_be_asked_for(tmp_path, monkeypatch):
+    asked = []
+
+    def make(request):
+        asked.append(request.skip_missing)
+        raise bbo.BBOError("enough")
+
+    monkeypatch.setattr("bbo.face.running.make", make)
+    for given in ({}, {"skip_missing": False}, {"skip_missing": True}):
+        with pytest.raises(bbo.BBOError, match="enough"):
+            bbo.run(suite="full", out=tmp_path, **given)
+    assert asked == [True, False, True]
