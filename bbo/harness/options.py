@@ -62,7 +62,7 @@ class RunOptions:
         _at_least_one("a method's process runs at least 1 cell (cells_per_process)", self.cells_per_process)
         for limit in ("timeout", "memory", "disk"):
             value = getattr(self, limit)
-            if not isinstance(value, Real) or not 0 <= value < float("inf"):
+            if not isinstance(value, Real) or not 0 <= float(value) < float("inf"):
                 raise BBOError(f"{limit} is a finite number from 0, which means no limit; got {value!r}")
         for flag in ("trace", "tf32"):
             if not isinstance(value := getattr(self, flag), bool):
