@@ -8,14 +8,16 @@ from __future__ import annotations
 import json
 import math
 import secrets
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bbo import local, record
+from bbo import local, numerics, record
 from bbo.errors import BBOError
+from bbo.harness import provenance
 from bbo.harness.judge import Answer, judge
 from bbo.harness.options import RunOptions
 from bbo.harness.plan import PlannedCell
@@ -58,6 +60,12 @@ class Host:
     share: bool = True
     _process: MethodProcess | None = None
     _hidden_tasks: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        """Settle what holds for all cells of this process: how its oracles compute, and which checkout it runs from."""
+        if "torch" not in sys.modules:  # whoever has loaded it has chosen its kernels, too
+            numerics.choose()
+        provenance.host()  # before the first cell, during which the checkout may change
 
     def run(self, cell: PlannedCell) -> Record | None:
         """Run one cell and store it; None if it was abandoned because `stop` was set.

@@ -58,13 +58,14 @@ def _cpu() -> str:
 
 
 def _commit() -> str:
-    """Commit of the checkout the package runs from, with `+dirty` where files differ; empty for an installed wheel."""
+    """Commit of the checkout the package runs from, with `+dirty` where files differ; empty for an installed wheel or if git fails."""
     root = Path(bbo.__file__).parents[1]
     if not (root / ".git").exists():
         return ""
 
     def git(*words: str) -> str:
-        return subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, timeout=20).stdout.strip()
+        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, timeout=20, check=True)
+        return done.stdout.strip()
 
     try:
         commit = git("rev-parse", "HEAD")

@@ -34,6 +34,18 @@ def test_portable_variables_win_and_native_keeps_what_the_user_chose():
     assert numerics.environment("native", numerics.variables()) == {}
 
 
+@pytest.mark.parametrize(("before", "mode"), [("", "avx2"), ("sys.modules['torch'] = sys", "None")])
+def test_a_host_scores_in_the_portable_mode_unless_torch_is_loaded(before, mode):
+    code = f"""import os, sys
+from pathlib import Path
+from bbo.harness.host import Host
+from bbo.harness.options import RunOptions
+{before}
+Host(Path("x"), RunOptions())
+print(os.environ.get("ATEN_CPU_CAPABILITY"))"""
+    assert in_a_process(code, "native").strip() == mode
+
+
 def test_every_operation_is_in_the_reference():
     assert numerics.operations(every=True).keys() == numerics.reference()["operations"].keys()
     assert numerics.operations().keys() < numerics.reference()["operations"].keys()

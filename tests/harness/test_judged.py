@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from bbo import record, text
-from bbo.harness import judge
+from bbo.harness import judge, provenance
 from bbo.harness.host import Host
 from bbo.harness.options import RunOptions
 
@@ -160,6 +160,27 @@ def test_what_is_judged_while_the_run_stops_is_not_stored(lab, monkeypatch):
     finally:
         host.close()
     assert not (lab.out / "cells").exists()
+
+
+@pytest.fixture
+def fresh_provenance():
+    provenance.host.cache_clear()
+    yield
+    provenance.host.cache_clear()
+
+
+def test_the_checkout_is_that_before_the_first_cell(lab, monkeypatch, fresh_provenance):
+    monkeypatch.setattr(provenance, "_commit", lambda: "before")
+    Host(lab.out, RunOptions())
+    monkeypatch.setattr(provenance, "_commit", lambda: "after")
+    assert provenance.host()["commit"] == "before"
+
+
+def test_a_git_that_fails_does_not_make_a_checkout_clean(tmp_path, monkeypatch):
+    (tmp_path / "git").write_text("#!/bin/sh\n[ $3 = rev-parse ] && echo 0123\n")
+    (tmp_path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert provenance._commit() == ""
 
 
 def test_points_of_a_trace_take_no_more_memory_than_designs(lab):
