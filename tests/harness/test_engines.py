@@ -6,12 +6,15 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+import types
 
 import pytest
 
 from bbo import record
 from bbo.errors import BBOError
+from bbo.harness.engines import worker
 from bbo.harness.folder import prepare, remaining
 from bbo.harness.options import EngineOptions, Listener, RunOptions
 from bbo.harness.run import run_cells
@@ -178,6 +181,40 @@ def test_an_array_of_jobs_writes_its_own_cells(lab, slurms_commands):
     prepare(lab.out)
     run_cells(made, lab.out, RunOptions("cpu", 1), "slurm", EngineOptions(jobs=2))
     same(lab, made)
+
+
+def test_an_unanswered_question_about_the_queue_ends_no_failed_cell(lab, slurms_commands, monkeypatch):
+    """A failed cell that is run again has ended once its record is another."""
+    import submitit
+
+    (cell,) = lab.plan("Good")
+    first, second = (
+        record.Record(cell.spec, "failed", error={"reason": "crash", "type": "", "message": message, "traceback": ""})
+        for message in ("first", "second")
+    )
+    record.write(lab.out, first, None)
+    later = threading.Timer(1, record.write, (lab.out, second, None), {"replace_failed": True})
+    submitted = types.SimpleNamespace(job_id="7_0")
+    monkeypatch.setattr(submitit.SlurmExecutor, "map_array", lambda *given: later.start() or [submitted])
+    answers = iter([False])
+    monkeypatch.setattr("bbo.harness.engines.slurm._in_queue", lambda array: next(answers, True))
+    ended = []
+    listener = Listener(end=lambda cell, result: ended.append(result.error["message"]))
+    run_cells([cell], lab.out, RunOptions("cpu", 1), "slurm", EngineOptions(), listener, retry_failed=True)
+    assert ended == ["second"]
+
+
+def test_a_cell_that_a_job_refuses_does_not_end_the_others(lab):
+    made = lab.plan("Good", lab.body("Other", "return problem.x[:16]"), seeds=(0, 1))
+    orders = [cell.order() for cell in made]
+    (lab.folder / "other.py").unlink()
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(BBOError, match=r"no file for .*other\.py.* \(and 1 more cells\)"):
+            worker.run_all(orders[::-1], lab.out, RunOptions("cpu"), False)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert [r.spec.method for r in record.read_all(lab.out)] == ["Good", "Good"]
 
 
 @pytest.mark.extras

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import time
 from pathlib import Path
 
-from bbo import record
+from bbo import bounded, record
+from bbo.bounded import Missing
 from bbo.errors import BBOError, Unavailable
 from bbo.harness.engines import worker
 from bbo.harness.options import EngineOptions, Listener, RunOptions
@@ -48,6 +50,7 @@ def run(
         raise Unavailable("--engine slurm needs Slurm's command sbatch on PATH; run it on a node from which jobs are submitted")
     jobs = engine_options.jobs
     shares = [share for i in range(jobs) if (share := [cell.order() for cell in cells[i::jobs]])]
+    before = {cell.spec.hash: _content(out, cell.spec.hash) for cell in cells}  # of failed ones that are to be replaced
     executor = submitit.SlurmExecutor(folder=out.resolve() / "slurm")
     executor.update_parameters(
         job_name="bbo",
@@ -61,14 +64,13 @@ def run(
     except (submitit.core.utils.FailedJobError, subprocess.SubprocessError) as error:
         raise BBOError(f"Slurm did not take the jobs: {str(error).strip().splitlines()[-1]}") from None
     array = submitted[0].job_id.partition("_")[0]
-    stale = {c.spec.hash for c in cells if record.cell_folder(out, c.spec.hash).exists()}  # failed ones that are to be replaced
     missing = {cell.spec.hash: cell for cell in cells}
     absent = 0
     try:
         while missing:
             left = _in_queue(array)  # asked first: what ends while we look is found in the next round
             for key, cell in list(missing.items()):
-                if _ended(out, key, key in stale and left):
+                if _content(out, key) not in (None, before[key]):
                     del missing[key]
                     listener.begin(cell)
                     listener.end(cell, record.read_cell(record.cell_folder(out, key)))
@@ -84,10 +86,12 @@ def run(
         raise
 
 
-def _ended(out: Path, key: str, was_failed: bool) -> bool:
-    folder = record.cell_folder(out, key)
-    # A cell that is run again keeps its failed record until the new one is written, so while jobs run only done cells count.
-    return (folder / "designs.npz").exists() if was_failed else folder.exists()
+def _content(out: Path, key: str) -> str | None:
+    """A hash of a cell's record, None if there is none: a cell that is run again keeps its failed record until the new one is written."""
+    try:
+        return hashlib.sha256(bounded.content(record.cell_folder(out, key) / "cell.json", record.LARGEST, links=False)).hexdigest()
+    except Missing:
+        return None
 
 
 def _in_queue(array: str) -> bool:

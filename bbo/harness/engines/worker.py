@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bbo.harness.host import Host
+from bbo.errors import BBOError
+from bbo.harness.host import Changed, Host
 from bbo.harness.options import RunOptions
 from bbo.harness.plan import Order, look_up
 from bbo.harness.sandbox import starter
@@ -24,8 +25,10 @@ def run_all(orders: list[Order], out: Path, options: RunOptions, replace_failed:
     """Run cells one after another on one host (a job of a job array).
 
     Raises:
-        BBOError: the results cannot be written; or a cell's task or method is not here, or here in another version.
+        BBOError: the results cannot be written; or a cell's task or method is not here, is here in another version, or was edited, and
+            all other cells have run.
     """
+    refused: list[str] = []
     host = Host(out, options, replace_failed=replace_failed)
     # A scheduler ends a job with SIGTERM: the running cell is then abandoned without a record, not recorded as a crash.
     signal.signal(signal.SIGTERM, lambda number, frame: host.stop.set())
@@ -33,9 +36,20 @@ def run_all(orders: list[Order], out: Path, options: RunOptions, replace_failed:
         for order in orders:
             if host.stop.is_set():
                 break
-            host.run(look_up(order))
+            try:
+                cell = look_up(order)
+            except BBOError as error:  # others may run
+                refused.append(str(error))
+                continue
+            try:
+                host.run(cell)
+            except Changed as error:
+                refused.append(str(error))
     finally:
         host.close()
+    if refused:
+        more = f" (and {len(refused) - 1} more cells)" if len(refused) > 1 else ""
+        raise BBOError(f"{refused[0]}{more}")
 
 
 def run_one(order: Order, out: Path, options: RunOptions, replace_failed: bool) -> None:
