@@ -11,10 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bbo import record
+from bbo import numerics, record
 from bbo.errors import BBOError
 from bbo.harness.plan import PlannedCell, planned_specs
 from bbo.record import CellSpec, Record
+
+#: What torch finds on a CPU with AVX2.
+AVX2 = ("AVX2", "AVX512")
 
 
 @dataclass(frozen=True)
@@ -77,13 +80,25 @@ def refuse_other_numerics(cells: Iterable[PlannedCell], out: Path, mode: str) ->
     """
     there = _present(out)
     done = [record.read_cell(record.cell_folder(out, cell.spec.hash)) for cell in cells if cell.spec.hash in there]
-    others = [found for found in done if found.done and found.provenance.get("numerics", "native") != mode]
+    others = [
+        found for found in done if found.done and found.provenance.get("numerics", "native") != mode and not _like(found, mode)
+    ]
     if others:
         other = others[0].provenance.get("numerics", "native")
         raise BBOError(
             f"{out} holds {len(others)} of these cells with {other} numerics, such as {others[0].spec.label()}; {mode} ones differ in "
             f"their last digits. Go on with --numerics {other}, or choose another folder with --out"
         )
+
+
+def _like(found: Record, mode: str) -> bool:
+    """Whether a cell's record says that it is native since its CPU has no AVX2, where this one has none either."""
+    unfixed = found.provenance.get("numerics") == "native" and found.provenance.get("cpu_capability") not in AVX2
+    if not unfixed or mode not in numerics.FIXED:
+        return False
+    import torch  # only for such a record: it takes seconds
+
+    return torch.backends.cpu.get_cpu_capability() not in AVX2
 
 
 def _present(out: Path) -> set[str]:

@@ -3,14 +3,18 @@
 import ast
 import subprocess
 import sys
+import types
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bbo import numerics
+from bbo import numerics, record
 from bbo.cli import main
 from bbo.errors import BBOError
+from bbo.harness.folder import refuse_other_numerics
 from bbo.harness.options import RunOptions
+from bbo.record import CellSpec, Outcome, Record
 
 
 def in_a_process(code, mode="portable", **more):
@@ -58,8 +62,6 @@ def run(*words):
 def test_a_record_says_its_mode_and_modes_do_not_mix(tmp_path):
     first = run("--out", str(tmp_path))
     assert first.exit_code == 0, first.output
-    from bbo import record
-
     found = record.read_all(tmp_path)[0].provenance
     assert found["numerics"] == "portable"
     assert found["fingerprint"] == numerics.fingerprint()
@@ -67,6 +69,20 @@ def test_a_record_says_its_mode_and_modes_do_not_mix(tmp_path):
     assert again.exit_code == 2
     assert "holds 1 of these cells with portable numerics, such as thin-film / random / seed 0" in again.output
     assert run("--out", str(tmp_path)).exit_code == 0
+
+
+@pytest.mark.parametrize("mode", numerics.FIXED)
+def test_a_folder_is_resumed_by_the_same_command_on_a_cpu_without_avx2(tmp_path, monkeypatch, mode):
+    """Whose records say that they are native, whatever was asked for."""
+    spec = CellSpec("t", "1", "ab", "m", "1", {}, 0, 4, 1)
+    stack = {"numerics": "native", "cpu_capability": "DEFAULT"}
+    arrays = Outcome(np.zeros((4, 2)), np.zeros(4), np.zeros(4))
+    record.write(tmp_path, Record(spec, "done", {"100": 0.0, "80": 0.0, "50": 0.0}, provenance=stack), arrays)
+    cell = types.SimpleNamespace(spec=spec)
+    with pytest.raises(BBOError, match="holds 1 of these cells with native numerics"):
+        refuse_other_numerics([cell], tmp_path, mode)
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "DEFAULT")
+    refuse_other_numerics([cell], tmp_path, mode)
 
 
 @pytest.mark.parametrize("mode", numerics.FIXED)
@@ -98,8 +114,6 @@ def test_the_compatible_mode_changes_only_mkl(tmp_path):
 
 def test_a_compatible_record_says_so(tmp_path):
     assert run("--out", str(tmp_path), "--numerics", "compatible").exit_code == 0
-    from bbo import record
-
     assert record.read_all(tmp_path)[0].provenance["numerics"] == "compatible"
     again = run("--out", str(tmp_path))
     assert "holds 1 of these cells with compatible numerics" in again.output and "--numerics compatible" in again.output
