@@ -14,8 +14,13 @@ from pathlib import Path
 from bbo import numerics, record
 from bbo.errors import BBOError
 from bbo.harness.plan import PlannedCell, planned_specs
+from bbo.harness.sandbox import private
 from bbo.record import CellSpec, Record
 
+#: What a killed run may leave in a results folder.
+LEFT = ("cells/.tmp-*", "cells/.probe-*", "shared/.tmp-*", "plans/.tmp-*")
+#: Seconds after which it is surely no longer in use.
+DAY = 86400
 #: What torch finds on a CPU with AVX2.
 AVX2 = ("AVX2", "AVX512")
 
@@ -113,19 +118,20 @@ def shard(cells: list[PlannedCell], i: int, n: int) -> list[PlannedCell]:
 
 
 def prepare(out: Path) -> None:
-    """Make a results folder, see that it can be written, and clear what killed runs left there more than a day ago.
+    """Make a results folder, see that it can be written, and clear what killed runs left: there more than a day ago, and in TMPDIR.
 
     Raises:
         BBOError: it cannot.
     """
+    private.clear()
     try:
         (out / "cells").mkdir(parents=True, exist_ok=True)
         probe = out / "cells" / f".probe-{uuid.uuid4().hex[:8]}"
         probe.write_bytes(bytes(4096))  # an empty file can be made on a full disk
         probe.unlink()
-        for folder in (out / "cells").glob(".tmp-*"):
-            with contextlib.suppress(FileNotFoundError):
-                if time.time() - folder.stat().st_mtime > 86400:
-                    shutil.rmtree(folder, ignore_errors=True)
+        for left in (path for name in LEFT for path in out.glob(name)):
+            with contextlib.suppress(OSError):
+                if time.time() - left.lstat().st_mtime > DAY:
+                    shutil.rmtree(left) if left.is_dir() else left.unlink()
     except OSError as error:
         raise BBOError(f"cannot write into {out}: {error.strerror}; choose another folder with --out, or make room") from None

@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from bbo.harness.folder import prepare, status_of_plans
 from bbo.harness.options import EngineOptions, Listener, RunOptions
 from bbo.harness.request import Request, parse_seeds
 from bbo.harness.run import begin, run_cells
+from bbo.harness.sandbox import private
 
 TASK = """
 import numpy as np
@@ -234,6 +237,31 @@ def test_killed_in_the_middle_then_completed(here):
     undisturbed = here / "undisturbed"
     assert subprocess.run(command(here, undisturbed, "Sleeps"), capture_output=True, check=False).returncode == 0
     assert all((designs(out, spec) == designs(undisturbed, spec)).all() for spec in status.done)
+
+
+def test_what_a_killed_run_left_is_cleared_by_the_next(tmp_path, monkeypatch):
+    """And nothing of a run that goes on."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    out, ours = tmp_path / "out", private.PrivateFolder()
+    code = "import os; from bbo.harness.sandbox import private; print(private.PrivateFolder().path); os.kill(os.getpid(), 9)"
+    said = subprocess.run(
+        [sys.executable, "-uc", code], env={**os.environ, "TMPDIR": str(tmp_path)}, capture_output=True, text=True
+    )
+    theirs = Path(said.stdout.strip())
+    (theirs / "work").mkdir()
+    left = [out / "cells" / ".tmp-a", out / "cells" / ".probe-a", out / "shared" / ".tmp-a.npz", out / "plans" / ".tmp-a.json"]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir() if path is left[0] else path.touch()
+    prepare(out)
+    assert theirs.exists() and all(path.exists() for path in left), "they are too young"
+    for path in (*left, ours.path, theirs):
+        os.utime(path, (0, 0))
+    prepare(out)
+    assert ours.path.exists()
+    assert not theirs.exists() and not any(path.exists() for path in left)
+    ours.remove()
+    assert not ours.path.exists()
 
 
 def test_ctrl_c_keeps_what_is_finished_and_nothing_half(here):

@@ -7,16 +7,13 @@ import multiprocessing
 import os
 import queue
 import signal
-import tempfile
 import threading
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-from bbo.files import remove_tree
 from bbo.harness.options import RunOptions
 from bbo.harness.sandbox import boot, environment, processes, starter, wire
 from bbo.harness.sandbox.boot import Start
@@ -25,6 +22,7 @@ from bbo.harness.sandbox.confinement import NONE
 from bbo.harness.sandbox.disk import Disk
 from bbo.harness.sandbox.group import Group
 from bbo.harness.sandbox.guard import Hidden
+from bbo.harness.sandbox.private import PrivateFolder
 from bbo.harness.sandbox.reach import list_allowed
 from bbo.text import clean
 
@@ -109,9 +107,9 @@ class MethodProcess:
         #: Whether the next cell would find the process in the same state as this one did.
         self.clean = True
         self._mark = uuid.uuid4().hex
-        self._folder = Path(tempfile.mkdtemp(prefix="bbo-method-"))
-        self._output = self._folder / "output"
-        work = self._folder / "work"
+        self._folder = PrivateFolder()
+        self._output = self._folder.path / "output"
+        work = self._folder.path / "work"
         work.mkdir()
         self._pipe, theirs = multiprocessing.Pipe()
         lifeline, self._lifeline = os.pipe()
@@ -256,7 +254,7 @@ class MethodProcess:
     def _watch(self, bounds: Bounds) -> Callable[[], None]:
         """A function that raises `Lost` once the process uses more than it may, and bounds its output."""
         pid = self._starter.pid
-        memory, disk = processes.Memory(pid, bounds.gigabytes), Disk(str(self._folder), pid, bounds.disk)
+        memory, disk = processes.Memory(pid, bounds.gigabytes), Disk(str(self._folder.path), pid, bounds.disk)
         number = processes.Number(pid, MOST_PROCESSES, self._group)
 
         def check() -> None:
@@ -358,7 +356,7 @@ class MethodProcess:
             self._group.close()
         self._pipe.close()
         os.close(self._lifeline)
-        remove_tree(self._folder)
+        self._folder.remove()
 
     def _abandon(self) -> None:
         """Give up a process that has not started."""
@@ -367,7 +365,7 @@ class MethodProcess:
             self._group.close()
         self._pipe.close()
         os.close(self._lifeline)
-        remove_tree(self._folder)
+        self._folder.remove()
 
     def _send(self, message: Any) -> None:
         self._written.clear()
