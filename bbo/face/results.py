@@ -46,7 +46,7 @@ def leaderboard(results: DataFrame, percentile: int = 100) -> DataFrame:
     Returns:
         Columns mean_rank, tasks (on how many the method was run), group (methods that share a letter are not significantly different)
         and above_chance, as in `bbo report`; then for each task its mean normalised score over seeds, and "TASK std", the standard
-        deviation (ddof 0). NaN where a method was not run, has no done seed, or is not applicable.
+        deviation (ddof 0), which is NaN where there is one seed alone. NaN where a method was not run, has no done seed, or is not applicable.
 
     Raises:
         BBOError: no rows, or no such percentile.
