@@ -145,7 +145,7 @@ def test_global_settings_of_one_method_do_not_reach_the_next(lab, kept):
     bad = lab.body("Spoils", f"{spoil}\nreturn problem.x[:problem.budget]")
     look = "problem.note(dtype=str(torch.get_default_dtype()), n=torch.get_num_threads(), grad=torch.is_grad_enabled(), err=np.geterr())"
     good = lab.body("Looks", f"{look}\nreturn problem.x[:problem.budget]")
-    notes = lab.run(lab.plan(bad, good), threads=2)[1].notes
+    notes = lab.run(lab.plan(bad, good), threads=2, numerics="native")[1].notes
     assert (notes["dtype"], notes["n"], notes["grad"], notes["err"]["divide"]) == ("torch.float32", 2, True, "warn")
 
 
