@@ -133,8 +133,10 @@ class Host:
                     whole = promised.pop(key)
                     # What was made after a request for privileged knowledge may hold it.
                     told = _shared_key(cell, key, {name: known[name] for name in answer.privileged}) != whole
-                    if self.share and not told:
+                    if self.share and not told and array is not None:
                         shelf.keep(whole, array)
+                    else:
+                        shelf.release(whole)  # other cells that need it need not wait for the end of this one
                 case wire.Progress(step, total, designs):
                     if designs is not None and self.options.trace and len(answer.points) < MOST_POINTS:
                         # Copied, since an array is a view of its whole message.

@@ -58,15 +58,16 @@ class SharedArrays:
         """
         path = self._path(key)
         if array.nbytes > LARGEST:
-            return self._release(key)
+            return self.release(key)
         self._stored += array.nbytes
         if self._stored > MOST:
             raise ValueError(f"a cell shares at most {MOST / 1e9:g} GB of arrays")
         with contextlib.suppress(OSError), files.whole(path) as file:  # without space nothing is shared; the cell has its array
             np.savez(file, allow_pickle=False, array=array)
-        self._release(key)
+        self.release(key)
 
-    def _release(self, key: str) -> None:
+    def release(self, key: str) -> None:
+        """Let another cell make the array of a key, if `fetch` answered with "make"."""
         if lock := self._making.pop(key, None):
             lock.release()
 

@@ -1,10 +1,17 @@
 """What seeds share: made once, found by the others, never half-written, never in the way of a result."""
 
+import types
+
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from bbo.harness import shelf
 from bbo.harness.again import in_folder, rerun
+from bbo.harness.host import Host
+from bbo.harness.options import RunOptions
+from bbo.harness.sandbox import wire
+from bbo.harness.sandbox.child import SharedByHost
 from bbo.harness.shelf import SharedArrays
 
 SLOW = """
@@ -49,7 +56,7 @@ def test_other_data_other_settings_other_threads(lab):
         lab.run(lab.plan(method)),
         lab.run(lab.plan(method, task="Letters")),
         lab.run(lab.plan(method, budget=17)),
-        lab.run(lab.plan(method, seeds=(1,)), threads=2),
+        lab.run(lab.plan(method, seeds=(1,)), threads=2, numerics="native"),
         lab.run(lab.plan(method, seeds=(2,))),
     ]
     assert [how(records) for records in found] == [["made"]] * 4 + [["found"]]
@@ -88,6 +95,43 @@ def test_one_makes_others_wait(tmp_path):
     assert second.fetch("k") == "make"
     second.keep("k", np.arange(3))
     assert np.array_equal(first.fetch("k"), np.arange(3))
+
+
+def test_an_array_that_is_not_stored_keeps_no_one_waiting(lab, monkeypatch):
+    """Neither one that is too large nor one that may hold privileged knowledge: other cells make theirs at once."""
+    sent = []
+    channel = types.SimpleNamespace(ask=lambda message: "make", send=sent.append)
+    with monkeypatch.context() as patch:
+        patch.setattr(wire, "SHARED", 10)
+        SharedByHost(channel, []).fetch("k", lambda: np.zeros(3))
+    assert [message.array for message in sent] == [None]
+
+    body = """
+    channel = problem._privileged._channel
+    for key in "ab":
+        channel.ask(wire.Fetch(key))
+        if key == "b":
+            problem.privileged("y_max")
+        channel.send(wire.Keep(key, None if key == "a" else np.zeros(3)))
+    problem.progress(3, 3)
+    return problem.x[:problem.budget]
+    """
+    (cell,) = lab.plan(lab.body("Unstored", body, "from bbo.harness.sandbox import wire"))
+    free = []
+
+    def look(cell, step, total):
+        locks = [FileLock(path) for path in (lab.out / "shared").glob("*.lock")]
+        for lock in locks:
+            with lock.acquire(blocking=False):
+                free.append(step)
+
+    host = Host(lab.out, RunOptions("cpu"), on_progress=look)
+    try:
+        result, _, _ = host.evaluate(cell)
+    finally:
+        host.close()
+    assert result.done
+    assert free == [3, 3]
 
 
 @pytest.mark.parametrize("text", [b"", b"\x93NUMPY", b"no array"])

@@ -36,7 +36,6 @@ def run(
     broken: list[BaseException] = []
     changed: list[str] = []
     stop = threading.Event()
-
     begun: list[threading.Event] = []
 
     def work(ended: threading.Event) -> None:

@@ -148,8 +148,7 @@ class SharedByHost:
         if isinstance(reply, np.ndarray):
             return reply, True
         made = make()
-        if made.nbytes <= wire.SHARED:
-            self._channel.send(wire.Keep(whole, made))
+        self._channel.send(wire.Keep(whole, made if made.nbytes <= wire.SHARED else None))
         return made, False
 
 

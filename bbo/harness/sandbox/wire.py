@@ -70,10 +70,10 @@ class Fetch:
 
 @dataclass(frozen=True)
 class Keep:
-    """An array that seeds share, made because the answer to `Fetch` was "make"."""
+    """An array that seeds share, made because the answer to `Fetch` was "make"; None if it is too large."""
 
     key: str
-    array: np.ndarray
+    array: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ def decode(data: bytes) -> tuple[str, Message]:
         raise Garbage(f"not a message ({type(error).__name__})") from None
     if isinstance(message, Keep):
         array = message.array
-        if array is None or array.nbytes > SHARED or array.ndim > 8 or array.dtype.kind not in "biuf":
+        if array is not None and (array.nbytes > SHARED or array.ndim > 8 or array.dtype.kind not in "biuf"):
             raise Garbage("a message Keep has an array of numbers, of 100 MB at most")
     if isinstance(message, Answer) and (message.array is None) == (message.error is None):
         raise Garbage("an answer has either designs or an error")
