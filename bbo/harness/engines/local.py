@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from pathlib import Path
@@ -40,29 +41,26 @@ def run(
 
     def work(ended: threading.Event) -> None:
         begun.append(ended)
-        host = Host(out, options, stop, listener.progress, replace_failed)
         try:
-            while not stop.is_set():
-                try:
-                    cell = waiting.get_nowait()
-                except queue.Empty:
-                    break
-                listener.begin(cell)
-                try:
-                    result = host.run(cell)
-                except Changed as error:  # others may run
-                    changed.append(str(error))
-                    continue
-                if result is not None:
-                    listener.end(cell, result)
+            with contextlib.closing(Host(out, options, stop, listener.progress, replace_failed)) as host:
+                while not stop.is_set():
+                    try:
+                        cell = waiting.get_nowait()
+                    except queue.Empty:
+                        break
+                    listener.begin(cell)
+                    try:
+                        result = host.run(cell)
+                    except Changed as error:  # others may run
+                        changed.append(str(error))
+                        continue
+                    if result is not None:
+                        listener.end(cell, result)
         except BaseException as error:
             broken.append(error)
             stop.set()
         finally:
-            try:
-                host.close()
-            finally:
-                ended.set()
+            ended.set()
 
     # Events, since an interrupted `Thread.join` may take a running thread for an ended one (Python 3.11 and 3.12, bpo-45274).
     ends = [threading.Event() for _ in range(min(engine_options.jobs, len(cells)))]
