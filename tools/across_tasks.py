@@ -10,7 +10,10 @@ stay as they are, and the interval of the resamples is widened to what Student's
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
@@ -28,19 +31,31 @@ from bbo.reporting.storage import sources
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path, nargs="+", help="tables of bbo collect, or results folders")
+    parser.add_argument("--tasks", nargs="+", default=["*"], metavar="TASK", help="only these tasks; * stands for any letters")
     parser.add_argument("--out", type=Path, help="Markdown file; printed without it")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
     arguments = parser.parse_args()
     try:
-        results = sources.load(arguments.results)
-        how = " ".join(["python tools/across_tasks.py", *map(str, arguments.results), f"--seed {arguments.seed}"])
-        text = report(board(results.records, results.unsuitable), arguments.seed, how)
+        results, only = sources.load(arguments.results), arguments.tasks
+        records = [r for r in results.records if asked(r.spec.task, only)]
+        if not records:
+            raise BBOError(
+                f"no cell on a task of {', '.join(only)}; the results hold {', '.join(sorted({r.spec.task for r in results.records}))}"
+            )
+        chosen = [] if only == ["*"] else ["--tasks", *only]
+        how = shlex.join(["python", "tools/across_tasks.py", *map(str, arguments.results), *chosen, "--seed", str(arguments.seed)])
+        text = report(board(records, [u for u in results.unsuitable if asked(u.task, only)]), arguments.seed, how)
         if arguments.out:
             files.write(arguments.out, text)
         else:
             print(text, end="")
     except BBOError as error:
         sys.exit(f"error: {error}")
+
+
+def asked(task: str, patterns: Sequence[str]) -> bool:
+    """Whether a task is one of those asked for."""
+    return any(fnmatchcase(task, pattern) for pattern in patterns)
 
 
 def report(found: Board, seed: int, how: str) -> str:

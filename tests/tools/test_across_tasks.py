@@ -83,3 +83,14 @@ def test_a_task_without_random_gives_no_score_above_chance():
 def test_one_method_is_an_error():
     with pytest.raises(BBOError, match="at least two methods"):
         tool.report(board([r for r in cells() if r.spec.method == "good"]), 0, "command")
+
+
+def test_only_the_tasks_asked_for_count(tmp_path, monkeypatch):
+    table = Path(__file__).parents[2] / "results" / "quick.csv"
+    monkeypatch.setattr("sys.argv", ["across_tasks.py", str(table), "--tasks", "thin-*", "--out", str(tmp_path / "page.md")])
+    tool.main()
+    text = (tmp_path / "page.md").read_text()
+    assert "1 tasks: thin-film; seeds" in text and "--tasks 'thin-*' --seed 0" in text
+    monkeypatch.setattr("sys.argv", ["across_tasks.py", str(table), "--tasks", "rna-a"])
+    with pytest.raises(SystemExit, match=r"no cell on a task of rna-a; the results hold tfbind8, thin-film"):
+        tool.main()
