@@ -5,6 +5,9 @@
 
 Ranks, groups and intervals are those of `bbo report`: 95%, the seeds of every method on every task are drawn with replacement, the tasks
 stay as they are, and the interval of the resamples is widened to what Student's t gives for a mean.
+
+`--against METHOD` makes another table: how far each method's mean score is from that method's, over the tasks of both, with an interval by
+Student's t over the tasks, and on how many it is higher and lower. It needs no more than one seed, and speaks of tasks like these.
 """
 
 from __future__ import annotations
@@ -17,21 +20,26 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
+from scipy import stats
 
 from bbo import files
-from bbo.errors import BBOError
+from bbo.errors import BBOError, unknown
 from bbo.reporting.board.families import Value, mean, measures, resampled, rows
-from bbo.reporting.board.scores import CHANCE, Board, board
+from bbo.reporting.board.scores import CHANCE, Board, Column, Row, board
 from bbo.reporting.board.standings import Standing, grouping, standings
-from bbo.reporting.board.statistics import FEWEST_SEEDS
+from bbo.reporting.board.statistics import FEWEST_SEEDS, LEVEL
 from bbo.reporting.documents.document import SHOWN, interval
 from bbo.reporting.storage import sources
+
+#: Differences of mean scores below this are none: sums of equal scores in another order.
+TIE = 1e-9
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path, nargs="+", help="tables of bbo collect, or results folders")
     parser.add_argument("--tasks", nargs="+", default=["*"], metavar="TASK", help="only these tasks; * stands for any letters")
+    parser.add_argument("--against", metavar="METHOD", help="differences to this method instead of ranks")
     parser.add_argument("--out", type=Path, help="Markdown file; printed without it")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
     arguments = parser.parse_args()
@@ -43,8 +51,10 @@ def main() -> None:
                 f"no cell on a task of {', '.join(only)}; the results hold {', '.join(sorted({r.spec.task for r in results.records}))}"
             )
         chosen = [] if only == ["*"] else ["--tasks", *only]
-        how = shlex.join(["python", "tools/across_tasks.py", *map(str, arguments.results), *chosen, "--seed", str(arguments.seed)])
-        text = report(board(records, [u for u in results.unsuitable if asked(u.task, only)]), arguments.seed, how)
+        options = ["--against", arguments.against] if arguments.against else ["--seed", str(arguments.seed)]
+        how = shlex.join(["python", "tools/across_tasks.py", *map(str, arguments.results), *chosen, *options])
+        found = board(records, [u for u in results.unsuitable if asked(u.task, only)])
+        text = against(found, arguments.against, how) if arguments.against else report(found, arguments.seed, how)
         if arguments.out:
             files.write(arguments.out, text)
         else:
@@ -109,6 +119,46 @@ def report(found: Board, seed: int, how: str) -> str:
         )
         + "\n"
     )
+
+
+def against(found: Board, reference: str, how: str) -> str:
+    """The page of differences to one method, in the order of the median's.
+
+    Raises:
+        BBOError: no such method in the results.
+    """
+    rows_of = {row.label: row for row in found.rows}
+    if reference not in rows_of:
+        raise unknown("method", reference, rows_of)
+    base, lines = rows_of.pop(reference), []
+    for name, row in rows_of.items():
+        both = [c for c in found.columns if found.entry(row, c).done and found.entry(base, c).done]
+        if both:
+            differences = [np.array([mean_of(found, row, c, p) - mean_of(found, base, c, p) for c in both]) for p in SHOWN]
+            cells = [name, str(len(both)), *(cell for values in differences for cell in cells_of(values))]
+            lines.append((-differences[-1].mean(), f"| {' | '.join(cells)} |"))
+    head = ["method", "tasks", *(f"{what}, {p}th" for p in SHOWN for what in ("difference", "higher on", "lower on"))]
+    note = (
+        f"Difference of the mean normalised score to that of `{reference}`, averaged over the tasks on which both have a score, with a 95% "
+        "interval by Student's t over these tasks; on how many of them the method's mean is higher, and lower. Not corrected for the number "
+        "of comparisons."
+    )
+    table = [f"| {' | '.join(head)} |", f"|---|{'--:|' * (len(head) - 1)}", *(line for _, line in sorted(lines))]
+    return "\n".join([f"# Against {reference}, over tasks", "", f"    {how}", "", *table, "", note]) + "\n"
+
+
+def mean_of(found: Board, row: Row, column: Column, percentile: int) -> float:
+    """A method's mean score on a task that it has scores on."""
+    return float(found.entry(row, column).scores(percentile).mean())
+
+
+def cells_of(values: np.ndarray) -> list[str]:
+    """The three columns of one percentile, of differences (tasks,)."""
+    shown = f"{values.mean():+.3f}"
+    if len(values) > 1:
+        half = stats.t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+        shown += f" [{values.mean() - half:+.3f}, {values.mean() + half:+.3f}]"
+    return [shown, str((values > TIE).sum()), str((values < -TIE).sum())]
 
 
 def measured(found: Board, percentile: int, seed: int) -> list[tuple[Standing, Value | None, Value | None]]:

@@ -145,7 +145,10 @@ def test_a_class_with_a_spec_gets_only_the_privileged_knowledge_that_it_declares
     forges = lab.method("Forges", text.format(name="Forges", more="", ask=send))
     results = {r.spec.method: r for r in lab.run(lab.plan(says, silent, forges))}
     assert results["Says"].notes["y"] == 3.0 and results["Says"].method["privileged"] == ["y_max"]
-    assert "no privileged knowledge 'y_max' here; available: nothing. A method with a spec" in results["Silent"].error["message"]
+    assert (
+        "no privileged knowledge 'y_max' here; available: nothing. A run on a task has it for methods whose spec declares it"
+        in results["Silent"].error["message"]
+    )
     assert results["Forges"].error["reason"] == "crash" and "y" not in results["Forges"].notes
 
 

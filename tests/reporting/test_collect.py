@@ -385,11 +385,18 @@ def test_provenance_is_kept_as_far_as_scores_depend_on_it(results) -> None:
 def test_figures_in_the_readmes_are_those_of_the_tables() -> None:
     """Every row of the front page's tables stands in quick.md; every score of results/README.md in the table it speaks of."""
     quick = (ROOT / "results" / "quick.md").read_text()
-    rows = re.findall(
-        r"^\| (?:root|random|offline-best|gradient-ascent|gp-ascent).*$", (ROOT / "README.md").read_text(), re.MULTILINE
-    )
+    front, _, leaders = (ROOT / "README.md").read_text().partition("## Who leads")
+    rows = re.findall(r"^\| (?:root|random|offline-best|gradient-ascent|gp-ascent).*$", front, re.MULTILINE)
     assert len(rows) == 12
     assert [row for row in rows if row not in quick] == []
+    ranks, over = ((ROOT / "results" / f"core-{name}.md").read_text().splitlines() for name in ("across", "against-random"))
+    rows = re.findall(r"^\| (\S+) \| (\S+) \| (.*\]) \| (\S+) \| (.*\]) \|$", leaders, re.MULTILINE)
+    assert len(rows) > 10
+    for method, middle, middle_over, high, high_over in rows:
+        (line,) = (line for line in ranks if line.startswith(f"| {method} |"))
+        assert f"| {middle} |" in line and f"| {high} |" in line, method
+        (line,) = (line for line in over if line.startswith(f"| {method} |"))
+        assert f"| {middle_over} |" in line and f"| {high_over} |" in line, method
 
     readme = (ROOT / "results" / "README.md").read_text()
     paper = (ROOT / "results" / "root-paper.md").read_text()

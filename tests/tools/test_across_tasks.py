@@ -94,3 +94,15 @@ def test_only_the_tasks_asked_for_count(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["across_tasks.py", str(table), "--tasks", "rna-a"])
     with pytest.raises(SystemExit, match=r"no cell on a task of rna-a; the results hold tfbind8, thin-film"):
         tool.main()
+
+
+def test_differences_to_one_method_over_tasks():
+    records = [cell(t, "a", 0, 0.5 + 0.1 * i, 0.5) for i, t in enumerate(TASKS[:3])] + [
+        cell(t, "b", 0, 0.5, 0.6) for t in TASKS[:4]
+    ]
+    head, row = rows_of(tool.against(board(records), "b", "command"))
+    half = 4.302653 * 0.1 / np.sqrt(3)  # Student's t with two degrees of freedom
+    assert head[:3] == ["method", "tasks", "difference, 100th"]
+    assert row == ["a", "3", f"+0.100 [{0.1 - half:+.3f}, {0.1 + half:+.3f}]", "2", "0", "-0.100 [-0.100, -0.100]", "0", "3"]
+    with pytest.raises(BBOError, match="unknown method 'c': known: a, b"):
+        tool.against(board(records), "c", "command")
