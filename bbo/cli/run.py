@@ -15,7 +15,7 @@ from bbo.cli import console, failures
 from bbo.errors import BBOError, unknown
 from bbo.harness import engines, estimate, folder, plan, request, run
 from bbo.harness.host import Host
-from bbo.harness.options import EngineOptions, RunOptions
+from bbo.harness.options import DEVICES, SANDBOXES, EngineOptions, RunOptions
 from bbo.harness.sandbox.confinement import NONE
 
 #: Parameters that say what a plan holds.
@@ -59,7 +59,7 @@ def _shard(context: click.Context, option: click.Parameter, text: str | None) ->
     "--cell", "hashes", multiple=True, metavar="HASH", help="Run only this cell of the plans saved in OUT; may be repeated."
 )
 @click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="auto: a GPU if there is one."
+    "--device", type=click.Choice(DEVICES), default="auto", show_default=True, help="auto: a GPU if there is one."
 )
 @click.option(
     "--jobs",
@@ -93,7 +93,7 @@ def _shard(context: click.Context, option: click.Parameter, text: str | None) ->
 )
 @click.option(
     "--sandbox",
-    type=click.Choice(["auto", "required", "none"]),
+    type=click.Choice(SANDBOXES),
     default="auto",
     show_default=True,
     help="Confine methods by Landlock where the system can, refuse to run where it cannot, or never confine.",

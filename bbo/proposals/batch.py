@@ -232,7 +232,8 @@ def _warning(rules: Rules, design: np.ndarray, far: bool) -> str:
 def _of_model(model: Model, table: Experiments, widening: float) -> list[str]:
     """What predicting each row from all others says of the model."""
     predicted, _ = model.left_out()
-    error, spread = float(np.mean((predicted - model.y) ** 2)), float(np.var(model.y))
+    scale = np.abs(model.y - model.y.mean()).max() or 1.0  # so that squares of scores near 1e200 are finite
+    error, spread = float(np.mean(((predicted - model.y) / scale) ** 2)), float(np.var((model.y - model.y.mean()) / scale))
     explained = 1 - error / spread if spread else 0.0
     notes = []
     if len(model.rows) < len(table.x):

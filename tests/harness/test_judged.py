@@ -63,6 +63,14 @@ def test_collapsed_designs_are_told_in_the_record(lab):
     assert found == {"Same": ["all designs are equal"], "Most": ["75% of the designs repeat an earlier one"], "Some": []}
 
 
+def test_a_methods_warnings_are_in_the_record_but_for_deprecated_code(lab):
+    kinds = "(DeprecationWarning, PendingDeprecationWarning, UserWarning)"
+    body = f"for kind in {kinds}:\n    warnings.warn('take care', kind)\nreturn problem.x[:problem.budget]"
+    (result,) = lab.run(lab.plan(lab.body("Warns", body, "import warnings")))
+    assert "UserWarning: take care" in result.warnings
+    assert not [text for text in result.warnings if "Deprecation" in text]
+
+
 TEXTS = {
     "Ansi": "raise ValueError('\\x1b[2J\\x1b[31mPWNED\\x07')",
     "Surrogate": "raise ValueError('bad name \\udcff here')",

@@ -86,6 +86,14 @@ def test_the_smallest_relevant_difference_is_an_option_and_zero_has_no_minus(sto
     assert "100th percentile: 1 worse." in answer.stdout
 
 
+def test_the_sides_are_of_the_seeds_that_the_difference_is_of(store, make) -> None:
+    a = store(*(make("t1", "m", s, score) for s, score in {0: 0.5, 1: 0.6, 2: 0.1}.items()), name="a")
+    b = store(*(make("t1", "m", s, score) for s, score in {0: 0.7, 1: 0.8, 3: 0.0}.items()), name="b")
+    answer = CliRunner().invoke(main, ["compare", str(a), str(b), "--percentile", "100", "--format", "md"])
+    (row,) = (line for line in answer.stdout.splitlines() if re.match(r"\| m +\| +t1 ", line))
+    assert [part.strip() for part in row.split("|")][3:7] == ["0.550 ± 0.050", "0.750 ± 0.050", "+0.200", "2 paired"]
+
+
 def test_the_stacks_say_why_numbers_may_differ(store, make, tmp_path) -> None:
     def on(name, **provenance):
         record, outcome = make("t1", "m", 0, 0.5)

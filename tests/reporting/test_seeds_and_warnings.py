@@ -167,6 +167,13 @@ def test_a_table_of_families_is_in_the_order_of_its_own_mean_and_floors_are_name
     assert "- Floors, which is what you get with no method: random." in text
 
 
+def test_deprecated_code_is_no_footnote(store, make) -> None:
+    old = [f"{kind}: `torch.jit.script` is deprecated" for kind in ("DeprecationWarning", "PendingDeprecationWarning")]
+    text = bbo("report", store(make("t1", "loud", 0, warnings=[*old, "UserWarning: the surrogate is poor"]), make("t1", "loud", 1)))
+    assert "torch.jit.script" not in text
+    assert "] warning in 1 of 2 seeds: UserWarning: the surrogate is poor\n" in text
+
+
 def test_warnings_stand_in_the_order_of_the_record(store, make) -> None:
     warned = [f"{word} is odd" for word in ("delta", "alpha", "echo", "bravo", "charlie", "golf")]
     text = bbo("report", store(make("t1", "loud", 0, warnings=warned), make("t1", "quiet", 0)))

@@ -125,8 +125,8 @@ def document(
     notes = [
         f"A: {names[0]}. B: {names[1]}.",
         *counts,
-        "Difference: B - A of the mean normalised score, with its 95% interval; seed by seed (Student's t) over the seeds both "
-        "have, else over all seeds of each (Welch's t). Across tasks: the paired differences, Student's t with Satterthwaite's freedom; "
+        "A, B: mean over the seeds that both have, where they share two or more; else over all seeds of each. Difference: B - A, with "
+        "its 95% interval; seed by seed (Student's t) over shared seeds, else Welch's t. Across tasks: the paired differences, Student's t with Satterthwaite's freedom; "
         "how often a run of B beats one of A, a widened stratified bootstrap. "
         f"An interval takes {statistics.FEWEST_SEEDS} seeds a side. Intervals are not corrected for the number of comparisons.",
         f"Better, worse: beyond noise and by {relevant:g} or more (--relevant). Negligible: less than that.",
@@ -159,19 +159,21 @@ def _table(found: Sequence[Change], percentile: int) -> Table:
         (
             Item(c.method),
             Item(c.task),
-            _side(c.before, percentile),
-            _side(c.after, percentile),
+            _side(c.before, x),
+            _side(c.after, y),
             interval(c.difference, "+"),
-            Item("paired" if c.paired else f"{len(c.before.done)} and {len(c.after.done)}"),
+            Item(f"{len(x)} paired" if paired else f"{len(x)} and {len(y)}"),
             Item(c.verdict, styles=frozenset({"changed"} if c.verdict in ("better", "worse") else ())),
         )
         for c in order
+        for x, y, paired in [compared(c.before, c.after, percentile)]
     )
     return Table(f"changes-{percentile}", f"Normalised score, {percentile}th percentile of the designs", header, rows)
 
 
-def _side(entry: Entry, percentile: int) -> Item:
-    scores, failed = entry.scores(percentile), failures(entry)
+def _side(entry: Entry, scores: np.ndarray) -> Item:
+    """The scores (n,) of an entry that are compared, and how many of its seeds failed."""
+    failed = failures(entry)
     if not len(scores):
         return Item(failed or ABSENT)
     return Item(spread(scores) + (f" ({failed})" if failed else ""))

@@ -184,7 +184,7 @@ def _cell(board: Board, row: Row, column: Column, entry: Entry, ranks: Mapping[i
         found["d"] = {name: _short(values.mean()) for name in SPREAD if len(values := entry.values("designs", name))}
     if entry.failed:
         found["f"] = [[record.spec.seed, _failure(record)] for record in entry.failed]
-    if warned := sorted({text for record in entry.done for text in record.warnings if text}):
+    if warned := sorted({text for record in entry.done for text in marks.warnings(record)}):
         found["w"] = warned[:10]
     changed = {name: value for cell in entry.cells[:1] for name, value in (cell.method.get("overrides") or {}).items()}
     if changed:

@@ -14,6 +14,8 @@ from bbo.reporting.board.scores import Board, Column, Entry, Row, preset_family,
 MANY, WARNINGS, LONGEST = 0.5, 3, 200
 #: What a record warns of designs that have collapsed.
 COLLAPSED = re.compile(r"all designs are equal|\d+% of the designs repeat an earlier one")
+#: Warnings about code and not about its results, which records of earlier versions hold.
+DEPRECATED = re.compile(r"(Pending)?DeprecationWarning: ")
 
 
 @dataclass
@@ -129,10 +131,15 @@ def _collapsed(entry: Entry) -> list[str]:
     return texts + ([f"half of the designs or more repeat another {_in_seeds(many, len(entry.done))}"] if many else [])
 
 
+def warnings(record: Record) -> list[str]:
+    """What a reader of a record's scores should be warned of."""
+    return [text for text in record.warnings if text and not DEPRECATED.match(text)]
+
+
 def _warned(entry: Entry) -> list[str]:
     """Warnings from the cells' runs, the most frequent first, else in their order; `_collapsed` has those of collapsed designs already."""
     # In the order of the records: that of a set would differ from process to process.
-    warned = [dict.fromkeys(_general(_line(text)) for text in r.warnings if not COLLAPSED.fullmatch(text)) for r in entry.done]
+    warned = [dict.fromkeys(_general(_line(text)) for text in warnings(r) if not COLLAPSED.fullmatch(text)) for r in entry.done]
     counts = Counter(text for found in warned for text in found if text)
     shown = counts.most_common(WARNINGS)
     texts = [_cut(f"warning {_in_seeds(n, len(entry.done))}: {text}") for text, n in shown]

@@ -45,7 +45,7 @@ const markerSvg = (method) => {
 };
 
 const overviewFigures = {
-  standing: figure("standing", "Above chance, families, by method", "Mean over families of the mean over their tasks, with a 95% interval over seeds (a widened bootstrap)."),
+  standing: figure("standing", "Above chance, families, by method", `Mean over families of the mean over their tasks; from ${DATA.fewest} seeds on with its 95% interval over seeds (a widened bootstrap).`),
   cost: figure("cost", "Cost against score", "Median wall time of a cell on a logarithmic axis; the best are at the top, the cheapest on the left; the floors, which take no time, are dotted lines."),
   profile: figure("profile", "Performance profiles", "For every method the share of its runs, averaged over tasks, that score above the value on the horizontal axis."),
 };

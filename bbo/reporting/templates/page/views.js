@@ -46,7 +46,7 @@ const costItems = (cell) => {
 };
 
 // ---- two methods ---------------------------------------------------------------------------------------------------------------
-const pairFigure = figure("pair", "Difference on every task", "Mean of B minus mean of A with its 95% interval; triangles where B is better or worse.");
+const pairFigure = figure("pair", "Difference on every task", `Mean of B minus mean of A; from ${DATA.fewest} seeds on with its 95% interval, and triangles where B is better or worse.`);
 const drawPair = () => {
   const choose = (id, value) => {
     const select = byId(id);
@@ -95,6 +95,8 @@ const drawPair = () => {
 
 // ---- one cell ------------------------------------------------------------------------------------------------------------------
 const designsFigure = figure("designs", "Scores of all designs", "Share of the designs that score above the value on the horizontal axis: all seeds together, each seed (thin), random, and the visible table.");
+// A path as one word on a shell's command line.
+const oneWord = (path) => /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 const drawCell = (method, task) => {
   const cell = cellOf(method, task);
   byId("cell-title").replaceChildren(h("a", { href: `#${method.anchor}` }, method.label), " on ", h("a", { href: `#${task.anchor}` }, task.label));
@@ -102,7 +104,7 @@ const drawCell = (method, task) => {
   if (hasScores(cell)) {
     parts.push(makeTable("seeds", "Every seed", ["seed", "100th", "80th", "50th", "seconds", "MB", "cell"], cell.s.map((seed, i) => [
       { text: String(seed), key: seed }, ...[100, 80, 50].map((p) => numeric(cell.p[order(p)][i], 4)), { text: secondsText(cell.c[i]), key: cell.c[i] }, numeric(cell.m[i], 0), { text: cell.h[i], class: "design" }])));
-    parts.push(h("p", {}, "To run one of these again and compare: ", h("code", {}, `bbo rerun ${cell.from || "RESULTS"} --cell ${cell.h[0]}`),
+    parts.push(h("p", {}, "To run one of these again and compare: ", h("code", {}, `bbo rerun ${oneWord(cell.from || "RESULTS")} --cell ${cell.h[0]}`),
       cell.from ? "; " : ", where RESULTS is the folder or table that this page was made from; ", "with --list it prints the command that makes the cell."));
     if (cell.q) parts.push(designsFigure);
     else parts.push(h("p", {}, "The designs are not part of a collected table; make the page from the results folder to see them."));
