@@ -58,9 +58,7 @@ def _shard(context: click.Context, option: click.Parameter, text: str | None) ->
 @click.option(
     "--cell", "hashes", multiple=True, metavar="HASH", help="Run only this cell of the plans saved in OUT; may be repeated."
 )
-@click.option(
-    "--device", type=click.Choice(DEVICES), default="auto", show_default=True, help="auto: a GPU if there is one."
-)
+@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True, help="auto: a GPU if there is one.")
 @click.option(
     "--jobs",
     type=click.IntRange(1),

@@ -126,8 +126,8 @@ def document(
         f"A: {names[0]}. B: {names[1]}.",
         *counts,
         "A, B: mean over the seeds that both have, where they share two or more; else over all seeds of each. Difference: B - A, with "
-        "its 95% interval; seed by seed (Student's t) over shared seeds, else Welch's t. Across tasks: the paired differences, Student's t with Satterthwaite's freedom; "
-        "how often a run of B beats one of A, a widened stratified bootstrap. "
+        "its 95% interval; seed by seed (Student's t) over shared seeds, else Welch's t. Across tasks: the paired differences, Student's t with "
+        "Satterthwaite's freedom; how often a run of B beats one of A, a widened stratified bootstrap. "
         f"An interval takes {statistics.FEWEST_SEEDS} seeds a side. Intervals are not corrected for the number of comparisons.",
         f"Better, worse: beyond noise and by {relevant:g} or more (--relevant). Negligible: less than that.",
         *_stacks(a, b),
