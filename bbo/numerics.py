@@ -138,7 +138,7 @@ def operations(every: bool = False) -> dict[str, str]:
 
 
 def fingerprint() -> str:
-    """Twelve hex digits that are equal where all `operations` but SciPy's compute the same bits."""
+    """Twelve hex digits that are equal where all `operations` but SciPy's and torch's square root compute the same bits."""
     return hashlib.sha256(json.dumps(operations(), sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -14,6 +14,7 @@ from bbo import catalogue, numerics
 from bbo.cli import console
 from bbo.errors import BBOError
 from bbo.harness import provenance
+from bbo.harness.sandbox import confinement, mounts
 
 
 @click.command("doctor")
@@ -26,6 +27,7 @@ def command(as_json: bool) -> None:
     found = {
         "machine": provenance.host(),
         "numerics": _numerics(),
+        "sandbox": _sandbox(),
         "gpu": _gpu(),
         "engines": _engines(),
         "extras": _extras(),
@@ -54,6 +56,12 @@ def _numerics() -> dict[str, Any]:
             if packages[name] != reference["packages"][name]
         },
     }
+
+
+def _sandbox() -> str:
+    """By which means methods are confined here, as records say it; "none" where they are not."""
+    name = confinement.name()
+    return f"{name}+mounts" if name != confinement.NONE and mounts.allowed() else name
 
 
 def _gpu() -> dict[str, Any]:
@@ -116,6 +124,8 @@ def _methods() -> dict[str, str]:
 def _lines(found: dict[str, Any]) -> list[str]:
     machine, bits, gpu = found["machine"], found["numerics"], found["gpu"]
     lines = [f"machine: {machine['cpu']}, {machine['cores']} cores, {machine['os']}, Python {machine['python']}", *_verdict(bits)]
+    free = found["sandbox"] == confinement.NONE
+    lines.append(f"sandbox: {'none: methods run unconfined, and tables say so' if free else found['sandbox']}")
     lines.append(f"GPU: {gpu['name']}, CUDA {gpu['cuda']}" if gpu["available"] else f"GPU: none; {gpu['why_not']}")
     for what in ("engines", "extras", "tasks", "methods"):
         missing = {name: why for name, why in found[what].items() if why}

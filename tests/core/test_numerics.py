@@ -128,6 +128,12 @@ def test_doctor_compares_with_the_reference_and_lists_what_is_missing(words, mon
     assert "gfp" in said.output and "bbo data import" in said.output
 
 
+@pytest.mark.parametrize(("abi", "said"), [(0, "sandbox: none: methods run unconfined"), (7, "sandbox: landlock-7")])
+def test_doctor_says_how_methods_are_confined(abi, said, monkeypatch):
+    monkeypatch.setattr("bbo.harness.sandbox.landlock.abi", lambda: abi)
+    assert any(line.startswith(said) for line in CliRunner().invoke(main, ["doctor"]).output.splitlines())
+
+
 def test_doctor_names_the_operation_that_differs(monkeypatch):
     from bbo.cli import doctor
 
