@@ -7,7 +7,9 @@ Ranks, groups and intervals are those of `bbo report`: 95%, the seeds of every m
 stay as they are, and the interval of the resamples is widened to what Student's t gives for a mean.
 
 `--against METHOD` makes another table: how far each method's mean score is from that method's, over the tasks of both, with an interval by
-Student's t over the tasks, and on how many it is higher and lower. It needs no more than one seed, and speaks of tasks like these.
+Student's t over the tasks, and on how many it is higher and lower. It needs no more than one seed, and speaks of tasks like these. Tasks
+of one family are often alike (several tables of one benchmark, or a harder variant of a task), so the mean of the families' means is shown
+too, with its interval over the families.
 """
 
 from __future__ import annotations
@@ -135,13 +137,19 @@ def against(found: Board, reference: str, how: str) -> str:
         both = [c for c in found.columns if found.entry(row, c).done and found.entry(base, c).done]
         if both:
             differences = [np.array([mean_of(found, row, c, p) - mean_of(found, base, c, p) for c in both]) for p in SHOWN]
-            cells = [name, str(len(both)), *(cell for values in differences for cell in cells_of(values))]
+            families = [column.family for column in both]
+            cells = [name, str(len(both)), *(cell for values in differences for cell in cells_of(values, families))]
             lines.append((-differences[-1].mean(), f"| {' | '.join(cells)} |"))
-    head = ["method", "tasks", *(f"{what}, {p}th" for p in SHOWN for what in ("difference", "higher on", "lower on"))]
+    head = [
+        "method",
+        "tasks",
+        *(f"{what}, {p}th" for p in SHOWN for what in ("difference", "of families", "higher on", "lower on")),
+    ]
     note = (
         f"Difference of the mean normalised score to that of `{reference}`, averaged over the tasks on which both have a score, with a 95% "
-        "interval by Student's t over these tasks; on how many of them the method's mean is higher, and lower. Not corrected for the number "
-        "of comparisons."
+        "interval by Student's t over these tasks; the same of families: the mean of the families' means, with an interval over the "
+        "families, which does not take tasks of one family for independent; on how many tasks the method's mean is higher, and lower. Not "
+        "corrected for the number of comparisons."
     )
     table = [f"| {' | '.join(head)} |", f"|---|{'--:|' * (len(head) - 1)}", *(line for _, line in sorted(lines))]
     return "\n".join([f"# Against {reference}, over tasks", "", f"    {how}", "", *table, "", note]) + "\n"
@@ -152,13 +160,19 @@ def mean_of(found: Board, row: Row, column: Column, percentile: int) -> float:
     return float(found.entry(row, column).scores(percentile).mean())
 
 
-def cells_of(values: np.ndarray) -> list[str]:
-    """The three columns of one percentile, of differences (tasks,)."""
+def cells_of(values: np.ndarray, families: Sequence[str]) -> list[str]:
+    """The four columns of one percentile, of differences (tasks,) and the tasks' families."""
+    means = np.array([values[[family == name for family in families]].mean() for name in dict.fromkeys(families)])
+    return [with_interval(values), with_interval(means), str((values > TIE).sum()), str((values < -TIE).sum())]
+
+
+def with_interval(values: np.ndarray) -> str:
+    """The mean of values (n,), with its 95% interval by Student's t if there are two or more."""
     shown = f"{values.mean():+.3f}"
     if len(values) > 1:
         half = stats.t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
         shown += f" [{values.mean() - half:+.3f}, {values.mean() + half:+.3f}]"
-    return [shown, str((values > TIE).sum()), str((values < -TIE).sum())]
+    return shown
 
 
 def measured(found: Board, percentile: int, seed: int) -> list[tuple[Standing, Value | None, Value | None]]:

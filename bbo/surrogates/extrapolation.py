@@ -10,15 +10,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from scipy.special import stdtrit
 from torch import Generator, Tensor
 
 from bbo.surrogates.two_scale_gaussian_process import TwoScales, half_squares
 
 #: Raised whenever a change here could move a score (see `bbo.versions`).
-VERSION = 1
+VERSION = 2
 
 #: At most this many rows are taken as the ones a model puts first, and at most a tenth of those it ranks.
 FIRST = 128
+#: How often some model may be taken for better than the plain one although none is.
+LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -92,16 +95,19 @@ class Choice:
 def choose(gains: Tensor, members: int, finalists: int, plain: int = 0) -> Choice:
     """Which models to average, and which to ask besides, given their gains (splits, models).
 
-    Models are ordered by their rank in a split, averaged over the splits. The committee is the best `members` of those that are better
-    than the model number `plain` by more than one standard error of the difference; if there is none, `plain` alone. The others are
-    the next in order, up to `finalists` models in all.
+    Models are ordered by their rank in a split, averaged over the splits. The committee is the best `members` of those that beat the
+    model number `plain`; if there is none, `plain` alone. One beats it by Student's paired test over the splits, one-sided, at
+    `LEVEL` divided by the number of the others, since each of them has its chance. (Splits of one table overlap, so that the true
+    level is somewhat higher.) The others are the next in order, up to `finalists` models in all.
     """
-    ahead = gains - gains[:, plain : plain + 1]
-    error = ahead.std(0, correction=1) / len(gains) ** 0.5 if len(gains) > 1 else torch.zeros_like(ahead[0])
+    ahead, count = gains - gains[:, plain : plain + 1], len(gains)
+    noise = torch.full_like(ahead[0], torch.inf)  # one split says nothing of it
+    if count > 1:
+        noise = stdtrit(count - 1, 1 - LEVEL / max(1, gains.shape[1] - 1)) * ahead.std(0, correction=1) / count**0.5
     # A model's rank in a split: the number of models that are better, those equal counting half.
     difference = gains[:, None, :] - gains[:, :, None]
     order = torch.argsort(((difference > 0).double() + 0.5 * (difference == 0).double()).sum(2).mean(0), stable=True)
-    committee = order[(ahead.mean(0) > error)[order]][:members]
+    committee = order[(ahead.mean(0) > noise)[order]][:members]
     if not len(committee):
         committee = order.new_tensor([plain])
     others = order[~torch.isin(order, committee)]
