@@ -16,12 +16,10 @@ from torch import Generator, Tensor
 from bbo.surrogates.two_scale_gaussian_process import TwoScales, half_squares
 
 #: Raised whenever a change here could move a score (see `bbo.versions`).
-VERSION = 2
+VERSION = 1
 
 #: At most this many rows are taken as the ones a model puts first, and at most a tenth of those it ranks.
 FIRST = 128
-#: How often some model may be taken for better than the plain one although none is.
-LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -92,22 +90,24 @@ class Choice:
     others: Tensor
 
 
-def choose(gains: Tensor, members: int, finalists: int, plain: int = 0) -> Choice:
+def choose(gains: Tensor, members: int, finalists: int, plain: int = 0, level: float | None = None) -> Choice:
     """Which models to average, and which to ask besides, given their gains (splits, models).
 
     Models are ordered by their rank in a split, averaged over the splits. The committee is the best `members` of those that beat the
-    model number `plain`; if there is none, `plain` alone. One beats it by Student's paired test over the splits, one-sided, at
-    `LEVEL` divided by the number of the others, since each of them has its chance. (Splits of one table overlap, so that the true
-    level is somewhat higher.) The others are the next in order, up to `finalists` models in all.
+    model number `plain`; if there is none, `plain` alone. The others are the next in order, up to `finalists` models in all.
+
+    A model beats `plain` if it is ahead by more than one standard error of the difference or, with a `level`, by Student's paired test
+    over the splits, one-sided, at this level divided by the number of models tried, since each of them has its chance; one split says
+    nothing then. (Splits of one table overlap, so that the true level is somewhat higher.)
     """
     ahead, count = gains - gains[:, plain : plain + 1], len(gains)
-    noise = torch.full_like(ahead[0], torch.inf)  # one split says nothing of it
-    if count > 1:
-        noise = stdtrit(count - 1, 1 - LEVEL / max(1, gains.shape[1] - 1)) * ahead.std(0, correction=1) / count**0.5
+    error = ahead.std(0, correction=1) / count**0.5 if count > 1 else torch.zeros_like(ahead[0])
+    if level is not None:
+        error = error * stdtrit(count - 1, 1 - level / max(1, gains.shape[1] - 1)) if count > 1 else error + torch.inf
     # A model's rank in a split: the number of models that are better, those equal counting half.
     difference = gains[:, None, :] - gains[:, :, None]
     order = torch.argsort(((difference > 0).double() + 0.5 * (difference == 0).double()).sum(2).mean(0), stable=True)
-    committee = order[(ahead.mean(0) > noise)[order]][:members]
+    committee = order[(ahead.mean(0) > error)[order]][:members]
     if not len(committee):
         committee = order.new_tensor([plain])
     others = order[~torch.isin(order, committee)]
