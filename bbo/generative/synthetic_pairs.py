@@ -362,5 +362,5 @@ def _by_validation(table: VisibleTable, scores: Tensor, kernel: RBF, generator: 
     kernels = [TwoScales(lengthscale, lengthscale, 1.0, kernel.noise / kernel.variance) for lengthscale in tried]
     parts = splits(scores, VALIDATION_QUANTILES, VALIDATION_ROWS, generator)
     gains = kernel_gains(table.x, scores, kernels, [TRANSFORMS["none"]], parts).flatten(1)
-    chosen = choose(gains, members=1, finalists=0, plain=FACTORS.index(1.0)).committee[0]
+    chosen = choose(gains, members=1, plain=FACTORS.index(1.0))[0]
     return tried[int(on_host(chosen, "the family's lengthscale, once"))]

@@ -82,19 +82,11 @@ def kernel_gains(
     return torch.stack(rows).view(len(parts), len(kernels), len(transforms))
 
 
-@dataclass(frozen=True)
-class Choice:
-    """Numbers of models: those that are averaged, and the next best, each best first."""
+def choose(gains: Tensor, members: int, plain: int = 0, level: float | None = None) -> Tensor:
+    """The numbers of the models to average, best first, given their gains (splits, models).
 
-    committee: Tensor
-    others: Tensor
-
-
-def choose(gains: Tensor, members: int, finalists: int, plain: int = 0, level: float | None = None) -> Choice:
-    """Which models to average, and which to ask besides, given their gains (splits, models).
-
-    Models are ordered by their rank in a split, averaged over the splits. The committee is the best `members` of those that beat the
-    model number `plain`; if there is none, `plain` alone. The others are the next in order, up to `finalists` models in all.
+    They are the best `members` of those that beat the model number `plain`; if there is none, `plain` alone. Models are ordered by their
+    rank in a split, averaged over the splits.
 
     A model beats `plain` if it is ahead by more than one standard error of the difference or, with a `level`, by Student's paired test
     over the splits, one-sided, at this level divided by the number of models tried, since each of them has its chance; one split says
@@ -107,8 +99,5 @@ def choose(gains: Tensor, members: int, finalists: int, plain: int = 0, level: f
     # A model's rank in a split: the number of models that are better, those equal counting half.
     difference = gains[:, None, :] - gains[:, :, None]
     order = torch.argsort(((difference > 0).double() + 0.5 * (difference == 0).double()).sum(2).mean(0), stable=True)
-    committee = order[(ahead.mean(0) > error)[order]][:members]
-    if not len(committee):
-        committee = order.new_tensor([plain])
-    others = order[~torch.isin(order, committee)]
-    return Choice(committee, others[: max(0, finalists - len(committee))])
+    chosen = order[(ahead.mean(0) > error)[order]][:members]
+    return chosen if len(chosen) else order.new_tensor([plain])

@@ -68,7 +68,7 @@ def test_the_plain_kernel_stays_where_no_other_is_better():
 @pytest.mark.parametrize("kind", ["sequence", "box"])
 def test_a_model_by_name_proposes_what_it_does_when_validation_chooses_it(kind):
     problem = make_problem(SPACES[kind], 16)
-    method = ValidatedSearch(members=1, finalists=1, explore=0.0)
+    method = ValidatedSearch(members=1, explore=0.0)
     chosen = method.propose(problem)
     (name,) = problem.notes["averaged"]
     again = make_problem(SPACES[kind], 16)
