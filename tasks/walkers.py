@@ -8,6 +8,25 @@ The robots are simulated here with physics and a controller of our own (tasks/pa
 are lost, and their simulators need a MuJoCo of 2020. A score is metres forward in 1.5 seconds, upright, mean over four trots that are
 planned for each body. It does not compare with any score of Design-Bench's tasks, and neither do normalised scores.
 
+What differs from the models there, so that a small change of a design moves the score little and a fixed gait can walk:
+
+- Ant, mass: the density is 20 kg/m3, there 5, so the body is heavier and bounces less.
+- Ant, joints: the armature is 0.1 kg m2, there 1; the damping, 1 N m s/rad, is the same.
+- Ant, motors: position servos of 60 N m/rad and 10 N m s/rad turn the joints, there motors that take torques up to 150 N m.
+- Ant, simulator: the integrator is implicitfast, there RK4; both take steps of 0.01 s.
+- Ant, contacts: a contact yields over 0.06 s (solref 0.06 1), there over MuJoCo's default of 0.02 s, and it begins when bodies touch,
+  there 1 cm before (margin).
+- D'Kitty, mass: one box of 0.7 kg and for each leg a box and two capsules of 0.26 kg in all stand for its meshes and boxes, which are of
+  0.73 kg and 0.28 kg in ROBEL's model.
+- D'Kitty, joints: the armature is 0.01 kg m2 and the damping 0.05 N m s/rad, there 0.001 and 1.
+- D'Kitty, motors: its servos have 10 N m/rad and a damping of 1 N m s/rad, there 5 and none.
+- D'Kitty, simulator: steps of 0.005 s with implicitfast, there 0.0025 s with Euler; the torso is a free body, there on three slides and
+  three hinges.
+- D'Kitty, contacts: solref 0.06 1.5 and three dimensions without a margin, there 0.02 1, four dimensions and 1 mm.
+- D'Kitty, collisions: its parts touch only the floor and pass through each other, there all parts collide but neighbours; the parts of
+  Design-Bench's ant pass through each other, as here.
+- Both start at rest with their joints at the centres and the lowest point 5 mm above the floor, there at a fixed height.
+
 The pool is what restarts of CMA-ES saw (tools/build_walkers.py), as in Design-Bench. Visible are its lowest 40 %. y_max is the best of
 the pool, not the optimum. Scores depend on the version of MuJoCo, so it is pinned. How smooth and how learnable the scores are says
 results/task_quality.md (`python tools/task_quality.py ant POOL.npz`).
@@ -75,6 +94,15 @@ def _range(numbers: dict[str, float], joint: str) -> str:
 
 
 def _options(step: float, density: float, armature: float, damping: float, contact: str) -> str:
+    """MJCF of the constants that the two robots do not share. Their parts collide with the floor, not with each other.
+
+    Args:
+        step: time step of the simulator, seconds.
+        density: of the geoms that have no mass of their own, kg/m3; all of D'Kitty's have one.
+        armature: inertia of a motor's rotor, added to that of each joint, kg m2.
+        damping: of each joint, N m s/rad; that of the servos (`Species.servo`) is added to it.
+        contact: MuJoCo's `solref`: seconds in which a contact yields, and its damping ratio (1: critical; more: slower, without bounce).
+    """
     return f"""
       <option timestep="{step}" integrator="implicitfast"/>
       <default>
