@@ -13,12 +13,15 @@ draws from seed k.
 
 FOLDER keeps one file a part, so an interrupted command goes on where it stopped, and several commands may share the parts. The command
 that finds all of them there writes FOLDER/TASK/pool.npz (for tools/task_quality.py), the lowest 40 % into tasks/data, and prints the
-facts that are frozen in tasks/walkers.py. Designs are rounded to float32 and scored as rounded.
+facts that are frozen in tasks/walkers.py, and whether the pool is the one that was shipped. Designs are rounded to float32 and scored as
+rounded. CMA-ES and MuJoCo round differently on other processors, so another machine may make another pool: the shipped file is the task,
+this script says where it came from.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,10 +30,22 @@ import cma
 import numpy as np
 
 from bbo import catalogue, data
+from bbo.tasks.parts.walking import Species
 from bbo.tasks.walkers import Walker
 
 OUT = Path(__file__).parents[1] / "tasks" / "data"
 VISIBLE = 40
+#: sha256 of the pools whose visible rows were shipped: their float32 arrays x (rows, d) and y (rows,), C order, little endian.
+POOLS = {
+    "ant": {
+        "x": "fbee7cc8c8de500147d9f2f1454ddcf67433e5153b51e0585ffb7aee84ee6a11",
+        "y": "94e392fdfd9b6659fb8c1317e8fce28e44f25b2cd1c833eb5e6d08e57de83673",
+    },
+    "dkitty": {
+        "x": "d19205903451665ac9046f4d39d79a29170f351a2e1733f09b41591f284ab365",
+        "y": "50ce04de22129941790e0cb44a87cd496f4f60d4960abcf4102fcb3f8a45d51b",
+    },
+}
 #: The seed of the direction to which starts are shifted.
 AWAY = 12345
 
@@ -63,13 +78,18 @@ RECIPES = {
 }
 
 
+def start(species: Species, recipe: Recipe, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+    """Where a run of CMA-ES starts (d,), and at which distance from the default body that was drawn, as a standard deviation."""
+    default = np.clip(species.design(np.array(species.default)), -1, 1)
+    away = recipe.shift * np.random.Generator(np.random.PCG64(AWAY)).standard_normal(len(default))
+    distance = recipe.near if recipe.near == recipe.far else recipe.near * (recipe.far / recipe.near) ** rng.random()
+    return np.clip(default + distance * (away + rng.standard_normal(len(default))), -1, 1), distance
+
+
 def restart(task: Walker, recipe: Recipe, seed: int) -> dict[str, np.ndarray]:
     """Designs x (n, d), float32, and their scores y (n,), float64, of one run of CMA-ES, in the order in which it saw them."""
     rng = np.random.Generator(np.random.PCG64(seed))
-    default = np.clip(task.species.design(np.array(task.species.default)), -1, 1)
-    away = recipe.shift * np.random.Generator(np.random.PCG64(AWAY)).standard_normal(len(default))
-    distance = recipe.near if recipe.near == recipe.far else recipe.near * (recipe.far / recipe.near) ** rng.random()
-    start = np.clip(default + distance * (away + rng.standard_normal(len(default))), -1, 1)
+    first, distance = start(task.species, recipe, rng)
     options = {
         "bounds": [-1.0, 1.0],
         "popsize": recipe.population,
@@ -77,7 +97,7 @@ def restart(task: Walker, recipe: Recipe, seed: int) -> dict[str, np.ndarray]:
         "randn": lambda *shape: rng.standard_normal(shape),
         "verbose": -9,
     }
-    search, xs, ys = cma.CMAEvolutionStrategy(start, recipe.sigma * distance, options), [], []
+    search, xs, ys = cma.CMAEvolutionStrategy(first, recipe.sigma * distance, options), [], []
     for _ in range(recipe.generations):
         asked = search.ask()
         x = np.clip(asked, -1, 1).astype(np.float32)
@@ -87,6 +107,15 @@ def restart(task: Walker, recipe: Recipe, seed: int) -> dict[str, np.ndarray]:
         xs.append(x[np.isfinite(y)])
         ys.append(y[np.isfinite(y)])
     return {"x": np.concatenate(xs), "y": np.concatenate(ys)}
+
+
+def compared(name: str, pool: dict[str, np.ndarray]) -> list[str]:
+    """What to print of the arrays x and y of a pool: the sha256 of each, and whether it is that of the shipped pool."""
+    digests = {key: hashlib.sha256(np.ascontiguousarray(pool[key], np.float32).tobytes()).hexdigest() for key in ("x", "y")}
+    return [
+        f"pool {key} {digest}, {'as shipped' if digest == POOLS[name][key] else 'not the shipped one'}"
+        for key, digest in digests.items()
+    ]
 
 
 def joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
@@ -106,11 +135,11 @@ def main() -> None:
     files = [options.folder / f"{options.task}-{part}.npz" for part in range(recipe.parts)]
     for part in range(first, last + 1):
         if not files[part].is_file():
-            start, seeds = time.process_time(), range(part * recipe.restarts, (part + 1) * recipe.restarts)
+            began, seeds = time.process_time(), range(part * recipe.restarts, (part + 1) * recipe.restarts)
             arrays = joined([restart(task, recipe, seed) for seed in seeds])
             data.store(files[part].name, arrays, options.folder)
             quartiles = np.percentile(arrays["y"], [0, 25, 50, 75, 100]).round(3)
-            print(f"part {part}: {time.process_time() - start:.0f} s, quartiles of the scores {quartiles}", flush=True)
+            print(f"part {part}: {time.process_time() - began:.0f} s, quartiles of the scores {quartiles}", flush=True)
     if missing := [file.name for file in files if not file.is_file()]:
         print(f"not yet there: {', '.join(missing)}")
         return
@@ -118,6 +147,7 @@ def main() -> None:
     x, y = whole["x"], whole["y"].astype(np.float32)
     visible = y <= np.percentile(y, VISIBLE)
     low, best, high = (repr(float(v)) for v in (y.min(), y[visible].max(), y.max()))
+    print(*compared(options.task, {"x": x, "y": y}), sep="\n")
     print(f"pool {len(y)}; visible {visible.sum()}, best visible {best}, y_min {low}, y_max {high}")
     data.store("pool.npz", {"x": x, "y": y}, options.folder / options.task)
     written = data.store(task.file, {"x": x[visible], "y": y[visible]}, OUT)
