@@ -5,9 +5,9 @@
 As in Design-Bench (Trabucco et al. 2022), the pool is what restarts of CMA-ES saw on their way, in designs scaled to [-1, 1]. Restart k
 draws from seed k.
 
-- ant: 25 runs that all start at about the same distance from the default body, with a small step size, as there. Each ends in a basin of
+- ant: 125 runs that all start at about the same distance from the default body, with a small step size, as there. Each ends in a basin of
   its own, and what is learnt in one says nothing of the others.
-- dkitty: 500 short runs, each of which starts at a distance of its own from the default body, drawn so that all magnitudes are as
+- dkitty: 1250 short runs, each of which starts at a distance of its own from the default body, drawn so that all magnitudes are as
   frequent. So the pool holds bodies from useless to good, and their scores have one trend. All start to one side of the default body,
   since otherwise the mean of the visible designs would be that body.
 
@@ -38,12 +38,12 @@ VISIBLE = 40
 #: sha256 of the pools whose visible rows were shipped: their float32 arrays x (rows, d) and y (rows,), C order, little endian.
 POOLS = {
     "ant": {
-        "x": "fbee7cc8c8de500147d9f2f1454ddcf67433e5153b51e0585ffb7aee84ee6a11",
-        "y": "94e392fdfd9b6659fb8c1317e8fce28e44f25b2cd1c833eb5e6d08e57de83673",
+        "x": "5e682dd1a058c6cc56d0de97a4c7771adfe8bd210c34b4067d74d0cb4f07be62",
+        "y": "fbef1964ac7c28230f13bd28abac6548055f55411301c43e133671b1eff5b5f5",
     },
     "dkitty": {
-        "x": "d19205903451665ac9046f4d39d79a29170f351a2e1733f09b41591f284ab365",
-        "y": "50ce04de22129941790e0cb44a87cd496f4f60d4960abcf4102fcb3f8a45d51b",
+        "x": "11cc078faffdadfdffdc89767dc99d0bb7b1555e7530ab103acc68f37abbfcff",
+        "y": "3c121d6c19dd7098fc8e41e685ef035f0f48db5608f42e628da5399b81cf3871",
     },
 }
 #: The seed of the direction to which starts are shifted.
@@ -73,8 +73,8 @@ class Recipe:
 
 
 RECIPES = {
-    "ant": Recipe(25, 1, 10, 20, 0.075, 0.075, 0.02 / 0.075, 0.0),
-    "dkitty": Recipe(20, 25, 2, 10, 0.01, 0.4, 0.7, 1.0),
+    "ant": Recipe(125, 1, 10, 20, 0.075, 0.075, 0.02 / 0.075, 0.0),
+    "dkitty": Recipe(50, 25, 2, 10, 0.01, 0.4, 0.7, 1.0),
 }
 
 
