@@ -28,7 +28,7 @@ class Codec(Protocol):
         ...
 
     def decode(self, z: Tensor) -> Tensor:
-        """Any vectors (n, d), float32, to designs (n, *shape) of the space."""
+        """Any vectors (n, d), float32, to designs (n, *shape) of the space; those with NaN to some that `Space.check` refuses."""
         ...
 
 
@@ -79,11 +79,11 @@ class Logits:
         return self.delta * ((own == self.letter).float() - (own == 0).float())
 
     def decode(self, z: Tensor) -> Tensor:
-        """Logits (n, d) to the likeliest letters (n, L), int64; ties go to the lower letter."""
+        """Logits (n, d) to the likeliest letters (n, L), int64; ties go to the lower letter. Where a logit is NaN, letters are -1."""
         table = z.new_full((len(z), len(self.letters), max(self.letters)), -math.inf)
         table[:, :, 0] = 0.0
         table[:, self.position, self.letter] = z
-        return table.argmax(dim=2)
+        return table.argmax(dim=2).masked_fill(z.isnan().any(1, keepdim=True), -1)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,8 @@ class Columns:
 
     A number becomes z = (share of its range - 1/2) sqrt(12), of logarithms on a log scale. Two uniform numbers are then as far
     apart, on average of squares, as two different options: 2. Decoding clips numbers to their bounds, rounds
-    them to their steps, and takes the likeliest option; ties go to the lower one.
+    them to their steps, and takes the likeliest option; ties go to the lower one. Where a number of the vector is NaN, all of the
+    design is.
 
     Attributes:
         space: the mixed space.
@@ -144,11 +145,13 @@ class Columns:
             table = z.new_full((len(z), len(self.space.counts), most), -math.inf)
             table[:, self.place, self.option] = z[:, self.option_columns]
             x = torch.where(table.amax(2) > -math.inf, table.argmax(2).double(), x)
-        low, high, spacing = (torch.as_tensor(a, device=z.device) for a in (self.space.low, self.space.high, self.space.spacing))
+        bounds = (self.space.low, self.space.high, self.space.spacing, self.space.tens)
+        low, high, spacing, tens = (torch.as_tensor(a, device=z.device) for a in bounds)
         steps = spacing.where(spacing > 0, spacing.new_ones(()))
         given = x
         x = torch.where(spacing > 0, low + ((x - low) / steps).round() * steps, x)
+        x = torch.where(tens > 0, (x * tens).round() / tens, x)
         for own, grid in self.space.grids.items():
             middles, values = (torch.as_tensor(a, device=z.device) for a in (self.space.middles(own), grid))
             x[:, own] = values[torch.bucketize(given[:, own].contiguous(), middles)]
-        return torch.minimum(torch.maximum(x, low), high)
+        return torch.minimum(torch.maximum(x, low), high).masked_fill(z.isnan().any(1, keepdim=True), math.nan)

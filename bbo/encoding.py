@@ -65,7 +65,14 @@ class Encoded:
         return self.codec.decode(x.float() * self.x_std + self.x_mean)
 
     def bounds(self) -> tuple[Tensor, Tensor]:
-        """Vectors (d,) of the design with every coordinate at its low end, and of the one with all at their high ends: the bounds of a box."""
+        """Vectors (d,) of the two corners of a box, all low and all high: every point between them is a design's vector.
+
+        Raises:
+            ValueError: the space is not a box. Vectors of other spaces have no such bounds: a one-hot option can be lower than in the
+                design with all options last.
+        """
+        if self.space.kind != "continuous":
+            raise ValueError(f"only vectors of a continuous space have bounds; this one is {self.space.kind}")
         low, high = self.encode(torch.as_tensor(self.space.corners(2), device=self.x.device))
         return low, high
 

@@ -60,6 +60,8 @@ class Number:
 
     def _check_levels(self) -> None:
         shown = ", ".join(f"{value:g}" for value in self.levels)
+        if not all(map(math.isfinite, self.levels)):
+            raise ValueError(f"column '{self.name}' needs finite levels; got {shown}")
         if self.step:
             raise ValueError(f"column '{self.name}' has levels or a step, not both; got levels {shown} and step {self.step:g}")
         if (self.levels[0], self.levels[-1]) != (self.low, self.high):

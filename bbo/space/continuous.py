@@ -37,8 +37,15 @@ class Continuous(Space):
         object.__setattr__(self, "high", tuple(float(v) for v in self.high))
         if len(self.low) != len(self.high) or not self.low:
             raise ValueError(f"a box needs as many lower as upper bounds, at least one; got {len(self.low)} and {len(self.high)}")
-        if not all(np.isfinite(a) and np.isfinite(b) and a < b for a, b in zip(self.low, self.high, strict=True)):
-            raise ValueError("every lower bound of a box must be finite and below its upper bound")
+        with np.errstate(over="ignore"):  # told below
+            low, high = np.asarray(self.low, np.float32), np.asarray(self.high, np.float32)
+        wrong = ~(np.isfinite(low) & np.isfinite(high) & (low < high))
+        if wrong.any():
+            place = int(wrong.argmax())
+            raise ValueError(
+                "every lower bound of a box must be finite and below its upper bound, also as float32, in which designs are stored; "
+                f"got {self.low[place]!r} and {self.high[place]!r} for coordinate {place}"
+            )
 
     @classmethod
     def box(cls, dim: int, low: float, high: float) -> Continuous:

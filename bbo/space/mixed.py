@@ -73,6 +73,11 @@ class Mixed(Space):
         return np.asarray([column.spacing if isinstance(column, Number) else 1.0 for column in self.columns])[self.owner]
 
     @cached_property
+    def tens(self) -> np.ndarray:
+        """The power of ten (D,) at which steps are rounded to the digits they are written in, since 3 times 0.1 is not 0.3; else 0."""
+        return np.asarray([_tens(column) for column in self.columns])[self.owner]
+
+    @cached_property
     def grids(self) -> dict[int, np.ndarray]:
         """The values (k,), ascending, of each number that takes only some, by its place in a design."""
         places = [int(np.argmax(self.owner == place)) for place in range(len(self.columns))]
@@ -176,11 +181,7 @@ class Mixed(Space):
         x = np.where(stepped, self.low + np.round((x - self.low) / spacing) * spacing, x)
         for place, grid in self.grids.items():
             x[:, place] = grid[np.searchsorted(self.middles(place), given[:, place])]
-        for place, column in enumerate(self.columns):
-            if isinstance(column, Number) and column.spacing and not column.levels:
-                own = self.owner == place
-                x[:, own] = np.round(x[:, own], column.decimals)
-        return x
+        return np.where(self.tens > 0, np.round(x * self.tens) / np.where(self.tens > 0, self.tens, 1.0), x)
 
     def to_unit(self, x: np.ndarray) -> np.ndarray:
         """Designs (n, D) as shares of each number's range, logarithms on a log scale; in [0, 1]."""
@@ -302,6 +303,10 @@ def _options(column: Column) -> tuple[str, ...]:
     if isinstance(column, Category):
         return column.options
     return tuple(column.alphabet) if isinstance(column, Letters) else ()
+
+
+def _tens(column: Column) -> float:
+    return 10.0**column.decimals if isinstance(column, Number) and column.spacing and not column.levels else 0.0
 
 
 def _coarser(x: np.ndarray) -> np.ndarray:

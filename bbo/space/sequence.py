@@ -39,12 +39,16 @@ class Sequence(Space):
     dtype = np.dtype(np.int64)
 
     def __post_init__(self) -> None:
+        if any(int(c) != c for c in self.letters):
+            raise ValueError(f"positions of a sequence have whole numbers of letters; got {tuple(self.letters)}")
         object.__setattr__(self, "letters", tuple(int(c) for c in self.letters))
         object.__setattr__(self, "names", tuple(tuple(str(name) for name in names) for names in self.names))
         if not self.letters or min(self.letters) < 2:
             raise ValueError(f"a sequence space needs at least one position, with 2 or more letters each; got {self.letters}")
         if self.alphabet and set(self.letters) != {len(self.alphabet)}:
             raise ValueError(f"alphabet '{self.alphabet}' does not fit positions with {sorted(set(self.letters))} letters")
+        if len(set(self.alphabet)) < len(self.alphabet):
+            raise ValueError(f"the letters of an alphabet must differ; got '{self.alphabet}'")
         if self.positions and len(self.positions) != len(self.letters):
             raise ValueError(f"{len(self.positions)} names do not fit {len(self.letters)} positions")
         if self.names and tuple(map(len, self.names)) != self.letters:
@@ -109,8 +113,9 @@ class Sequence(Space):
         outside = (x < 0) | (x >= np.asarray(self.letters))
         if outside.any():
             row, col = np.argwhere(outside)[0]
+            hint = "; vectors with NaN are decoded to -1" if x[row, col] == -1 else ""
             raise DesignError(
-                f"letters out of range: design {row}, position {col} is {x[row, col]:.0f}, allowed 0 to {self.letters[col] - 1}"
+                f"letters out of range: design {row}, position {col} is {x[row, col]:.0f}, allowed 0 to {self.letters[col] - 1}{hint}"
             )
         return x.astype(np.int64)  # after the check: larger numbers would become other ones
 

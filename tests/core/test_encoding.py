@@ -1,5 +1,7 @@
 """Encoding is Design-Bench's, and decoding undoes it."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,8 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from bbo.encoding import Encoded
-from bbo.space import Continuous, Sequence
+from bbo.errors import DesignError
+from bbo.space import Category, Continuous, Mixed, Number, Sequence
 
 pytestmark = pytest.mark.numerics
 
@@ -90,9 +93,42 @@ def test_points_outside_the_box_are_clipped_in_both_views():
     assert_close(raw.decode(torch.tensor([[5.0, 0.2], [-5.0, 9.0]])), torch.tensor([[1.0, 0.2], [-1.0, 0.3]]))
 
 
+@pytest.mark.parametrize(
+    ("space", "words"),
+    [
+        (Sequence((4, 2, 3)), "design 1, position 0 is -1, allowed 0 to 3; vectors with NaN are decoded to -1"),
+        (Continuous.box(3, 0, 1), "designs must be finite; got nan at design 1"),
+        (
+            Mixed((Category("c", "abc"), Number("n", 0, 9, integer=True), Number("l", 1, 9, levels=(1, 3, 9)))),
+            "design 1, column 'c' (position 0) is nan; must be finite",
+        ),
+    ],
+)
+def test_vectors_with_nan_are_decoded_to_no_valid_design(space, words):
+    codec = space.codec(CPU)
+    vectors = codec.encode(torch.as_tensor(space.corners(2)))
+    for place in range(space.dim):
+        spoiled = vectors.clone()
+        spoiled[1, place] = torch.nan
+        found = codec.decode(spoiled)
+        assert torch.equal(found[0], codec.decode(vectors)[0])
+        with pytest.raises(DesignError, match="design 1"):
+            space.check(found.numpy())
+    spoiled[1] = torch.nan
+    with pytest.raises(DesignError, match=re.escape(words)):
+        space.check(codec.decode(spoiled).numpy())
+
+
 def test_bounds_are_those_of_the_box_in_the_views_own_units():
     space = Continuous((-1.0, 2.0), (1.0, 6.0))
     x = torch.tensor([[-0.5, 3.0], [0.5, 5.0]])
     low, high = Encoded.of(space, x, torch.tensor([0.0, 1.0])).bounds()
     assert_close(low, torch.tensor([-2.0, -2.0]))
     assert_close(high, torch.tensor([2.0, 2.0]))
+
+
+@pytest.mark.parametrize("space", [Sequence((4, 3)), Mixed((Number("n", 0, 1), Category("c", "abc")))])
+def test_only_boxes_have_bounds(space):
+    x = torch.as_tensor(space.corners(4))
+    with pytest.raises(ValueError, match=f"this one is {space.kind}"):
+        Encoded.of(space, x, torch.arange(4.0)).bounds()

@@ -44,6 +44,23 @@ def test_bad_boxes_are_refused(low, high):
         Continuous(low, high)
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(0.0, 1e39, r"got 0.0 and 1e\+39 for coordinate 1"), (1e8, 1e8 + 1, r"got 100000000.0 and 100000001.0 for coordinate 1")],
+)
+def test_bounds_of_a_box_are_compared_in_the_type_of_its_designs(low, high, said):
+    with pytest.raises(ValueError, match=f"as float32.*{said}"):
+        Continuous((0.0, low), (1.0, high))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"), [(((2.7, 3),), r"whole numbers of letters; got \(2.7, 3\)"), (((3, 3), "ACA"), "must differ; got 'ACA'")]
+)
+def test_bad_sequences_are_refused(arguments, said):
+    with pytest.raises(ValueError, match=said):
+        Sequence(*arguments)
+
+
 @given(st.lists(st.integers(2, 6), min_size=1, max_size=8), st.integers(0, 2**32 - 1))
 def test_unit_numbers_become_valid_sequences(letters, seed):
     space = Sequence(tuple(letters))
