@@ -296,15 +296,30 @@ def _archive(file: IO[bytes], size: int, names: Sequence[str] | None, limit: int
 
 def _check_listing(file: IO[bytes], size: int) -> None:
     """Refuse an archive whose list of contents alone would fill the memory: `zipfile` reads all of it on opening."""
-    file.seek(max(0, size - 65557))  # the list ends with a record of 22 bytes, and a comment of up to 65535
+    before = max(0, size - 65557)  # the list ends with a record of 22 bytes, and a comment of up to 65535
+    file.seek(before)
     end = file.read(65557)
     place = end.rfind(b"PK\x05\x06")
     if place < 0 or len(end) < place + 22:
         raise ValueError("it is no archive, or it is cut off")
-    count, length = struct.unpack("<HI", end[place + 10 : place + 16])
+    count, length = _large_listing(file, before + place) or struct.unpack("<HI", end[place + 10 : place + 16])
     if count > ENTRIES or length > LISTING:
         raise ValueError(f"it lists {count} parts; at most {ENTRIES} are read")
     file.seek(0)
+
+
+def _large_listing(file: IO[bytes], end: int) -> tuple[int, int] | None:
+    """Parts and bytes of an archive's list by its Zip64 record, which overrules the one at `end`; None without."""
+    file.seek(max(0, end - 76))  # 56 bytes, and 20 that say where these are
+    told = file.read(min(end, 76))
+    locator = told[-20:]
+    if not locator.startswith(b"PK\x06\x07"):
+        return None
+    # Python's versions differ in whether they believe the locator, so it must be right.
+    if not told.startswith(b"PK\x06\x06") or struct.unpack("<Q", locator[8:16])[0] != end - 76:
+        raise ValueError("its list of contents is damaged")
+    count, length = struct.unpack("<QQ", told[32:48])
+    return count, length
 
 
 def _array(stream: IO[bytes], size: int, limit: int) -> np.ndarray:

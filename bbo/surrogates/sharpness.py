@@ -236,6 +236,10 @@ class Boss:
     multiplies two sums, which is not the derivative. Members of an ensemble have a distribution and a phi each. Where G is 0, every
     change is too large and R has no gradient, not NaN.
 
+    Midpoints, labels and phi's start are the same for gamma and -gamma, so mu stays where it starts, at 0 up to rounding, and only
+    sigma moves, up to its bound where training is long. In the released code the labels are as symmetric, and random draws and a
+    random phi move mu.
+
     Args:
         deviation: rho, sigma at the start (K,). weight: lambda. share: alpha. rate: step of mu and sigma.
     """

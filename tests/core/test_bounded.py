@@ -154,6 +154,27 @@ def test_one_name_twice_and_too_many(tmp_path):
         bounded.npz(tmp_path / "c.npz", ["a", "b"])
 
 
+def test_a_list_in_the_form_for_large_archives(tmp_path, monkeypatch):
+    """A Zip64 record overrules the short one, so it must keep to the same limits."""
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 1)
+    array = npy(np.arange(3.0))
+    packed(tmp_path / "a.npz", [("a.npy", array), ("b.npy", array)])
+    assert b"PK\x06\x07" in (tmp_path / "a.npz").read_bytes()
+    assert bounded.npz(tmp_path / "a.npz")["b"].tolist() == [0, 1, 2]
+
+    path = tmp_path / "b.npz"
+    packed(path, [("a.npy", array), *((f"{i}.npy", b"") for i in range(bounded.ENTRIES))])
+    data = bytearray(path.read_bytes())
+    data[-14:-6] = struct.pack("<HHI", 1, 1, 100)  # what the short record says
+    path.write_bytes(data)
+    with pytest.raises(Unreadable, match="lists 1001 parts; at most 1000"):
+        bounded.npz(path, ["a"])
+    data[-34] ^= 1  # where the Zip64 record is
+    path.write_bytes(data)
+    with pytest.raises(Unreadable, match="list of contents is damaged"):
+        bounded.npz(path, ["a"])
+
+
 @given(st.data())
 @settings(max_examples=60)
 def test_any_byte_of_an_archive_changed(tmp_path_factory, data):

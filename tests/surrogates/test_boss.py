@@ -95,7 +95,18 @@ def test_perturbations_grow_towards_what_hurts_and_stay_within_their_bounds(sett
     for _ in range(10):
         boss.gradients(target, params)
     assert (boss.deviation <= 10e-3).all()
-    assert (boss.mean.abs() <= 1e-3).all()
+    assert (boss.mean.abs() < 1e-9).all(), "a perturbation and its opposite hurt alike, so the mean stays"
+
+
+@pytest.mark.parametrize(("rate", "reached"), [(1e-2, (1e-5, 1e-3)), (1e3, (1e-3, 1e-3))])
+def test_the_mean_moves_to_the_side_that_hurts_and_stays_within_its_bound(rate, reached):
+    rho = 1e-3
+    boss = Boss(torch.full((2,), rho, dtype=torch.float64), 1.0, 0.1, rate)
+    gamma = rho * boss.normal.expand(2, -1)
+    boss._worsen(gamma, torch.stack([gamma[0] > rho / 2, gamma[1] < -rho / 2]))
+    up, down = boss.mean.tolist()
+    assert reached[0] <= up <= reached[1]
+    assert down == pytest.approx(-up)
 
 
 def test_a_share_of_zero_is_refused():
