@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bbo.surrogates.gaussian_process import RBF, Posterior
 from bbo.surrogates.quadratic_kernel import QuadraticScales, Trend
-from bbo.surrogates.two_scale_gaussian_process import fit, fit_inducing
+from bbo.surrogates.two_scale_gaussian_process import coefficients, inducing_coefficients
 
 #: Raised whenever a change here could move a score (see `bbo.versions`).
 VERSION = 1
@@ -36,9 +36,9 @@ class Committee:
         """
         pairs = zip(kernels, targets, strict=True)
         if inducing is None:
-            coefs = tuple(fit(x, y, kernel).parts[0].coef for kernel, y in pairs)
+            coefs = tuple(coefficients(x, y, kernel) for kernel, y in pairs)
         else:
-            coefs = tuple(fit_inducing(x, y, kernel, inducing).parts[0].coef for kernel, y in pairs)
+            coefs = tuple(inducing_coefficients(x, y, kernel, inducing) for kernel, y in pairs)
         return cls(x if inducing is None else inducing, tuple(kernels), coefs)
 
     def of(self, numbers: Iterable[int]) -> Committee:

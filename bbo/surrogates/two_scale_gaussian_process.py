@@ -41,8 +41,8 @@ class TwoScales:
     def matrix(self, a: Tensor, b: Tensor, halves: Tensor | None = None) -> Tensor:
         """Kernel matrix (n, m) between a (n, d) and b (m, d), float64; `halves` are `half_squares(a, b)`, if known already.
 
-        Distances keep the type of a and b: in float32 they are off by some 1e-6, far below the noise. What is done with the
-        matrix needs float64.
+        Distances keep the type of a and b. In float32 the half squares of d z-scored coordinates are off by about 5e-7 d, so with
+        lengthscales of about sqrt(d) the exponents are by 5e-7, far below the noise. What is done with the matrix needs float64.
         """
         halves = half_squares(a, b) if halves is None else halves
         long = (halves.double() / self.long**2).exp_().mul_(self.share)
@@ -63,7 +63,13 @@ class TwoScalePosterior:
 
     @classmethod
     def of(cls, kernel: TwoScales, x: Tensor, coef: Tensor) -> TwoScalePosterior:
-        """From points x (M, d) and their coefficients (M,)."""
+        """From points x (M, d) and their coefficients (M,).
+
+        Raises:
+            TypeError: the kernel has more than two scales, such as a trend, which would be left out.
+        """
+        if type(kernel) is not TwoScales:
+            raise TypeError(f"this posterior takes plain TwoScales; got {type(kernel).__name__}; use Committee, which has its other parts")
         return cls(tuple(Posterior.of(part, x, coef) for part in kernel.parts))
 
     def mean(self, q: Tensor) -> Tensor:
@@ -76,19 +82,36 @@ class TwoScalePosterior:
 
 
 def fit(x: Tensor, y: Tensor, kernel: TwoScales) -> TwoScalePosterior:
-    """The exact posterior given x (N, d) and y (N,); by Cholesky, in float64 as in `gaussian_process`.
+    """The exact posterior given x (N, d) and y (N,).
+
+    Raises:
+        NumericalError, TypeError: as `coefficients` and `TwoScalePosterior.of`.
+    """
+    return TwoScalePosterior.of(kernel, x, coefficients(x, y, kernel))
+
+
+def fit_inducing(x: Tensor, y: Tensor, kernel: TwoScales, inducing: Tensor) -> TwoScalePosterior:
+    """The posterior given x (N, d) and y (N,), through inducing points (M, d).
+
+    Raises:
+        NumericalError, TypeError: as `inducing_coefficients` and `TwoScalePosterior.of`.
+    """
+    return TwoScalePosterior.of(kernel, inducing, inducing_coefficients(x, y, kernel, inducing))
+
+
+def coefficients(x: Tensor, y: Tensor, kernel: TwoScales) -> Tensor:
+    """(K + noise I)^-1 y (N,) at x (N, d), given y (N,); by Cholesky, in float64 as in `gaussian_process`.
 
     Raises:
         NumericalError: the kernel matrix has no Cholesky factor.
     """
     matrix = kernel.matrix(x, x)
     matrix.diagonal().add_(kernel.noise)
-    coef = torch.cholesky_solve(y.double()[:, None], _factor(matrix))[:, 0]
-    return TwoScalePosterior.of(kernel, x, coef.to(x.dtype))
+    return torch.cholesky_solve(y.double()[:, None], _factor(matrix))[:, 0].to(x.dtype)
 
 
-def fit_inducing(x: Tensor, y: Tensor, kernel: TwoScales, inducing: Tensor) -> TwoScalePosterior:
-    """The posterior given x (N, d) and y (N,), through inducing points Z (M, d): the subset of regressors.
+def inducing_coefficients(x: Tensor, y: Tensor, kernel: TwoScales, inducing: Tensor) -> Tensor:
+    """Coefficients (M,) at inducing points Z (M, d), given x (N, d) and y (N,): the subset of regressors.
 
     Mean of coefficients (K_ZX K_XZ + noise K_ZZ)^-1 K_ZX y (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006,
     equation 8.14; Titsias' variational posterior has the same mean). Every row enters, at a cost of N M^2; with Z = X it is exact.
@@ -107,8 +130,7 @@ def fit_inducing(x: Tensor, y: Tensor, kernel: TwoScales, inducing: Tensor) -> T
         target.addmv_(v, scores.double())
     gram.diagonal().add_(kernel.noise)
     coef = torch.cholesky_solve(target[:, None], _factor(gram))
-    coef = torch.linalg.solve_triangular(factor.T, coef, upper=True)[:, 0]
-    return TwoScalePosterior.of(kernel, inducing, coef.to(x.dtype))
+    return torch.linalg.solve_triangular(factor.T, coef, upper=True)[:, 0].to(x.dtype)
 
 
 def _factor(matrix: Tensor) -> Tensor:

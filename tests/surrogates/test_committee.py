@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+import pytest
 import torch
 
 from bbo.surrogates.committee import Committee, inducing_count
 from bbo.surrogates.quadratic_kernel import QuadraticScales, Trend, trend_matrix
+from bbo.surrogates.two_scale_gaussian_process import fit, fit_inducing
 
 KERNELS = (QuadraticScales(4.0, 1.0, 0.8, 0.03), QuadraticScales(4.0, 2.0, 0.0, 0.1, 0.5), QuadraticScales(4.0, 1.0, 0.2, 0.01))
 
@@ -35,6 +39,13 @@ def test_a_member_is_the_exact_posterior_of_its_kernel():
     matrix = kernel.matrix(x, x) + kernel.noise * torch.eye(len(x))
     expected = kernel.matrix(q, x) @ torch.linalg.solve(matrix, y.double())
     torch.testing.assert_close(_mean(Committee.fitted(x, [y], [kernel]), q).double(), expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("fitted", [fit, partial(fit_inducing, inducing=_data()[0])])
+def test_a_posterior_of_two_scales_leaves_out_no_trend(fitted):
+    x, y, _ = _data()
+    with pytest.raises(TypeError, match="plain TwoScales; got QuadraticScales; use Committee"):
+        fitted(x, y, KERNELS[1])
 
 
 def test_all_rows_as_inducing_points_change_nothing():
