@@ -76,6 +76,7 @@ class GTG(TrainingSettings, Method):
         privileged=("y_max",),
         composable=True,
     )
+    least_rows = 64  # trajectories visit a design once, so there must be as many as they are long
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {},
         "paper:tfbind8": DISCRETE,
@@ -154,13 +155,6 @@ class GTG(TrainingSettings, Method):
                 f"length must be a multiple of {COARSEST}, longer than context and at most pool, and width a multiple of {GROUPS}; "
                 f"got length {self.length}, context {self.context}, pool {self.pool}, width {self.width}"
             )
-
-    @classmethod
-    def unsuitable(cls, space: Any, rows: int) -> str:
-        """Trajectories visit a design once, so there must be as many as they are long."""
-        return super().unsuitable(space, rows) or (
-            f"needs 64 visible rows for its trajectories; there are {rows}" if rows < 64 else ""
-        )
 
     def propose(self, problem: Problem) -> Tensor:
         """Return `budget` designs of continued trajectories, the best by the proxies."""

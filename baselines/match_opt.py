@@ -95,6 +95,7 @@ class MatchOpt(TrainingSettings, Method):
         year=2024,
         composable=True,
     )
+    least_rows = 2  # gradients are matched along the way from one row to another
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {},
         "paper:tfbind8": {"start": "normal"},

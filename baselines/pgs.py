@@ -58,6 +58,7 @@ class PGS(TrainingSettings, Method):
         year=2024,
         composable=True,
     )
+    least_rows = 2  # a trajectory has a step
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {},
         # Smaller than the published settings: a sixteenth of the surrogate's width, a quarter of the policy's, 150 updates

@@ -81,6 +81,7 @@ class RGD(DiffusionSettings, TrainingSettings, Method):
         year=2024,
         composable=True,
     )
+    least_rows = 2  # the scores' density has a width
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {},
         # Narrower networks, few batches, a twentieth of the sampling steps, and a refinement with 4 labels of 32 designs.

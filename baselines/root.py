@@ -101,6 +101,7 @@ class Root(FunctionSettings, BridgeTraining, Method):
         low=0,
     )
 
+    least_rows = 2  # the family's lengthscale is a distance between rows
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {},
         "paper:tfbind8": {"centre": "published", "gp_points": 15000, "dense_points": 0},
@@ -142,6 +143,10 @@ class Root(FunctionSettings, BridgeTraining, Method):
             "eta": 1.0,  # much noise, so that letters change even on a made-up table
         },
     }
+
+    def __post_init__(self) -> None:
+        if self.sampling_steps > self.timesteps:
+            raise ValueError(f"sampling_steps must be at most timesteps; got {self.sampling_steps} and {self.timesteps}")
 
     def propose(self, problem: Problem) -> Tensor:
         """Return `budget` designs.

@@ -25,7 +25,6 @@ class RootCorrected(Root):
     The numbers were chosen by an ablation on four tasks, which also tests each correction alone and each one reverted:
     `results/ablations/root.md`. Two of its findings: scaling the time to 0 .. 1 lowers the scores, and so does a target at the level
     of the synthetic functions' high ends, which are far beyond any visible score.
-
     """
 
     spec = MethodSpec(

@@ -74,6 +74,8 @@ class Method(ABC):
 
     spec: ClassVar[MethodSpec]
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    #: Fewest visible rows that it works on.
+    least_rows: ClassVar[int] = 1
 
     @classmethod
     def unsuitable(cls, space: Space, rows: int) -> str:
@@ -81,9 +83,11 @@ class Method(ABC):
 
         Such a pair is not run; tables show it as not applicable, which is not a failure.
         """
-        if space.kind in cls.spec.spaces:
-            return ""
-        return f"works on {' and '.join(cls.spec.spaces)} spaces; this one is {space.kind}"
+        if space.kind not in cls.spec.spaces:
+            return f"works on {' and '.join(cls.spec.spaces)} spaces; this one is {space.kind}"
+        if rows < cls.least_rows:
+            return f"needs at least {cls.least_rows} visible rows; there {'is' if rows == 1 else 'are'} {rows}"
+        return ""
 
     @abstractmethod
     def propose(self, problem: Problem) -> Tensor:

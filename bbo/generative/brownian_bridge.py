@@ -35,7 +35,10 @@ class Schedule:
 
     @classmethod
     def linear(cls, total: int, sampling_steps: int, max_variance: float, device: torch.device) -> Schedule:
-        """`total` noise levels, of which the reverse process visits `sampling_steps`, the last two being 1 and 0."""
+        """`total` noise levels, of which the reverse process visits `sampling_steps`, at most all; the last two are 1 and 0.
+
+        As in the authors' code, 1 comes twice where more than about half of the levels are visited.
+        """
         m = torch.linspace(0.001, 0.999, total, dtype=torch.float64, device=device)
         variance = 2 * (m - m.square()) * max_variance
         stride = (total - 1) / (sampling_steps - 2)
@@ -131,6 +134,7 @@ def sample(
         then = schedule.steps[i + 1]
         m, m_then, var, var_then = schedule.m[now], schedule.m[then], schedule.variance[now], schedule.variance[then]
         sigma2 = (var - var_then * (1 - m) ** 2 / (1 - m_then) ** 2) * var_then / var
+        sigma2 = sigma2.clamp(min=0)  # where a step comes twice it is 0, and rounding may take it below
         mean = (1 - m_then) * x_high + m_then * x_low
         mean = mean + torch.sqrt((var_then - sigma2) / var) * (x - (1 - m) * x_high - m * x_low)
         x = mean + sigma2.sqrt() * eta * noise(i)

@@ -187,7 +187,8 @@ def edit(
     if time <= 0:
         return x
     t = _times(x, time)
-    return sample(schedule, score, schedule.noisy(x, t, noise()), math.ceil(time * steps), noise, sampler, time, progress)
+    walked = max(1, math.ceil(time * steps - 1e-9))  # 0.55 * 100 is a little more than 55
+    return sample(schedule, score, schedule.noisy(x, t, noise()), walked, noise, sampler, time, progress)
 
 
 def log_likelihood(schedule: VariancePreserving, score: Score, x: Tensor, steps: int, probe: Tensor) -> Tensor:

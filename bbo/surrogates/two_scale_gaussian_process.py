@@ -69,7 +69,9 @@ class TwoScalePosterior:
             TypeError: the kernel has more than two scales, such as a trend, which would be left out.
         """
         if type(kernel) is not TwoScales:
-            raise TypeError(f"this posterior takes plain TwoScales; got {type(kernel).__name__}; use Committee, which has its other parts")
+            raise TypeError(
+                f"this posterior takes plain TwoScales; got {type(kernel).__name__}; use Committee, which has its other parts"
+            )
         return cls(tuple(Posterior.of(part, x, coef) for part in kernel.parts))
 
     def mean(self, q: Tensor) -> Tensor:

@@ -1,11 +1,12 @@
 """Every method of the catalogue keeps the promises of `bbo.testing.methods`."""
 
 import pytest
+import torch
 
 from bbo import catalogue
 from bbo.errors import BBOError
 from bbo.testing import verdicts
-from bbo.testing.methods import checks
+from bbo.testing.methods import SPACES, checks, make_problem, smoke
 
 
 def test_conformance(method_name, runs_of):
@@ -18,6 +19,14 @@ def test_has_the_three_presets_if_it_has_settings(method_name):
     method = catalogue.load_method(method_name)
     if method.settings():
         assert {"paper", "fast", "smoke"} <= set(method.presets())
+
+
+@pytest.mark.parametrize("name", ["match-opt", "pgs", "rgd", "root", "root-corrected"])
+def test_a_table_of_one_row_is_refused_when_planned_and_two_rows_are_enough(name):
+    method, problem = catalogue.load_method(name), make_problem(SPACES["box"], 4)
+    assert method.unsuitable(problem.space, 1) == "needs at least 2 visible rows; there is 1"
+    assert method.unsuitable(problem.space, 2) == ""
+    problem.space.check(smoke(method).propose(problem.limited_to(torch.arange(2))).numpy())
 
 
 BAD = """

@@ -46,6 +46,29 @@ def test_unknown_words_are_refused_when_planned_under_the_methods_own_name(setti
         CORRECTED.config("fast", "tfbind8", {setting: value})
 
 
+def test_more_sampling_steps_than_noise_levels_are_refused_when_planned():
+    with pytest.raises(BBOError, match="sampling_steps must be at most timesteps; got 51 and 50"):
+        ROOT.config("smoke", "", {"timesteps": "50", "sampling_steps": "51"})
+
+
+@pytest.mark.parametrize(
+    ("total", "steps", "twice"), [(3, 3, 0), (10, 3, 0), (10, 10, 1), (200, 200, 1), (1000, 200, 0), (1000, 100, 0)]
+)
+def test_the_bridge_visits_as_many_steps_as_asked_for(total, steps, twice):
+    visited = bridge.Schedule.linear(total, steps, 1.0, torch.device("cpu")).steps
+    assert len(visited) == steps == len(set(visited)) + twice
+    assert (visited[0], *visited[-2:]) == (total - 1, 1, 0)
+
+
+def test_a_step_that_comes_twice_gives_no_nan():
+    schedule, x = bridge.Schedule.linear(10, 10, 1.0, torch.device("cpu")), torch.ones(2, 3)
+
+    def network(x, t, first, second):
+        return 0.1 * x
+
+    assert bridge.sample(network, schedule, x, x[:, 0], x[:, 0], 0.0, 1.0, lambda i: x).isfinite().all()
+
+
 @pytest.mark.parametrize("start_points", ["highest", "lowest", "random"])
 @pytest.mark.parametrize("centre", ["likelihood", "distance", "validation", "published"])
 def test_every_family_and_pool_runs(centre, start_points):

@@ -126,10 +126,13 @@ def test_an_edit_at_time_0_is_the_identity_and_a_late_one_forgets_the_design():
     assert_close(full.mean(0), CENTRE, atol=0.05, rtol=0)
 
 
-def test_an_edit_walks_its_share_of_the_steps():
+@pytest.mark.parametrize(
+    ("time", "steps", "walked"), [(0.4, 1000, 400), (0.4, 10, 4), (0.55, 100, 55), (0.07, 100, 7), (0.071, 100, 8), (1e-12, 100, 1)]
+)
+def test_an_edit_walks_its_share_of_the_steps(time, steps, walked):
     seen = []
-    edit(SCHEDULE, exact, torch.zeros(1, 2), 0.4, 1000, normal(1), progress=lambda step, x: seen.append(step))
-    assert seen[-1] == 400
+    edit(SCHEDULE, exact, torch.zeros(1, 2), time, steps, normal(1), progress=lambda step, x: seen.append(step))
+    assert seen[-1] == walked
 
 
 def test_likelihood_of_gaussian_data():

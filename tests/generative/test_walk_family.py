@@ -44,6 +44,12 @@ def test_a_jump_is_not_interpolated():
     assert interpolate(walks, len(ORDERS), 1e-3) is None
 
 
+@pytest.mark.parametrize("check", CHECKS)
+def test_walks_that_overflow_at_a_check_are_not_interpolated(check):
+    walks, _ = walks_of(lambda a, b: torch.nan if (a, b) == check else 1.0)
+    assert interpolate(walks, len(ORDERS), 1e-3) is None
+
+
 @pytest.mark.parametrize("order", [1, 2, 4, 9])
 def test_weights_are_scipys_and_draw_nothing(order):
     for place in (*_nodes(order), -1.0, -0.3, 0.77):
