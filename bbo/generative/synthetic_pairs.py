@@ -138,7 +138,7 @@ class FunctionSettings:
     )
     start_numbers: int = setting(
         0,
-        "where designs have many coordinates, fewer starts, so that starts times coordinates are at most this; 0 for no limit",
+        "where designs have many coordinates, fewer `starts` and `points`, so that either times coordinates is at most this; 0 for no limit",
         low=0,
     )
     walk_tolerance: float = setting(
@@ -151,9 +151,13 @@ class FunctionSettings:
     epochs: int = setting(100, "epochs, each with new functions", low=1)
     steps: int = setting(100, "plain gradient steps down and up", low=1)
     step_size: float = setting(0.05, "length factor of these steps", above=0)
-    starts: int = setting(1024, "size of the pool of start points", low=1)
+    starts: int = setting(1024, "size of the pool of start points, where these are the highest or lowest designs", low=1)
     points: int = setting(1024, "start points drawn from the pool for each function", low=1)
-    start_points: str = setting("highest", "which visible designs form the pool", choices=("highest", "lowest", "random"))
+    start_points: str = setting(
+        "highest",
+        "which visible designs form the pool: the highest or lowest `starts`, or, for random points, all of them",
+        choices=("highest", "lowest", "random"),
+    )
     min_gain: float = setting(0.001, "pairs with y_high - y_low at or below this are dropped")
     validation: float = setting(
         0.1, "share of each function's pairs set aside, as in the authors' code, which selects nothing by it", low=0, high=0.9
@@ -242,10 +246,11 @@ class SyntheticFunctions:
                 on_function(epoch * self.settings.functions + number + 1)
             joined = Pairs.join(parts)
             if not len(joined):
+                others = [f"centre={name}" for name in ("likelihood", "distance", "validation") if name != self.settings.centre]
                 raise NumericalError(
                     f"no pair of {self.made} gained more than {self.settings.min_gain:g} (lengthscale {self.box.centre.lengthscale:g}, "
                     f"step size {self.step_size:g}, {self.settings.steps} steps): the GP family does not fit this data; "
-                    f"use centre=likelihood or centre=distance, or a larger step_size; where all visible scores are equal, nothing helps"
+                    f"use {' or '.join(others)}, or a larger step_size; where all visible scores are equal, nothing helps"
                 )
             self.highs.append(joined.y_high.median())
             yield joined
