@@ -78,7 +78,8 @@ def rank_weights(y: Tensor, share: float) -> Tensor:
 
 
 def drawn(weight: Tensor, count: int, generator: Generator) -> Tensor:
-    """Row numbers (count,), drawn with replacement by weights (N,)."""
+    """Row numbers (count,), drawn with replacement by weights (N,), none negative; where all are 0, as if all were equal."""
+    weight = torch.where((weight > 0).any(), weight, torch.ones_like(weight))
     # Float64: the last of 10^5 sums of float32 weights would be off.
     edges = weight.double().cumsum(0)
     points = torch.rand(count, generator=generator, device=weight.device, dtype=torch.float64) * edges[-1]

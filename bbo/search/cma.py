@@ -77,9 +77,11 @@ def search(
     """The best point of each run (R, d) and its value (R,), after `generations` generations.
 
     Args:
-        objective: points (n, d) to values (n,); larger is better.
+        objective: points (n, d) to values (n,); larger is better, and NaN is worst.
         start: first means (R, d).
         sigma: first step size, in the unit of the points.
+        generations: how many.
+        generator: source of the normal numbers, on the device of `start`.
         diagonal: diagonal covariances.
         normal: the generation's number, from 0, to its normal numbers (R, lam, d); from `generator` by default.
         on_generation: called with (generations done, best points so far).
@@ -115,6 +117,7 @@ def search(
         y = y if basis is None else y @ basis.mT
         x = (mean[:, None] + step[:, None] * y).to(start.dtype)
         values = objective(x.flatten(0, 1)).view(runs, lam)
+        values = values.masked_fill(values.isnan(), -torch.inf)  # in an order NaN would come first
 
         top, place = values.max(1)
         better = top > value

@@ -51,7 +51,7 @@ def solve(kernel: Tensor, noise: float, y: Tensor) -> Tensor:
         if holds(size <= limit):
             return found
         enough = torch.clamp(0.5 * limit / size, min=STEP)
-        change, iterations, _ = descend(times, residual / size, enough, LOOK, MOST_ITERATIONS, precondition)
+        change, iterations, _ = descend(times, residual / size, enough, LOOK, MOST_ITERATIONS - done, precondition)
         found, done = found + size * change, done + iterations
         residual = goal - _times(kernel, found) - noise * found
     raise NumericalError(

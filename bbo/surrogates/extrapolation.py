@@ -66,7 +66,14 @@ def kernel_gains(
 ) -> Tensor:
     """Gains (splits, kernels, transforms), float64, of exact Gaussian processes on x (N, d), y (N,).
 
-    One factorisation serves all transforms. A kernel that cannot be factorised has gain -1.
+    One factorisation serves all transforms. A kernel that cannot be factorised, or whose gain is not finite, has gain -1.
+
+    Args:
+        x, y: vectors of the designs and their scores.
+        kernels: with their noise.
+        transforms: of the scores (n,) of the fitted rows, to what is fitted (n,), float64.
+        parts: which rows are fitted, and which ranked.
+        criterion: predictions (n, transforms) and scores (n,) of the ranked rows to what counts (transforms,); larger is better.
     """
     rows = []
     for part in parts:

@@ -36,7 +36,9 @@ def test_what_is_recorded():
 
 
 def test_no_surviving_pair_is_an_error_with_numbers():
-    with pytest.raises(NumericalError, match=r"no pair of 128 gained more than 1e\+06 .*; use centre=likelihood or centre=validation,"):
+    with pytest.raises(
+        NumericalError, match=r"no pair of 128 gained more than 1e\+06 .*; use centre=likelihood or centre=validation,"
+    ):
         method(min_gain=1e6).propose(make_problem(SPACES["box"], 8))
     with pytest.raises(NumericalError, match=r"; use centre=distance or centre=validation, or a larger step_size"):
         method(min_gain=1e6, centre="likelihood").propose(make_problem(SPACES["box"], 8))
@@ -45,7 +47,8 @@ def test_no_surviving_pair_is_an_error_with_numbers():
 def test_a_random_pool_is_the_whole_table_whatever_the_limits_of_starts():
     scores = torch.arange(50.0)
     sizes = {
-        words: len(method(start_points=words, starts=20, start_numbers=30).pool(scores, 2)) for words in ("highest", "lowest", "random")
+        words: len(method(start_points=words, starts=20, start_numbers=30).pool(scores, 2))
+        for words in ("highest", "lowest", "random")
     }
     assert sizes == {"highest": 15, "lowest": 15, "random": 50}
 

@@ -73,3 +73,8 @@ def test_rows_are_drawn_by_their_weights():
     share = torch.bincount(rows, minlength=3) / len(rows)
     assert (share - weight / 4).abs().max() < 0.03
     assert share[1] == 0
+
+
+def test_rows_without_any_weight_are_drawn_alike():
+    share = torch.bincount(drawn(torch.zeros(4), 4000, torch.Generator().manual_seed(0)), minlength=4) / 4000
+    assert (share - 0.25).abs().max() < 0.03

@@ -60,3 +60,16 @@ def test_runs_do_not_depend_on_each_other():
     everyone, _ = ours.search(ellipsoid, start, 0.5, 20, torch.Generator(), normal=lambda g: drawn[:, g])
     one, _ = ours.search(ellipsoid, start[2:3], 0.5, 20, torch.Generator(), normal=lambda g: drawn[2:3, g])
     torch.testing.assert_close(everyone[2:3], one)
+
+
+def test_points_without_a_value_count_as_the_worst():
+    start = torch.zeros(2, 4, dtype=torch.float64)
+
+    def partial(missing):
+        return lambda x: torch.where(x[:, 0] < 0, missing, -(x - 1).square().sum(1))
+
+    search = [
+        ours.search(partial(missing), start, 0.3, 60, torch.Generator().manual_seed(0)) for missing in (torch.nan, -torch.inf)
+    ]
+    assert all(torch.equal(a, b) for a, b in zip(*search, strict=True))
+    torch.testing.assert_close(search[0][0], torch.ones_like(start), rtol=0, atol=1e-2)

@@ -121,6 +121,22 @@ def test_conjugate_gradients_that_do_not_converge_are_an_error(monkeypatch):
         conjugate_gradients.solve(torch.ones(40, 40), 1.0, torch.arange(40.0))
 
 
+def test_conjugate_gradients_take_no_more_iterations_than_allowed(monkeypatch):
+    taken, descend = [], conjugate_gradients.descend
+
+    def counted(*arguments):
+        found = descend(*arguments)
+        taken.append(found[1])
+        return found
+
+    monkeypatch.setattr(conjugate_gradients, "descend", counted)
+    monkeypatch.setattr(conjugate_gradients, "MOST_ITERATIONS", 2 * conjugate_gradients.LOOK + 2)
+    monkeypatch.setattr(conjugate_gradients, "TOLERANCE", 0.0)
+    with pytest.raises(NumericalError, match="in 12 iterations"):
+        conjugate_gradients.solve(torch.ones(40, 40), 1.0, torch.arange(40.0))
+    assert len(taken) > 1 and sum(taken) == 12
+
+
 def test_inducing_points_at_all_rows_are_exact_and_every_row_counts():
     generator = torch.Generator().manual_seed(0)
     x, y = torch.randn(300, 3, generator=generator), torch.randn(300, generator=generator)
