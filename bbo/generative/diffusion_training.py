@@ -29,7 +29,12 @@ class DiffusionSettings:
     prior_learning_rate: float = setting(1e-3, "step size of Adam in the diffusion's training", above=0)
     prior_cosine: bool = setting(False, "let that step size fall along a cosine to 0, epoch by epoch")
     prior_updates: int = setting(0, "no more batches than this; 0 for no cap", low=0)
-    held_out: float = setting(0.0, "share of the rows the diffusion is not trained on, as in the authors' code", low=0, high=0.9)
+    held_out: float = setting(
+        0.0,
+        "share of the rows the diffusion is not trained on, as in the authors' code; they count in the weights and in `clip_noisy`'s range",
+        low=0,
+        high=0.9,
+    )
     shuffle: bool = setting(True, "rows in a new order every epoch; false takes them in the table's order and holds out the last")
     clip_noisy: bool = setting(False, "clip noisy designs to the range of the visible ones in training")
     hide: float = setting(0.15, "probability that a row's score enters as 0, which teaches the unconditional score", low=0, high=1)

@@ -35,11 +35,12 @@ def test_sample_weights_go_down_the_error_after_the_look_ahead(monkeypatch, part
         monkeypatch.setattr(ict, "ROWS", 7)
     rule = teaching(torch.float64)
     rule.generator = torch.Generator().manual_seed(0)
-    rule.first = {name: 0.1 * torch.randn_like(p) for name, p in rule.params.items()}
-    rule.second = {name: torch.rand_like(p) for name, p in rule.params.items()}
+    generator = torch.Generator().manual_seed(1)
+    rule.first = {name: 0.1 * torch.randn(p.shape, generator=generator, dtype=p.dtype) for name, p in rule.params.items()}
+    rule.second = {name: torch.rand(p.shape, generator=generator, dtype=p.dtype) for name, p in rule.params.items()}
     rule.count += 3
     who = torch.tensor([0, 2])
-    x, label = torch.randn(2, 4, 3).double(), torch.randn(2, 4).double()
+    x, label = torch.randn(2, 4, 3, generator=generator).double(), torch.randn(2, 4, generator=generator).double()
     found = rule.sample_weights(*state(rule, who), x, label)
 
     def error(weight, k):
@@ -75,7 +76,8 @@ def test_each_learns_from_the_samples_with_the_others_least_loss(monkeypatch):
         return torch.ones(x.shape[:2])
 
     monkeypatch.setattr(rule, "sample_weights", keep)
-    near, label = torch.randn(12, 3), torch.randn(12)
+    generator = torch.Generator().manual_seed(1)
+    near, label = torch.randn(12, 3, generator=generator), torch.randn(12, generator=generator)
     losses = (rule.ensemble.mean(near) - label).square()
     rule.learn(torch.tensor([0, 2]), near, label)
     assert torch.equal(seen[0][0], near[losses[2].argsort()[:4]])
@@ -88,8 +90,9 @@ def test_the_functional_adam_is_torchs():
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
     params = {name: p[0] for name, p in rule.params.items()}
     first, second = ({name: torch.zeros_like(p) for name, p in params.items()} for _ in range(2))
+    generator = torch.Generator().manual_seed(1)
     for count in range(1, 4):
-        x, y = torch.randn(5, 3), torch.randn(5)
+        x, y = torch.randn(5, 3, generator=generator), torch.randn(5, generator=generator)
         optimiser.zero_grad()
         (model(x)[:, 0] - y).square().mean().backward()
         optimiser.step()

@@ -244,8 +244,10 @@ FAST = ROOT.config("fast", "", {}).config
 
 
 def table_of(space, rows=64):
-    designs = torch.as_tensor(space.from_unit(torch.rand(rows, *space.shape, generator=torch.Generator().manual_seed(0)).numpy()))
-    return VisibleTable.of(Encoded.of(space, designs, torch.rand(rows), True), designs, FAST["largest_grid"])
+    generator = torch.Generator().manual_seed(0)
+    designs = torch.as_tensor(space.from_unit(torch.rand(rows, *space.shape, generator=generator).numpy()))
+    scores = torch.rand(rows, generator=generator)
+    return VisibleTable.of(Encoded.of(space, designs, scores, True), designs, FAST["largest_grid"])
 
 
 def test_fast_takes_only_grids_for_small_whose_solves_are_quick():

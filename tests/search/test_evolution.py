@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from bbo.search import box_ascent
-from bbo.search.evolution import GreedySearch, best_distinct, cross, letter_counts, mutate, pairs, spread
-from bbo.space import Sequence
+from bbo.search.evolution import GreedySearch, best_distinct, cross, letter_counts, mutate, mutate_mixed, pairs, spread
+from bbo.space import Category, Letters, Mixed, Number, Sequence
 
 SPACE = Sequence((4, 2, 3, 5, 4, 2))
 COUNTS = letter_counts(SPACE, torch.device("cpu"))
@@ -30,6 +31,30 @@ def test_the_rate_of_mutations():
     designs, generator = population(5000)
     share = (mutate(designs, COUNTS, 0.2, generator) != designs).float().mean()
     assert abs(share - 0.2) < 0.01
+
+
+MIXED = Mixed((Number("x", 0, 10), Category("c", "abc"), Letters("s", 2, "ACGT"), Number("n", 0, 90, step=10)))
+
+
+def test_mixed_mutants_are_designs_with_other_options_and_letters_and_numbers_nearby():
+    generator = torch.Generator().manual_seed(0)
+    designs = torch.tensor([[5.0, 1, 0, 3, 50]], dtype=torch.float64).expand(4000, -1)
+    changed = mutate_mixed(MIXED, designs, 1.0, 0.1, generator)
+    assert (MIXED.check(changed.numpy()) == changed.numpy()).all()
+    assert [torch.unique(changed[:, place]).tolist() for place in (1, 2, 3)] == [[0, 2], [1, 2, 3], [0, 1, 2]]
+    share = torch.bincount(changed[:, 2].long()) / len(changed)
+    assert (share[1:] - 1 / 3).abs().max() < 0.04, "all others are as likely as each other"
+    moved = changed[:, 0] - 5
+    assert moved.mean().item() == pytest.approx(0, abs=0.1) and moved.std().item() == pytest.approx(0.1 * 10, rel=0.05)
+    assert (changed[:, 4] != 50).all(), "at least one step where there are steps"
+
+
+def test_the_rate_of_mixed_mutations_and_none_at_zero():
+    generator = torch.Generator().manual_seed(0)
+    designs = torch.as_tensor(MIXED.from_unit(torch.rand(5000, 5, generator=generator).numpy()))
+    share = (mutate_mixed(MIXED, designs, 0.2, 0.1, generator) != designs).double().mean(0)
+    assert (share[:4] - 0.2).abs().max() < 0.03
+    assert torch.equal(mutate_mixed(MIXED, designs, 0.0, 0.1, generator), designs)
 
 
 def test_a_child_has_only_its_parents_letters():

@@ -24,7 +24,9 @@ def test_spearman_with_ties_is_scipys(pairs):
 
 
 def test_accuracy():
-    mean, std, y = torch.randn(50), torch.rand(50) + 0.5, torch.randn(50)
+    generator = torch.Generator().manual_seed(0)
+    mean, y = torch.randn(2, 50, generator=generator)
+    std = torch.rand(50, generator=generator) + 0.5
     found = accuracy(mean, std, y)
     assert found["rmse"] == pytest.approx((mean - y).square().mean().sqrt().item(), rel=1e-6)
     assert found["nll"] == pytest.approx(-stats.norm(mean, std).logpdf(y).mean(), rel=1e-5)

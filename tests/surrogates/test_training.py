@@ -90,14 +90,16 @@ def test_every_loss_goes_down_on_data_it_can_learn(loss):
 
 
 def test_gaussian_nll_is_the_normal_density():
-    outputs, y = torch.randn(2, 5, 2), torch.randn(2, 5)
+    generator = torch.Generator().manual_seed(0)
+    outputs, y = torch.randn(2, 5, 2, generator=generator), torch.randn(2, 5, generator=generator)
     normal = torch.distributions.Normal(outputs[..., 0], outputs[..., 1].exp())
     assert_close(losses.gaussian_nll(outputs, y), -normal.log_prob(y))
 
 
 def test_the_log_deviation_starts_between_its_bounds():
     """The two softplus one after the other reach from the lower bound 0.1 to 0.1 * (1 + 0.2 / 0.1)."""
-    deviation = gaussian(torch.Generator().manual_seed(0))(100 * torch.randn(50, 3))[:, 1].exp()
+    generator = torch.Generator().manual_seed(0)
+    deviation = gaussian(generator)(100 * torch.randn(50, 3, generator=generator))[:, 1].exp()
     assert deviation.min() >= 0.1 - 1e-6
     assert deviation.max() <= 0.3 + 1e-6
     assert deviation.max() - deviation.min() > 0.1

@@ -58,13 +58,14 @@ def test_a_missed_goal_is_said(tmp_path):
 
 
 def test_both_sides_are_timed_and_our_products_counted():
-    a, b = torch.randn(100, 200), torch.randn(200, 50, requires_grad=True)
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.randn(100, 200, generator=generator), torch.randn(200, 50, generator=generator, requires_grad=True)
     made = beside(lambda: torch.zeros(1), lambda: (a @ b).sum().backward(), "a product", 3.0)
     # Forward, and backward to b alone.
     assert made["our_gflop"] == pytest.approx(2 * 2 * 100 * 200 * 50 / 1e9)
     assert made["authors_seconds"] >= 0 and made["our_seconds"] > 0 and made["what"] == "a product"
     # The gradient of a leaf alone: forward, and backward to it.
-    leaf = torch.randn(1, 100, requires_grad=True)
+    leaf = torch.randn(1, 100, generator=generator, requires_grad=True)
     assert gflop(lambda: torch.autograd.grad((leaf @ a).sum(), leaf)) == pytest.approx(2 * 2 * 100 * 200 / 1e9)
     with pytest.raises(AssertionError):
         beside(lambda: torch.zeros(1), lambda: torch.ones(1), "not equal", check=torch.testing.assert_close)
