@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from bbo.device import on_host
 from bbo.encoding import Encoded
 from bbo.method import Method, MethodSpec, setting
-from bbo.problem import Problem, on_host
+from bbo.problem import Problem
 from bbo.search.ascent import ascend, from_best, gradient_of
 from bbo.surrogates import losses
 from bbo.surrogates.diagnostics import Surrogate
@@ -26,7 +27,7 @@ class ConservativeLoss:
 
     x_neg is where `steps` ascent steps of size `step_size` lead from the batch under the present weights; no gradient flows through
     that path. a is adapted by dual ascent, so that overestimation stays near `limit`: log a takes Adam steps of `rate` on
-    a * (limit - overestimation), after the batch's own loss was built with the old a.
+    a * (limit - overestimation), after the batch's own loss was built with the old a. Sample weights are ignored.
     """
 
     steps: int

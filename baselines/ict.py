@@ -9,8 +9,9 @@ import torch
 from torch import Generator, Tensor
 from torch.func import functional_call, grad, vmap
 
+from bbo.device import on_host
 from bbo.method import Method, MethodSpec, setting
-from bbo.problem import Problem, on_host
+from bbo.problem import Problem
 from bbo.search.adam_ascent import adam_ascend, adam_from
 from bbo.search.ascent import gradient_of
 from bbo.surrogates.diagnostics import Surrogate

@@ -12,8 +12,9 @@ from torch import Generator, Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
+from bbo.device import on_host
 from bbo.method import Method, MethodSpec, setting
-from bbo.problem import Problem, on_host
+from bbo.problem import Problem
 from bbo.search.ascent import ascend, from_best, gradient_of
 from bbo.surrogates import losses
 from bbo.surrogates.diagnostics import Surrogate
@@ -67,7 +68,7 @@ class InvarianceLoss:
 
     The particles are one persistent set of designs that takes one ascent step up the surrogate for every batch. D_loss is lowered by
     the discriminator, which takes a step of Adam (betas 0.5 and 0.999) after each batch's loss is built with its old weights, and
-    raised by the representation, through the particles only: the data's side is a constant there.
+    raised by the representation, through the particles only: the data's side is a constant there. Sample weights are ignored.
 
     Attributes:
         particles: (P, d). step_size: of their ascent; 0 leaves them where they are.

@@ -44,7 +44,10 @@ def path_integral(predict: Predict, u: Tensor, v: Tensor, points: int, rule: str
 
 @dataclass(frozen=True)
 class GradientMatching:
-    """MSE plus the squared error of the path integrals between neighbours of a batch, which is in the order of its scores."""
+    """MSE plus the squared error of the path integrals between neighbours of a batch, which is in the order of its scores.
+
+    Sample weights are ignored.
+    """
 
     points: int
     rule: str

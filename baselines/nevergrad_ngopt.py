@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bbo.device import on_host
 from bbo.errors import BBOError
 from bbo.method import Method, MethodSpec, setting
-from bbo.problem import Problem, on_host
+from bbo.problem import Problem
 from bbo.search.evolution import best_distinct
 from bbo.surrogates.diagnostics import Surrogate
 from bbo.surrogates.gaussian_ensemble import FAST, SMOKE, GaussianEnsemble, diagnosed, mean_of

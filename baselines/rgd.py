@@ -11,12 +11,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Generator, Tensor
 
+from bbo.device import on_host
 from bbo.generative.diffusion import Score, guided, log_likelihood
 from bbo.generative.diffusion_training import DiffusionSettings, loss_facts
 from bbo.generative.score_networks import EmbeddedScore
 from bbo.generative.strength import strengthened
 from bbo.method import Method, MethodSpec, setting
-from bbo.problem import Problem, on_host
+from bbo.problem import Problem
 from bbo.surrogates import losses
 from bbo.surrogates.diagnostics import Surrogate
 from bbo.surrogates.networks import MLP, Ensemble, Params, spawn

@@ -80,7 +80,7 @@ def _clipped(gradient: Tensor, most: float) -> Tensor:
 
 @dataclass(frozen=True)
 class NoisyLikelihood:
-    """Mean negative log likelihood at designs with normal noise, drawn once a batch."""
+    """Mean negative log likelihood at designs with normal noise, drawn once a batch; sample weights are ignored."""
 
     noise: float
     generator: Generator

@@ -10,12 +10,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from bbo.device import on_host
 from bbo.encoding import Encoded
 from bbo.generative import brownian_bridge as bridge
 from bbo.generative.bridge_training import BridgeTraining, train
 from bbo.generative.synthetic_pairs import FunctionSettings, SyntheticFunctions
 from bbo.method import Method, MethodSpec, setting
-from bbo.problem import Problem, on_host
+from bbo.problem import Problem
 from bbo.search import polish
 from bbo.space import Sequence
 from bbo.surrogates.gp_family import VisibleTable

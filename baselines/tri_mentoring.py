@@ -9,8 +9,9 @@ import torch
 from torch import Generator, Tensor
 from torch.func import functional_call, grad, jvp, vmap
 
+from bbo.device import on_host
 from bbo.method import Method, MethodSpec, setting
-from bbo.problem import Problem, on_host
+from bbo.problem import Problem
 from bbo.search.adam_ascent import adam_from
 from bbo.surrogates.diagnostics import Surrogate
 from bbo.surrogates.networks import Ensemble, Params, spawn

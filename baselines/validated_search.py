@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from bbo.device import on_host
 from bbo.errors import unknown
 from bbo.method import Method, MethodSpec, setting
-from bbo.problem import Problem, on_host
+from bbo.problem import Problem
 from bbo.search import box_ascent
 from bbo.search.evolution import GreedySearch, spread
 from bbo.space import Sequence, Space

@@ -17,8 +17,9 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Encoded:
-    """The visible table as numbers: x (N, d) and y (N,), float32, mean 0 and deviation 1 (ddof 0) in every column.
+    """The visible table as numbers: x (N, d) and y (N,), float32, mean 0 and deviation 1 (ddof 0) in every column, up to float32's rounding.
 
+    The mean of a column of x is subtracted in float32: where it was m times the deviation, up to 6e-8 m is left of it.
     A column that is constant over the visible rows keeps its scale (deviation taken as 1). The unstandardised view holds the
     codec's own vectors (x_mean 0, x_std 1), such as the logits of sequences; its y is z-scored all the same.
     """

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bbo.device import array_on_host, on_host
+from bbo.device import array_on_host
 from bbo.encoding import Encoded
 from bbo.errors import UnknownName
 from bbo.space import Space
 
-__all__ = ["Problem", "ProgressListener", "Shelf", "on_host"]
+__all__ = ["Problem", "ProgressListener", "Shelf"]
 
 #: Current designs, or a function that returns them, which is called only if a trace is recorded.
 Designs = Tensor | Callable[[], Tensor] | None

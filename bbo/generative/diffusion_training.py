@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
+from bbo.device import on_host
 from bbo.errors import NumericalError
 from bbo.generative.diffusion import VariancePreserving, matching_loss
 from bbo.generative.score_weights import distance_temperature, histogram_weights
-from bbo.problem import on_host
 from bbo.settings import setting
 
 #: Raised whenever a change here could move a score (see `bbo.versions`).

@@ -71,7 +71,7 @@ class JointVAE(nn.Module):
 class JointLoss:
     """Cross entropy of the letters, `DIVERGENCE` times the codes' divergence summed over the batch, and squared error of the score.
 
-    `batch.y` (K, B, 1 + P) holds scores and letters. Each batch draws fresh noise for the codes of `network`.
+    `batch.y` (K, B, 1 + P) holds scores and letters. Each batch draws fresh noise for the codes of `network`. Sample weights are ignored.
     """
 
     network: JointVAE

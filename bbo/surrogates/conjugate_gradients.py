@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from bbo.device import on_host
 from bbo.errors import NumericalError
-from bbo.problem import on_host
 
 #: Raised whenever a change here could move a score (see `bbo.versions`).
 VERSION = 1

@@ -66,7 +66,8 @@ class TwoHeads(nn.Module):
 class EnergyLoss:
     """Squared error of the prediction, plus the energy's contrastive divergence: mean(E+) - mean(E-) + mean(E+^2) + mean(E-^2).
 
-    E+ is the energy at the batch, E- where `steps` noisy ascent steps of the prediction of size `step_size` lead from it.
+    E+ is the energy at the batch, E- where `steps` noisy ascent steps of the prediction of size `step_size` lead from it. Sample
+    weights are ignored.
     """
 
     network: TwoHeads

@@ -67,7 +67,7 @@ class Bins:
 
 @dataclass(frozen=True)
 class BinLoss:
-    """Mean negative log chance of each row's bin."""
+    """Mean negative log chance of each row's bin; sample weights are ignored."""
 
     bins: Bins
 

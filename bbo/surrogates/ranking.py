@@ -14,8 +14,8 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from bbo.device import on_host
 from bbo.errors import BBOError, NumericalError
-from bbo.problem import on_host
 from bbo.surrogates.networks import Ensemble
 from bbo.surrogates.sharpness import Regulariser, Unregularised
 from bbo.surrogates.training import Batch, BatchLoss, Fitted, History, Predict, objective, step

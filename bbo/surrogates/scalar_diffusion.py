@@ -152,7 +152,8 @@ class Support:
 class SpadeLoss:
     """Denoising error, plus calibration of mean and ranking, plus support.
 
-    `batch.y` (K, B, 3) holds score, neighbours' mean and log r. Each batch draws fresh starts for the chains of `network`.
+    `batch.y` (K, B, 3) holds score, neighbours' mean and log r. Each batch draws fresh starts for the chains of `network`. Sample
+    weights are ignored.
 
     Args:
         calibration, support_weight: weights of the two added terms. pairs: of designs whose order is compared.

@@ -34,19 +34,11 @@ LOOK = 20
 
 def small(space: Sequence) -> bool:
     """Whether `table` can handle the space."""
-    return math.prod(space.letters) <= LARGEST_TABLE
-
-
-def number(space: Sequence, designs: Tensor) -> Tensor:
-    """Numbers (n,) of designs (n, L) in a table of all, the first position most significant."""
-    found = torch.zeros_like(designs[:, 0])
-    for place, count in enumerate(space.letters):
-        found = found * count + designs[:, place]
-    return found
+    return space.size <= LARGEST_TABLE
 
 
 def design(space: Sequence, numbers: Tensor) -> Tensor:
-    """The designs (n, L) with numbers (n,)."""
+    """The designs (n, L) with numbers (n,), as `Space.key` gives them; on their device."""
     return torch.stack(torch.unravel_index(numbers, space.letters), 1)
 
 
@@ -63,7 +55,7 @@ def table(space: Sequence, designs: Tensor, y: Tensor, kernel: TwoScales) -> Ten
     Raises:
         NumericalError: the residual did not fall below the tolerance.
     """
-    numbers = number(space, designs)
+    numbers = space.key(designs)
     cells, inverse, count = torch.unique(numbers, return_inverse=True, return_counts=True)
     target = torch.zeros(len(cells), dtype=torch.float64, device=y.device).index_add_(0, inverse, y.double()) / count
     noise = kernel.noise / count.double()

@@ -1,4 +1,7 @@
-"""One training loop for every neural surrogate: 1 to K networks as one batched model, any loss, any sharpness regulariser."""
+"""The training loop of surrogates that learn rows in batches: 1 to K networks as one batched model, any loss, any sharpness regulariser.
+
+Lists (`ranking.fit_lists`) and models that are trained while they are searched (`normalised_likelihood.Models`) have loops of their own.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ Predict = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch of all members: x (K, B, d), y (K, B), and sample weights (K, B)."""
+    """One batch of all members: x (K, B, d), y (K, B), and sample weights (K, B), 1 without `Plan.bootstrap`.
+
+    Of the losses here, only `losses.nll` and `losses.mse` use the weights, so a plan with `bootstrap` needs one of these two.
+    """
 
     x: Tensor
     y: Tensor

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from bbo.device import on_host
 from bbo.errors import NumericalError
-from bbo.problem import on_host
 from bbo.surrogates.gaussian_process import RBF, Posterior
 
 #: Raised whenever a change here could move a score (see `bbo.versions`).

@@ -65,7 +65,7 @@ class Watch(TorchFunctionMode):
         """What is wrong, with what to do."""
         found = [f"{where} is made without a device: pass device=problem.device" for where in self.homeless]
         found += [
-            f"numbers leave the device in {where}: use bbo.problem.on_host(tensor, why), outside loops" for where in self.transfers
+            f"numbers leave the device in {where}: use bbo.device.on_host(tensor, why), outside loops" for where in self.transfers
         ]
         return found + [
             f"numbers leave the device {count} times in {where}: keep them there, or say on_host(..., often=True) and why it must be"
@@ -140,7 +140,7 @@ def test_tensors_have_a_device_and_stay_there(name, space):
 
 CARELESS = """
 import torch
-from bbo.problem import on_host
+from bbo.device import on_host
 
 
 class Careless:

@@ -74,7 +74,7 @@ def test_a_table_of_many_designs_that_does_not_converge_is_an_error(visible, mon
 
 
 def test_numbers_and_designs_are_inverse():
-    assert sequences.number(SPACE, everything()).tolist() == list(range(120))
+    assert SPACE.key(everything()).tolist() == list(range(120))
 
 
 def test_means_of_designs_and_of_all_their_single_mutants(visible):
