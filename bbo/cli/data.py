@@ -59,6 +59,7 @@ def verify(names: tuple[str, ...]) -> None:
     """Check the files found (or those named) against the manifest; exit code 2 if one is damaged."""
     bad = 0
     chosen = [data.entry(name).name for name in names] or list(data.manifest())
+    sources = {file: source for source in registry.sources() for file in source.files}
     for name in chosen:
         path = data.find(name)
         if path is None:
@@ -67,7 +68,10 @@ def verify(names: tuple[str, ...]) -> None:
                 bad += 1
             continue
         try:
-            same = data.content_hash(data.check(name, path)) == data.entry(name).content
+            arrays = data.check(name, path)
+            if fault := sources[name].fault(arrays):
+                raise DamagedFile(f"data file {path} {fault}")
+            same = data.content_hash(arrays) == data.entry(name).content
             packed = data.file_hash(path) == data.entry(name).sha256
             click.echo(f"ok       {name}  {path}{_remark(packed, same)}")
         except DamagedFile as error:

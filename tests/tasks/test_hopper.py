@@ -8,8 +8,11 @@ from pathlib import Path
 import mujoco
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
-from bbo import data
+from bbo import catalogue, data, registry
+from bbo.cli.data import command as data_command
+from bbo.data.sources import imported
 from bbo.errors import DamagedFile, Unavailable
 from bbo.tasks.hopper import MODEL, Hopper, HopperSmall, episode, layers, torques
 from bbo.tasks.parts import pools
@@ -108,6 +111,35 @@ def test_a_file_of_another_shape_is_refused(nowhere, wrong):
     store(nowhere, **wrong)
     with pytest.raises(DamagedFile, match="bbo data build hopper"):
         Hopper().visible()
+
+
+BAD = {
+    "NaN among the scores": (np.float16(0), np.float32("nan")),
+    "an infinite score": (np.float16(0), np.float32("inf")),
+    "scores of text": (np.float16(0), "good"),
+    "scores of another type": (np.float16(0), np.float64(7)),
+    "a weight beyond the bound": (np.float16(2.1), np.float32(7)),
+    "a weight that is NaN": (np.float16("nan"), np.float32(7)),
+    "weights of text": ("heavy", np.float32(7)),
+}
+
+
+@pytest.mark.parametrize("bad", [*BAD, "no scores at all", "no designs"])
+def test_a_bad_pool_costs_its_task_only(nowhere, bad):
+    """The other tasks go on; `bbo data verify` and `bbo data import` say what is wrong, and so does the task when it is used."""
+    x, y = BAD.get(bad, (np.float16(0), np.float32(7)))
+    arrays = {"x": np.full((1200, 5126), x), "y": np.full(0 if bad == "no scores at all" else 1200, y)}
+    data.store("hopper.npz", {name: arrays[name] for name in arrays if name != "x" or bad != "no designs"}, nowhere)
+    registry.own_tasks.cache_clear()
+    assert "hopper-small" in catalogue.task_ids()
+    task = catalogue.load_task("hopper")
+    assert np.isfinite(task.spec.best_visible)
+    again = "make it again: bbo data build hopper"
+    with pytest.raises(DamagedFile, match=again):
+        task.visible()
+    assert again in CliRunner().invoke(data_command, ["verify", "hopper.npz"]).output
+    with pytest.raises(DamagedFile, match=again):
+        list(imported(nowhere / "hopper.npz", registry.sources()))
 
 
 def test_a_truncated_pool_is_refused_when_it_is_used(nowhere):
