@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from bbo import workers
+from bbo.errors import Unavailable
 from bbo.task import Task
 
 
@@ -22,6 +23,15 @@ class SimulatedTask(Task):
     def simulate(self, design: np.ndarray) -> float:
         """Raw score of one checked design (*shape), larger is better. Depends on nothing else; called in a worker process."""
 
+    def prepare(self) -> None:
+        """Called once in each worker process before it scores.
+
+        Raises:
+            Unavailable: Python imports another version of an engine there than the one that is installed for this task.
+        """
+        if reason := self.shadowed():
+            raise Unavailable(f"task '{self.spec.id}' is not available: {reason}")
+
     def oracle(self, x: np.ndarray) -> np.ndarray:
         """Scores (n,), float64, of designs (n, *shape), one after another in this process, without any protection."""
         return np.array([self.simulate(design) for design in x], np.float64)
@@ -32,7 +42,7 @@ class SimulatedTask(Task):
         Raises:
             Unavailable: a data file or package is missing (`unavailable` says which).
             DesignError: `x` is not a set of designs of this task's space.
-            BBOError: a worker process could not be started.
+            BBOError: a worker process could not be started, or imports another version of an engine.
         """
         self.require()
         x = self.spec.space.check(x)

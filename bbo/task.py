@@ -9,10 +9,12 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Real
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -72,6 +74,7 @@ class TaskSpec:
         requires: optional packages needed, import names.
         extra: the extra of this distribution that brings `requires` (`pip install "offline-bbo[EXTRA]"`).
         engines: distributions whose versions decide the scores, as `name==version`; under any other version the task is unavailable.
+            Their modules are among `requires`.
         seconds: about how long scoring 128 designs takes on one core, once the data are loaded.
         saturated: 128 uniformly random designs reach 0.9 or more on average at the 100th percentile (results/tasks.md), so the task
             is judged by its median.
@@ -152,12 +155,37 @@ class Task(ABC):
         package = f'"offline-bbo[{self.spec.extra}]"' if self.spec.extra else " ".join(self.spec.engines or lacking)
         if lacking:
             return f"needs the package {', '.join(lacking)}: pip install {package}"
-        for name, wanted in (engine.split("==") for engine in self.spec.engines):
+        for name, wanted in self._engines():
             found = _installed(name)
             if found != wanted:
                 here = f"version {found}" if found else "no version"
                 return f"its scores are those of {name} {wanted}, and {here} is installed: pip install {package}"
         return ""
+
+    def shadowed(self) -> str:
+        """Which engine's module is not the one of its distribution, and says another version; empty if none.
+
+        Two distributions may bring the same module, into one folder or two. Only then is it imported and asked: what modules say of
+        themselves can be wrong (selfies 2.2.0 says 2.1.1). So this is called where the simulator runs, and takes a fifth of a second.
+        """
+        owners = importlib.metadata.packages_distributions() if self.spec.engines else {}
+        for name, wanted in self._engines():
+            for module in self.spec.requires:
+                brought = {_plain(owner) for owner in owners.get(module, ())}
+                if _plain(name) not in brought or (brought == {_plain(name)} and _beside(module, name)):
+                    continue
+                found = importlib.import_module(module)
+                version = str(getattr(found, "__version__", wanted))
+                if _numbers(version) != _numbers(wanted):
+                    return (
+                        f"its scores are those of {name} {wanted}, and what Python imports as {module} is version {version}, from "
+                        f"{found.__file__}: uninstall that one, then pip install --force-reinstall {name}=={wanted}"
+                    )
+        return ""
+
+    def _engines(self) -> list[tuple[str, str]]:
+        """Names and versions of the distributions that decide the scores."""
+        return [(name, version) for name, _, version in (engine.partition("==") for engine in self.spec.engines)]
 
     def require(self) -> None:
         """Raise if the task cannot be used here.
@@ -248,6 +276,23 @@ def _installed(name: str) -> str:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return ""
+
+
+def _plain(name: str) -> str:
+    """The name of a distribution as package indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _numbers(version: str) -> list[int]:
+    """Of a version; those of "2026.09.1" and "2026.9.1" are the same."""
+    return [int(number) for number in re.findall(r"\d+", version)]
+
+
+def _beside(module: str, name: str) -> bool:
+    """Whether Python finds a module in the folder in which a distribution is installed."""
+    found = importlib.util.find_spec(module)
+    folder = Path(str(importlib.metadata.distribution(name).locate_file("")))
+    return found is not None and Path(found.origin or "").resolve().is_relative_to(folder.resolve())
 
 
 class TableTask(Task):

@@ -31,7 +31,7 @@ WORTHWHILE = 0.5
 
 @dataclass(frozen=True)
 class Simulator:
-    """A class with a method `simulate(design) -> float`, by names that another process can find it by.
+    """A class with methods `prepare()` and `simulate(design) -> float`, by names that another process can find it by.
 
     Args:
         module: its module; that of a user's own file is named by a hash of the text that was loaded (`bbo.local`).
@@ -184,6 +184,8 @@ class _Worker:
             answer = self._exchange({"make": astuple(simulator)}, b"", START_LIMIT)
         except _FailedError as failure:
             raise BBOError(f"no worker process for {simulator.name}: {failure}") from None
+        if "refused" in answer:
+            raise BBOError(answer["refused"])
         if "failed" in answer:
             raise BBOError(f"a worker process cannot make {simulator.name}: {answer['failed']}")
         self._held = simulator
@@ -269,12 +271,14 @@ def serve(descriptor: int, owner: int) -> None:
         try:
             if "make" in question:
                 simulator = Simulator(*question["make"]).make()
+                simulator.prepare()
                 answer: dict[str, Any] = {}
             else:
                 dtype, shape = np.dtype(question["dtype"]), question["shape"]
                 body = file.read(dtype.itemsize * int(np.prod(shape)))
                 answer = {"score": float(simulator.simulate(np.frombuffer(body, dtype).reshape(shape)))}
         except Exception as error:
-            answer = {"failed": f"{type(error).__name__}: {error}"}
+            refused = "make" in question and isinstance(error, BBOError)
+            answer = {"refused": str(error)} if refused else {"failed": f"{type(error).__name__}: {error}"}
         file.write(json.dumps(answer).encode() + b"\n")
         file.flush()

@@ -175,3 +175,56 @@ def test_another_engine_is_refused_with_the_reason(folder, engine, reason):
     assert str(raised.value).endswith(f"pip install {engine}")
     object.__setattr__(task.spec, "engines", (f"numpy=={np.__version__}",))
     assert not task.unavailable()
+
+
+def installed(folder, name, version, says=""):
+    """A distribution of the module `sandglass`, in a folder; the module calls itself version `says`."""
+    about = folder / f"{name.replace('-', '_')}-{version}.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    (about / "RECORD").write_text("sandglass/__init__.py,,\n")
+    (folder / "sandglass").mkdir(exist_ok=True)
+    (folder / "sandglass" / "__init__.py").write_text(f"__version__ = {says or version!r}\n")
+    return folder
+
+
+@pytest.fixture
+def on_sandglass(folder, monkeypatch):
+    """A task on version 4.0 of an engine, which is looked for in the folders that this is called with."""
+
+    def task(*places):
+        for place in reversed(places):
+            monkeypatch.syspath_prepend(place)
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, places)))
+        workers._end_all()  # none that was started with another path
+        engine = 'seconds=9.0, requires=("sandglass",), engines=("sand.glass-core==4.0",)'
+        (folder / "timed.py").write_text(TASK.replace("seconds=9.0", engine))
+        return catalogue.load_task(f"{folder}/timed.py:Fragile")
+
+    yield task
+    workers._end_all()
+
+
+def test_the_same_module_of_another_distribution_is_refused(on_sandglass, tmp_path):
+    """Its scores would be those of another engine, though the one that is wanted is installed."""
+    right = installed(tmp_path / "right", "sand-glass-core", "4.0")
+    task = on_sandglass(installed(tmp_path / "wrong", "sandglass", "3.2"), right)
+    assert not task.unavailable()
+    with pytest.raises(BBOError) as raised:
+        task.score(np.zeros((1, 2), np.float32))
+    said = str(raised.value)
+    assert said.startswith("task 'fragile' is not available: its scores are those of sand.glass-core 4.0")
+    assert f"version 3.2, from {tmp_path}/wrong/sandglass/__init__.py" in said and "pip install --force-reinstall" in said
+
+
+def test_a_module_that_another_distribution_overwrote_is_refused(on_sandglass, tmp_path):
+    both = installed(tmp_path / "both", "sand-glass-core", "4.0")
+    with pytest.raises(BBOError, match=r"version 3\.2"):
+        on_sandglass(installed(both, "sandglass", "3.2")).score(np.zeros((1, 2), np.float32))
+
+
+@pytest.mark.parametrize("says", ["4.0", "3.9"])
+def test_the_only_distribution_of_a_module_is_believed(on_sandglass, tmp_path, says):
+    """Also where the module calls itself by an old version, as that of selfies 2.2.0 does."""
+    right = installed(tmp_path / "right", "sand-glass-core", "4.0", says)
+    assert on_sandglass(right).score(np.zeros((1, 2), np.float32)) == 0.0
