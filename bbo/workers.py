@@ -47,21 +47,49 @@ class Simulator:
 
     @classmethod
     def of(cls, thing: object, variant: str = "") -> Simulator:
-        """The names of an object's class."""
-        module = type(thing).__module__
+        """The names of an object's class.
+
+        Raises:
+            BBOError: another process cannot find it: it is one of a script or notebook, or is not at the top of its module.
+        """
+        module, name = type(thing).__module__, type(thing).__qualname__
+        if module == "__main__" or "." in name:
+            raise _unfindable(name, "of a script or notebook" if module == "__main__" else "inside a function or another class")
         file = str(sys.modules[module].__file__) if module.startswith("bbo_local_") else ""
-        return cls(module, type(thing).__qualname__, variant, file)
+        return cls(module, name, variant, file)
 
     def make(self) -> Any:
         """A new object of the class.
 
         Raises:
-            BBOError: a user's own file was edited since this class was loaded.
+            BBOError: a user's own file was edited since this class was loaded, or the module is not installed.
         """
-        made = local.load(f"{self.file}:{self.name}") if self.file else getattr(importlib.import_module(self.module), self.name)
-        if self.file and made.__module__ != self.module:  # its scores would be stored under the version of another text
-            raise BBOError(f"{self.file} was edited after {self.name} was loaded from it; run the same command again")
+        if self.file:
+            made = local.load(f"{self.file}:{self.name}")
+            if made.__module__ != self.module:  # its scores would be stored under the version of another text
+                raise BBOError(f"{self.file} was edited after {self.name} was loaded from it; run the same command again")
+        else:
+            made = self._installed()
         return made(self.variant) if self.variant else made()
+
+    def _installed(self) -> Any:
+        """The class of an installed module. The current folder, from which its owner may have imported it, is not searched here."""
+        try:
+            return getattr(importlib.import_module(self.module), self.name)
+        except ModuleNotFoundError as error:
+            if not f"{self.module}.".startswith(f"{error.name}."):
+                raise  # a package that the module needs
+        except AttributeError:
+            pass  # another module of this name
+        raise _unfindable(self.name, f"of the module {self.module}, which is not installed") from None
+
+
+def _unfindable(name: str, where: str) -> BBOError:
+    last = name.rpartition(".")[2]
+    return BBOError(
+        f"{last} cannot be scored in a worker process, since it is a class {where}: put the class at the top of a file and load it as "
+        f"./file.py:{last}"
+    )
 
 
 def cores() -> int:

@@ -1,5 +1,6 @@
 """Simulators run in worker processes: equal scores whatever their number, and a design that fails costs itself only."""
 
+import importlib
 import os
 import signal
 import subprocess
@@ -228,3 +229,29 @@ def test_the_only_distribution_of_a_module_is_believed(on_sandglass, tmp_path, s
     """Also where the module calls itself by an old version, as that of selfies 2.2.0 does."""
     right = installed(tmp_path / "right", "sand-glass-core", "4.0", says)
     assert on_sandglass(right).score(np.zeros((1, 2), np.float32)) == 0.0
+
+
+@pytest.mark.parametrize("home", ["script", "current folder", "function"])
+def test_a_class_that_no_worker_can_find_is_refused_with_what_to_do(tmp_path, monkeypatch, home):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "beside_the_script.py").write_text(TASK)
+    module = importlib.import_module("beside_the_script")
+    monkeypatch.delitem(sys.modules, "beside_the_script")
+    task = module.Fragile()
+    if home == "script":
+        module.Fragile.__module__ = "__main__"
+    elif home == "function":
+        module.Fragile.__qualname__ = "make.<locals>.Fragile"
+    else:
+        monkeypatch.setitem(sys.modules, "beside_the_script", module)
+    with pytest.raises(BBOError, match=r"put the class at the top of a file and load it as \./file\.py:Fragile$"):
+        task.score(np.zeros((2, 2), np.float32))
+
+
+def test_a_package_that_an_installed_task_lacks_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    workers._end_all()  # none that was started with another path
+    (tmp_path / "needy.py").write_text("import no_such_package")
+    with pytest.raises(BBOError, match="No module named 'no_such_package'"):
+        workers.evaluate(workers.Simulator("needy", "Task"), np.zeros((1, 2), np.float32), 1)
+    workers._end_all()
