@@ -151,7 +151,7 @@ class Task(ABC):
 
     def lacking(self) -> str:
         """Which packages are missing or of another version, with the command that installs them; empty if none."""
-        lacking = [name for name in self.spec.requires if importlib.util.find_spec(name) is None]
+        lacking = absent(self.spec.requires)
         package = f'"offline-bbo[{self.spec.extra}]"' if self.spec.extra else " ".join(self.spec.engines or lacking)
         if lacking:
             return f"needs the package {', '.join(lacking)}: pip install {package}"
@@ -268,6 +268,18 @@ class Task(ABC):
     def normalise(self, y: np.ndarray) -> np.ndarray:
         """(y - y_min) / (y_max - y_min); not clipped, so values below 0 and above 1 occur."""
         return (np.asarray(y, np.float64) - self.spec.y_min) / (self.spec.y_max - self.spec.y_min)
+
+
+def absent(modules: tuple[str, ...]) -> list[str]:
+    """Those of some modules that Python does not find."""
+    return [name for name in modules if not _found(name)]
+
+
+def _found(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # no package around it; something that only calls itself a module was put in its place
+        return False
 
 
 def _installed(name: str) -> str:
