@@ -1,9 +1,9 @@
 """Build the pool of molecule-mpo and the visible table that the package ships: `python tools/build_molecule.py`.
 
 40000 uniform words, of which most spell tiny molecules that score next to nothing, and the 20000 words that ten genetic algorithms
-visit (100 words, twenty generations: parents are the better half of the last two generations; a child takes the tokens before a random
-place from one parent and the others from a second one, and each changes with probability 1 / 20), all from PCG64 seed 0. The pool is
-every word that scores more than 0.001, once, and one of forty of the others, drawn once. Writes its lowest 60 % to
+visit (100 words, twenty generations: parents are the best 50 of the last two generations, at first of the only one; a child takes the
+tokens before a random place from one parent and the others from a second one, and each changes with probability 1 / 20), all from PCG64
+seed 0. The pool is every word that scores more than 0.001, once, and one of forty of the others, drawn once. Writes its lowest 60 % to
 tasks/data/molecule_mpo.npz and prints the facts that are frozen in tasks/molecule.py.
 """
 

@@ -1,8 +1,8 @@
 """Build the pool of rna-ab-50 and the visible table that the package ships: `python tools/build_rna.py`. Takes about four minutes.
 
-10000 uniform sequences and 10000 that ten genetic algorithms visit (100 sequences, ten generations: parents are the better half of all
-that the run has seen in its last generation and the one before; each letter comes from either parent and changes with probability
-1 / 50), all from PCG64 seed 0. Writes the lower half to tasks/data/rna_ab_50.npz and prints the facts that are frozen in tasks/rna.py.
+10000 uniform sequences and 10000 that ten genetic algorithms visit (100 sequences, ten generations: parents are the best 50 of the
+last two generations, at first of the only one; each letter comes from either parent and changes with probability 1 / 50), all from
+PCG64 seed 0. Writes the lower half to tasks/data/rna_ab_50.npz and prints the facts that are frozen in tasks/rna.py.
 """
 
 from __future__ import annotations
