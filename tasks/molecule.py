@@ -70,7 +70,7 @@ class MoleculeMPO(SimulatedTask):
         id="molecule-mpo",
         version="2",
         title="a molecule like fexofenadine, of 40 SELFIES tokens (GuacaMol)",
-        space=Sequence((len(TOKENS),) * LENGTH),
+        space=Sequence((len(TOKENS),) * LENGTH, names=(TOKENS,) * LENGTH),
         visible_rows=11_774,
         best_visible=0.2595382332801819,
         y_min=0.0,
