@@ -35,7 +35,7 @@ OBSERVATIONS, ACTIONS = 11, 3
 STEPS, SUBSTEPS = 1000, 4
 #: Weights are within these bounds.
 BOUND = 2.0
-#: Sizes, joints, frictions and gears of gymnasium's Hopper-v5, without what only a camera sees.
+#: Sizes, joints, frictions and gears of gymnasium's Hopper-v5 (MIT, data/LICENSE-gymnasium), without what only a camera sees.
 MODEL = """
 <mujoco>
   <compiler angle="degree" inertiafromgeom="true"/>

@@ -1,5 +1,6 @@
 """The hopper's world and rewards, against gymnasium's."""
 
+import importlib.metadata
 import importlib.util
 import sys
 import types
@@ -36,6 +37,12 @@ def test_the_world_is_that_of_gymnasium():
         np.testing.assert_array_equal(getattr(ours, field), getattr(theirs, field), field)
     assert (ours.opt.timestep, ours.opt.integrator) == (theirs.opt.timestep, theirs.opt.integrator)
     np.testing.assert_array_equal(ours.opt.gravity, theirs.opt.gravity)
+
+
+def test_the_licence_of_gymnasium_comes_with_its_world():
+    notice = (data.package_dir() / "LICENSE-gymnasium").read_text()
+    theirs = next(file for file in importlib.metadata.files("gymnasium") if file.name == "LICENSE")
+    assert "hopper.xml" in notice and theirs.read_text() in notice
 
 
 @pytest.mark.parametrize(("seed", "scale", "hidden"), [(0, 0.3, 16), (1, 0.5, 16), (2, 0.1, 16), (0, 0.2, 64)])
