@@ -15,8 +15,9 @@ from bbo.task import Task
 class SimulatedTask(Task):
     """Base of tasks that evaluate one design at a time: a subclass writes `simulate` and `dataset`.
 
-    A design on which the simulator crashes (in two processes, one after the other), hangs, raises or returns no finite number scores
-    `spec.y_min`, and the record warns of it.
+    A design on which the simulator crashes (in two processes, one after the other), hangs (see `bbo.workers`), raises or returns no finite
+    number scores `spec.y_min`, and the record warns of it. That is the lowest score of the pool, not of all designs: one that works may score
+    lower.
     """
 
     @abstractmethod
@@ -49,13 +50,13 @@ class SimulatedTask(Task):
         simulator = workers.Simulator.of(self, self.spec.id.partition(":")[2])
         seconds = self.spec.seconds * len(x) / 128
         count = min(workers.cores(), 1 + int(seconds / 2 / workers.WORTHWHILE))
-        scores, reasons = workers.evaluate(simulator, x, count)
+        scores, reasons = workers.evaluate(simulator, x, count, self.spec.seconds / 128)
         failed = ~np.isfinite(scores)
         if failed.any():
             first = int(np.flatnonzero(failed)[0])
             reason = reasons.get(first, f"it returned {scores[first]}")
             warn(
-                f"the simulator failed on {failed.sum()} of {len(x)} designs, which score the task's minimum, "
-                f"{self.spec.y_min:g}; the first is design {first}: {reason}"
+                f"the simulator failed on {failed.sum()} of {len(x)} designs, which score the task's y_min, {self.spec.y_min:g} (one that "
+                f"works may score lower); the first is design {first}: {reason}"
             )
         return np.where(failed, self.spec.y_min, scores)

@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import astuple, dataclass
 from typing import Any
 
@@ -25,6 +26,9 @@ from bbo.errors import BBOError
 
 #: Seconds after which a design counts as failed, and after which a worker that does not start is given up.
 DESIGN_LIMIT, START_LIMIT = 60.0, 120.0
+#: After this many designs of one set have hung, the others count as failed after `PATIENCE` times the usual seconds of a design, and after
+#: `SHORT_LIMIT` at least: a machine that is busy must not fail a design that is merely slow.
+HANGS, PATIENCE, SHORT_LIMIT = 3, 20.0, 10.0
 #: A further worker is worth its start if it saves this many seconds.
 WORTHWHILE = 0.5
 
@@ -97,13 +101,40 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def evaluate(simulator: Simulator, x: np.ndarray, workers: int) -> tuple[np.ndarray, dict[int, str]]:
+class _Clock:
+    """How long a design of one set may take, in seconds; `usual` is what one takes by the task's facts."""
+
+    def __init__(self, usual: float) -> None:
+        self._usual, self._hangs = usual, 0
+
+    @property
+    def limit(self) -> float:
+        """Seconds for the next design."""
+        return DESIGN_LIMIT if self._hangs < HANGS else min(DESIGN_LIMIT, max(SHORT_LIMIT, PATIENCE * self._usual))
+
+    def answered(self, seconds: float) -> None:
+        """A design was scored; the facts may have said too little."""
+        self._usual = max(self._usual, seconds)
+
+    def hung(self) -> None:
+        """A design was not scored within its limit."""
+        self._hangs += 1
+
+
+def evaluate(simulator: Simulator, x: np.ndarray, workers: int, usual: float = 0.0) -> tuple[np.ndarray, dict[int, str]]:
     """Scores (n,), float64, of designs x (n, *shape), and the reasons of those that failed, by row; their scores are NaN.
+
+    Args:
+        simulator: evaluates one design.
+        x: the designs.
+        workers: how many processes.
+        usual: seconds that a design usually takes.
 
     Raises:
         BBOError: a worker could not be started, or could not make the simulator.
     """
     scores, reasons = np.full(len(x), np.nan), dict[int, str]()
+    clock = _Clock(usual)
     rows, lock, troubles, held = iter(range(len(x))), threading.Lock(), list[BaseException](), list[_Worker]()
 
     def give_up(error: BaseException) -> None:
@@ -128,10 +159,14 @@ def evaluate(simulator: Simulator, x: np.ndarray, workers: int) -> tuple[np.ndar
                     worker = worker or take(fresh=again)
                     worker.load(simulator)
                     try:
-                        scores[row] = worker.ask(x[row])
+                        start = time.monotonic()
+                        scores[row] = worker.ask(x[row], clock.limit)
+                        clock.answered(time.monotonic() - start)
                         reasons.pop(row, None)
                     except _FailedError as failure:
                         reasons[row] = str(failure)
+                        if isinstance(failure, _HungError):
+                            clock.hung()
                         if failure.fatal:
                             worker.end()
                             worker = None
@@ -218,9 +253,9 @@ class _Worker:
             raise BBOError(f"a worker process cannot make {simulator.name}: {answer['failed']}")
         self._held = simulator
 
-    def ask(self, design: np.ndarray) -> float:
-        """The score of one design (*shape)."""
-        answer = self._exchange({"dtype": design.dtype.str, "shape": design.shape}, design.tobytes(), DESIGN_LIMIT)
+    def ask(self, design: np.ndarray, limit: float) -> float:
+        """The score of one design (*shape), which may take `limit` seconds."""
+        answer = self._exchange({"dtype": design.dtype.str, "shape": design.shape}, design.tobytes(), limit)
         if "failed" in answer:
             raise _FailedError(answer["failed"])
         return float(answer["score"])

@@ -68,7 +68,7 @@ def test_failures_cost_their_designs_only(folder):
     assert scores[3:8].tolist() == [-3.0] * 5
     np.testing.assert_array_equal(np.delete(scores, range(3, 8)), task.oracle(good))
     (warning,) = said
-    assert "failed on 5 of 11 designs, which score the task's minimum, -3" in warning
+    assert "failed on 5 of 11 designs, which score the task's y_min, -3 (one that works may score lower)" in warning
     assert f"the first is design 3: the process crashed (exit status {-signal.SIGSEGV})" in warning
 
 
@@ -87,6 +87,33 @@ def test_a_design_that_hangs_fails(folder, monkeypatch):
     scores = left(folder, "import time", "time.sleep(60)").score(np.array([[-1, 0], [0, 0]], np.float32), said.append)
     assert scores.tolist() == [-3.0, 0.0]
     assert "no answer after 0.2 s" in said[0]
+
+
+@pytest.fixture
+def sleeper(folder, monkeypatch):
+    """A simulator that sleeps for as many seconds as the first number of a design says, under limits of 2 s, then 0.3 s."""
+    monkeypatch.setattr(workers, "DESIGN_LIMIT", 2.0)
+    monkeypatch.setattr(workers, "SHORT_LIMIT", 0.3)
+    nap = "class Sleepy(Fragile):\n    def simulate(self, design):\n        __import__('time').sleep(float(design[0]))\n        return 1.0\n"
+    (folder / "sleepy.py").write_text(TASK + nap)
+    return workers.Simulator.of(catalogue.load_task(f"{folder}/sleepy.py:Sleepy"))
+
+
+def naps(*seconds):
+    return np.array([(one, 0) for one in seconds], np.float32)
+
+
+def test_after_some_hangs_less_time_is_lost(sleeper):
+    scores, reasons = workers.evaluate(sleeper, naps(9, 9, 9, 9, 9, 0), 1, usual=1e-4)
+    assert list(reasons.values()) == ["no answer after 2 s"] * 3 + ["no answer after 0.3 s"] * 2
+    assert scores[5] == 1.0
+
+
+@pytest.mark.parametrize(("first", "usual"), [(0.6, 0.0), (9, 0.1)])
+def test_a_slow_design_is_not_taken_for_one_that_hangs(sleeper, first, usual):
+    """Where another one took as long, or the task says that a design does."""
+    scores, reasons = workers.evaluate(sleeper, naps(first, 9, 9, 9, 0.6), 1, usual)
+    assert scores[4] == 1.0 and 4 not in reasons
 
 
 def test_a_worker_that_cannot_make_the_task_is_an_error_not_a_score(folder, monkeypatch):
@@ -123,7 +150,7 @@ def test_a_worker_that_died_while_it_was_idle_is_not_asked(folder, monkeypatch):
         os.waitid(os.P_PID, worker._process.pid, os.WEXITED | os.WNOWAIT)
     ask = workers._Worker.ask
     asked = []
-    monkeypatch.setattr(workers._Worker, "ask", lambda worker, design: asked.append(worker.alive) or ask(worker, design))
+    monkeypatch.setattr(workers._Worker, "ask", lambda worker, *question: asked.append(worker.alive) or ask(worker, *question))
     assert task.score(np.zeros((1, 2), np.float32)) == 0.0
     assert asked == [True]
 
