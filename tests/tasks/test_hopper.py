@@ -17,6 +17,8 @@ from bbo.data.sources import imported
 from bbo.errors import DamagedFile, Unavailable
 from bbo.tasks.hopper import MODEL, Hopper, HopperSmall, episode, layers, torques
 from bbo.tasks.parts import pools
+from bbo.testing import verdicts
+from bbo.testing.tasks import checks
 
 
 def weights(seed: int, scale: float, numbers: int = 518) -> np.ndarray:
@@ -127,7 +129,7 @@ BAD = {
     "scores of another type": (np.float16(0), np.float64(7)),
     "a weight beyond the bound": (np.float16(2.1), np.float32(7)),
     "a weight that is NaN": (np.float16("nan"), np.float32(7)),
-    "weights of text": ("heavy", np.float32(7)),
+    "weights of text": (np.bytes_(b"w"), np.float32(7)),
 }
 
 
@@ -177,6 +179,16 @@ def test_scores_of_sixteen_designs_of_hopper():
         81.2993915518, 17.0468334669, 8.75457647029, 12.2035493098, 64.4285201441, 8.95974577499, 8.13023909554, 11.7178122425,
     ]  # fmt: skip
     np.testing.assert_allclose(Hopper().oracle(designs), stored, rtol=1e-6)
+
+
+def test_hopper_keeps_the_promises_of_a_task(nowhere):
+    """On a pool of random policies that stand for a moment, each in several rows: the real one takes ten minutes to make."""
+    spec = Hopper.spec
+    tried = (0.05 * pools.uniform(spec.space, 500, seed=16)).astype(np.float16)
+    returns = np.array([sum(reward for _, reward in episode(design, 64)) for design in tried.astype(np.float32)], np.float32)
+    rows = np.resize(np.flatnonzero(returns > spec.y_min), spec.visible_rows)
+    data.store("hopper.npz", {"x": tried[rows], "y": returns[rows]}, nowhere)
+    assert not [f"{v.check}: {v.failure}" for v in verdicts(checks(Hopper())) if v.failure]
 
 
 @pytest.mark.slow
