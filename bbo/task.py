@@ -43,6 +43,16 @@ class Dataset:
         visible = y <= np.float32(best)
         return cls(x[visible], y[visible])
 
+    @classmethod
+    def stored(cls, file: str, space: Space) -> Dataset:
+        """Copies of the arrays x (N, *shape), in the type of a space, and y (N,) of a data file.
+
+        Raises:
+            Unavailable, DamagedFile: as `bbo.data.load`.
+        """
+        arrays = data.load(file)
+        return cls(arrays["x"].astype(space.dtype), arrays["y"].copy())
+
     def sha256(self) -> str:
         """Hash of both arrays with their shapes and types; part of every cell's identity."""
         digest = hashlib.sha256()

@@ -92,8 +92,7 @@ class MoleculeMPO(SimulatedTask):
         return (data.Source((FILE,), "MIT (this project)", "tools/build_molecule.py"),)
 
     def dataset(self) -> Dataset:
-        arrays = data.load(FILE)
-        return Dataset(arrays["x"].astype(np.int64), arrays["y"].copy())
+        return Dataset.stored(FILE, self.spec.space)
 
     def simulate(self, design: np.ndarray) -> float:
         similarity, polar, fat = properties(molecule(design))
