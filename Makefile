@@ -37,9 +37,9 @@ benchmarks: env
 drill: env
 	$(BIN)/python -m pytest -m drill tests/harness -n $(JOBS)
 
-# The other slow tests of the harness, such as every method bit for bit under several threads. Takes longer.
+# The other slow tests of the harness, such as every method bit for bit under several threads, and those of the tasks. Takes longer.
 slow: env
-	$(BIN)/python -m pytest -m "slow and not drill" tests/harness -n $(JOBS) --dist loadgroup
+	$(BIN)/python -m pytest -m "slow and not drill" tests/harness tests/tasks -n $(JOBS) --dist loadgroup
 
 # Warnings are errors. With BBO_DATA_DIR, tasks that need data files get their histograms too.
 docs: env

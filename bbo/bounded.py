@@ -18,6 +18,7 @@ import struct
 import tomllib
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -220,6 +221,38 @@ def check_archive(path: Path, data: bytes, limit: int = ARRAYS) -> None:
     _safely(path, check)
 
 
+def members(path: Path, wanted: Callable[[str], bool], limit: int = TEXT) -> Iterator[tuple[str, bytes]]:
+    """Names and bytes of those files of a zip archive whose names are `wanted`, in the order of their names; one is read at a time.
+
+    Args:
+        path: the archive.
+        wanted: says of a name whether its file is read.
+        limit: bytes of the largest of these files, unpacked.
+
+    Raises:
+        Unreadable: as `opened`; it is no such file, damaged, or one of these files is too large or packed in another way than by `deflate`.
+    """
+    with opened(path, ARRAYS) as (file, size):
+        for entry in sorted(_safely(path, lambda: _listing(file, size)), key=lambda entry: entry.filename):
+            if wanted(entry.filename):
+                yield entry.filename, _safely(path, partial(_unpacked, file, entry, limit))
+
+
+def _listing(file: IO[bytes], size: int) -> list[zipfile.ZipInfo]:
+    _check_listing(file, size)
+    with zipfile.ZipFile(file) as archive:
+        return archive.infolist()
+
+
+def _unpacked(file: IO[bytes], entry: zipfile.ZipInfo, limit: int) -> bytes:
+    _check_packing(entry)
+    with zipfile.ZipFile(file) as archive, archive.open(entry) as stream:
+        data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise ValueError(f"unpacked {entry.filename} has more than {_size(limit)}")
+    return data
+
+
 def parquet(path: Path, limit: int = ARRAYS) -> Any:
     """The `pyarrow.Table` of a Parquet file, decoded a few rows at a time, so that `limit` bounds its memory.
 
@@ -278,8 +311,7 @@ def _archive(file: IO[bytes], size: int, names: Sequence[str] | None, limit: int
                 raise ValueError(f"'{entry.filename}' in it is not the name of an array")
             if name in entries:
                 raise ValueError(f"it holds the array '{name}' twice")
-            if entry.flag_bits & 1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise ValueError("it is encrypted, or packed in a way that NumPy does not use")
+            _check_packing(entry)
             entries[name] = entry
         wanted = list(entries) if names is None else names
         if missing := [name for name in wanted if name not in entries]:
@@ -292,6 +324,12 @@ def _archive(file: IO[bytes], size: int, names: Sequence[str] | None, limit: int
             with archive.open(entries[name]) as stream:
                 found[name] = _array(stream, entries[name].file_size, limit)
         return found
+
+
+def _check_packing(entry: zipfile.ZipInfo) -> None:
+    """Refuse packings of which a few bytes may fill the memory at once."""
+    if entry.flag_bits & 1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError("it is encrypted, or packed in a way that is not read")
 
 
 def _check_listing(file: IO[bytes], size: int) -> None:

@@ -24,7 +24,7 @@ from bbo.errors import BBOError, Unavailable, UnknownName, unknown
 from bbo.method import Method, MethodSpec
 from bbo.settings import Preset, Setting, choose, make
 from bbo.space import Space
-from bbo.task import Task, TaskSpec
+from bbo.task import Task, TaskSpec, absent
 from bbo.text import line
 
 TASKS, METHODS = "bbo.tasks", "bbo.baselines"
@@ -495,7 +495,7 @@ def cards() -> Iterator[ListedMethod]:
 
 def missing_packages(requires: tuple[str, ...], extra: str = "") -> str:
     """Why packages named by import name cannot be used, with the command that installs them; empty if they can."""
-    missing = [name for name in requires if importlib.util.find_spec(name) is None]
+    missing = absent(requires)
     package = f'"offline-bbo[{extra}]"' if extra else " ".join(missing)
     return f"needs the package {', '.join(missing)}: pip install {package}" if missing else ""
 

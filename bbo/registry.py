@@ -11,7 +11,7 @@ import inspect
 import pkgutil
 from functools import cache
 
-from bbo.data import Source
+from bbo.data import Source, entry
 from bbo.task import Task
 
 PACKAGE = "bbo.tasks"
@@ -53,3 +53,12 @@ def _concrete(cls: type[Task]) -> bool:
 def sources() -> list[Source]:
     """Where the data files of our tasks come from, each once."""
     return list(dict.fromkeys(source for cls in own_tasks().values() for source in cls.sources()))
+
+
+def instead(name: str) -> str:
+    """What to do for the data of a task, of a source or of a data file with this name, in a few words; empty if nothing has it."""
+    files = [file for source in sources() for file in source.files if name in (source.name, file)]
+    if not files and name not in own_tasks():
+        return ""
+    commands = dict.fromkeys(entry(file).get for file in files or own_tasks()[name]().spec.data)
+    return "instead: " + " && ".join(filter(None, commands)) if any(commands) else "it is part of the package"

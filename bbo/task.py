@@ -9,10 +9,12 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Real
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -40,6 +42,16 @@ class Dataset:
         """The rows, of x (N, *shape) and y (N,), whose score is at most `best`, compared in float32 as scores are stored."""
         visible = y <= np.float32(best)
         return cls(x[visible], y[visible])
+
+    @classmethod
+    def stored(cls, file: str, space: Space) -> Dataset:
+        """Copies of the arrays x (N, *shape), in the type of a space, and y (N,) of a data file.
+
+        Raises:
+            Unavailable, DamagedFile: as `bbo.data.load`.
+        """
+        arrays = data.load(file)
+        return cls(arrays["x"].astype(space.dtype), arrays["y"].copy())
 
     def sha256(self) -> str:
         """Hash of both arrays with their shapes and types; part of every cell's identity."""
@@ -72,6 +84,7 @@ class TaskSpec:
         requires: optional packages needed, import names.
         extra: the extra of this distribution that brings `requires` (`pip install "offline-bbo[EXTRA]"`).
         engines: distributions whose versions decide the scores, as `name==version`; under any other version the task is unavailable.
+            Their modules are among `requires`.
         seconds: about how long scoring 128 designs takes on one core, once the data are loaded.
         saturated: 128 uniformly random designs reach 0.9 or more on average at the 100th percentile (results/tasks.md), so the task
             is judged by its median.
@@ -148,16 +161,41 @@ class Task(ABC):
 
     def lacking(self) -> str:
         """Which packages are missing or of another version, with the command that installs them; empty if none."""
-        lacking = [name for name in self.spec.requires if importlib.util.find_spec(name) is None]
+        lacking = absent(self.spec.requires)
         package = f'"offline-bbo[{self.spec.extra}]"' if self.spec.extra else " ".join(self.spec.engines or lacking)
         if lacking:
             return f"needs the package {', '.join(lacking)}: pip install {package}"
-        for name, wanted in (engine.split("==") for engine in self.spec.engines):
+        for name, wanted in self._engines():
             found = _installed(name)
             if found != wanted:
                 here = f"version {found}" if found else "no version"
                 return f"its scores are those of {name} {wanted}, and {here} is installed: pip install {package}"
         return ""
+
+    def shadowed(self) -> str:
+        """Which engine's module is not the one of its distribution, and says another version; empty if none.
+
+        Two distributions may bring the same module, into one folder or two. Only then is it imported and asked: what modules say of
+        themselves can be wrong (selfies 2.2.0 says 2.1.1). So this is called where the simulator runs, and takes a fifth of a second.
+        """
+        owners = importlib.metadata.packages_distributions() if self.spec.engines else {}
+        for name, wanted in self._engines():
+            for module in self.spec.requires:
+                brought = {_plain(owner) for owner in owners.get(module, ())}
+                if _plain(name) not in brought or (brought == {_plain(name)} and _beside(module, name)):
+                    continue
+                found = importlib.import_module(module)
+                version = str(getattr(found, "__version__", wanted))
+                if _numbers(version) != _numbers(wanted):
+                    return (
+                        f"its scores are those of {name} {wanted}, and what Python imports as {module} is version {version}, from "
+                        f"{found.__file__}: uninstall that one, then pip install --force-reinstall {name}=={wanted}"
+                    )
+        return ""
+
+    def _engines(self) -> list[tuple[str, str]]:
+        """Names and versions of the distributions that decide the scores."""
+        return [(name, version) for name, _, version in (engine.partition("==") for engine in self.spec.engines)]
 
     def require(self) -> None:
         """Raise if the task cannot be used here.
@@ -242,12 +280,41 @@ class Task(ABC):
         return (np.asarray(y, np.float64) - self.spec.y_min) / (self.spec.y_max - self.spec.y_min)
 
 
+def absent(modules: tuple[str, ...]) -> list[str]:
+    """Those of some modules that Python does not find."""
+    return [name for name in modules if not _found(name)]
+
+
+def _found(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # no package around it; something that only calls itself a module was put in its place
+        return False
+
+
 def _installed(name: str) -> str:
     """The version of an installed distribution; empty if there is none."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return ""
+
+
+def _plain(name: str) -> str:
+    """The name of a distribution as package indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _numbers(version: str) -> list[int]:
+    """Of a version; those of "2026.09.1" and "2026.9.1" are the same."""
+    return [int(number) for number in re.findall(r"\d+", version)]
+
+
+def _beside(module: str, name: str) -> bool:
+    """Whether Python finds a module in the folder in which a distribution is installed."""
+    found = importlib.util.find_spec(module)
+    folder = Path(str(importlib.metadata.distribution(name).locate_file("")))
+    return found is not None and Path(found.origin or "").resolve().is_relative_to(folder.resolve())
 
 
 class TableTask(Task):

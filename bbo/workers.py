@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import astuple, dataclass
 from typing import Any
 
@@ -25,13 +26,16 @@ from bbo.errors import BBOError
 
 #: Seconds after which a design counts as failed, and after which a worker that does not start is given up.
 DESIGN_LIMIT, START_LIMIT = 60.0, 120.0
+#: After this many designs of one set have hung, the others count as failed after `PATIENCE` times the usual seconds of a design, and after
+#: `SHORT_LIMIT` at least: a machine that is busy must not fail a design that is merely slow.
+HANGS, PATIENCE, SHORT_LIMIT = 3, 20.0, 10.0
 #: A further worker is worth its start if it saves this many seconds.
 WORTHWHILE = 0.5
 
 
 @dataclass(frozen=True)
 class Simulator:
-    """A class with a method `simulate(design) -> float`, by names that another process can find it by.
+    """A class with methods `prepare()` and `simulate(design) -> float`, by names that another process can find it by.
 
     Args:
         module: its module; that of a user's own file is named by a hash of the text that was loaded (`bbo.local`).
@@ -47,21 +51,49 @@ class Simulator:
 
     @classmethod
     def of(cls, thing: object, variant: str = "") -> Simulator:
-        """The names of an object's class."""
-        module = type(thing).__module__
+        """The names of an object's class.
+
+        Raises:
+            BBOError: another process cannot find it: it is one of a script or notebook, or is not at the top of its module.
+        """
+        module, name = type(thing).__module__, type(thing).__qualname__
+        if module == "__main__" or "." in name:
+            raise _unfindable(name, "of a script or notebook" if module == "__main__" else "inside a function or another class")
         file = str(sys.modules[module].__file__) if module.startswith("bbo_local_") else ""
-        return cls(module, type(thing).__qualname__, variant, file)
+        return cls(module, name, variant, file)
 
     def make(self) -> Any:
         """A new object of the class.
 
         Raises:
-            BBOError: a user's own file was edited since this class was loaded.
+            BBOError: a user's own file was edited since this class was loaded, or the module is not installed.
         """
-        made = local.load(f"{self.file}:{self.name}") if self.file else getattr(importlib.import_module(self.module), self.name)
-        if self.file and made.__module__ != self.module:  # its scores would be stored under the version of another text
-            raise BBOError(f"{self.file} was edited after {self.name} was loaded from it; run the same command again")
+        if self.file:
+            made = local.load(f"{self.file}:{self.name}")
+            if made.__module__ != self.module:  # its scores would be stored under the version of another text
+                raise BBOError(f"{self.file} was edited after {self.name} was loaded from it; run the same command again")
+        else:
+            made = self._installed()
         return made(self.variant) if self.variant else made()
+
+    def _installed(self) -> Any:
+        """The class of an installed module. The current folder, from which its owner may have imported it, is not searched here."""
+        try:
+            return getattr(importlib.import_module(self.module), self.name)
+        except ModuleNotFoundError as error:
+            if not f"{self.module}.".startswith(f"{error.name}."):
+                raise  # a package that the module needs
+        except AttributeError:
+            pass  # another module of this name
+        raise _unfindable(self.name, f"of the module {self.module}, which is not installed") from None
+
+
+def _unfindable(name: str, where: str) -> BBOError:
+    last = name.rpartition(".")[2]
+    return BBOError(
+        f"{last} cannot be scored in a worker process, since it is a class {where}: put the class at the top of a file and load it as "
+        f"./file.py:{last}"
+    )
 
 
 def cores() -> int:
@@ -69,13 +101,40 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def evaluate(simulator: Simulator, x: np.ndarray, workers: int) -> tuple[np.ndarray, dict[int, str]]:
+class _Clock:
+    """How long a design of one set may take, in seconds; `usual` is what one takes by the task's facts."""
+
+    def __init__(self, usual: float) -> None:
+        self._usual, self._hangs = usual, 0
+
+    @property
+    def limit(self) -> float:
+        """Seconds for the next design."""
+        return DESIGN_LIMIT if self._hangs < HANGS else min(DESIGN_LIMIT, max(SHORT_LIMIT, PATIENCE * self._usual))
+
+    def answered(self, seconds: float) -> None:
+        """A design was scored; the facts may have said too little."""
+        self._usual = max(self._usual, seconds)
+
+    def hung(self) -> None:
+        """A design was not scored within its limit."""
+        self._hangs += 1
+
+
+def evaluate(simulator: Simulator, x: np.ndarray, workers: int, usual: float = 0.0) -> tuple[np.ndarray, dict[int, str]]:
     """Scores (n,), float64, of designs x (n, *shape), and the reasons of those that failed, by row; their scores are NaN.
+
+    Args:
+        simulator: evaluates one design.
+        x: the designs.
+        workers: how many processes.
+        usual: seconds that a design usually takes.
 
     Raises:
         BBOError: a worker could not be started, or could not make the simulator.
     """
     scores, reasons = np.full(len(x), np.nan), dict[int, str]()
+    clock = _Clock(usual)
     rows, lock, troubles, held = iter(range(len(x))), threading.Lock(), list[BaseException](), list[_Worker]()
 
     def give_up(error: BaseException) -> None:
@@ -100,10 +159,14 @@ def evaluate(simulator: Simulator, x: np.ndarray, workers: int) -> tuple[np.ndar
                     worker = worker or take(fresh=again)
                     worker.load(simulator)
                     try:
-                        scores[row] = worker.ask(x[row])
+                        start = time.monotonic()
+                        scores[row] = worker.ask(x[row], clock.limit)
+                        clock.answered(time.monotonic() - start)
                         reasons.pop(row, None)
                     except _FailedError as failure:
                         reasons[row] = str(failure)
+                        if isinstance(failure, _HungError):
+                            clock.hung()
                         if failure.fatal:
                             worker.end()
                             worker = None
@@ -184,13 +247,15 @@ class _Worker:
             answer = self._exchange({"make": astuple(simulator)}, b"", START_LIMIT)
         except _FailedError as failure:
             raise BBOError(f"no worker process for {simulator.name}: {failure}") from None
+        if "refused" in answer:
+            raise BBOError(answer["refused"])
         if "failed" in answer:
             raise BBOError(f"a worker process cannot make {simulator.name}: {answer['failed']}")
         self._held = simulator
 
-    def ask(self, design: np.ndarray) -> float:
-        """The score of one design (*shape)."""
-        answer = self._exchange({"dtype": design.dtype.str, "shape": design.shape}, design.tobytes(), DESIGN_LIMIT)
+    def ask(self, design: np.ndarray, limit: float) -> float:
+        """The score of one design (*shape), which may take `limit` seconds."""
+        answer = self._exchange({"dtype": design.dtype.str, "shape": design.shape}, design.tobytes(), limit)
         if "failed" in answer:
             raise _FailedError(answer["failed"])
         return float(answer["score"])
@@ -269,12 +334,14 @@ def serve(descriptor: int, owner: int) -> None:
         try:
             if "make" in question:
                 simulator = Simulator(*question["make"]).make()
+                simulator.prepare()
                 answer: dict[str, Any] = {}
             else:
                 dtype, shape = np.dtype(question["dtype"]), question["shape"]
                 body = file.read(dtype.itemsize * int(np.prod(shape)))
                 answer = {"score": float(simulator.simulate(np.frombuffer(body, dtype).reshape(shape)))}
         except Exception as error:
-            answer = {"failed": f"{type(error).__name__}: {error}"}
+            refused = "make" in question and isinstance(error, BBOError)
+            answer = {"refused": str(error)} if refused else {"failed": f"{type(error).__name__}: {error}"}
         file.write(json.dumps(answer).encode() + b"\n")
         file.flush()

@@ -90,8 +90,7 @@ class Ehrlich(Task):
         return data.load(self._file())
 
     def dataset(self) -> Dataset:
-        arrays = self._arrays()
-        return Dataset(arrays["x"].astype(np.int64), arrays["y"].copy())
+        return Dataset.stored(self._file(), self.spec.space)
 
     def oracle(self, x: np.ndarray) -> np.ndarray:
         arrays = self._arrays()

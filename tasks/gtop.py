@@ -3,9 +3,12 @@
 ESA's Global Trajectory Optimisation Problems (Vinko and Izzo 2008, "Global Optimisation Heuristics and Test Problems for Preliminary
 Spacecraft Trajectory Design"), as computed by fcmaes (MIT). A design is a launch date, the departure velocity, the days of each leg,
 and on each leg the moment of one manoeuvre and the geometry of the fly-by that follows: Cassini2 goes by Venus (twice), Earth and
-Jupiter to Saturn, Messenger-full by Earth and Venus (twice) to Mercury, which it passes three times before it stays. The cost is
+Jupiter to Saturn, Messenger-full by Venus (twice) to Mercury, which it passes three times before it stays. The cost is
 the sum of all changes of velocity in km/s, and the score minus its natural logarithm. Costs above 10000 km/s, far beyond
 any rocket, count as 10000, so that a few absurd missions do not set the scale.
+
+The bounds are those of fcmaes. For Messenger-full they are narrower than on ESA's page in three places: the launch is at most on day 2200
+(2300 there), the departure velocity at least 3.0 km/s (2.5 there), and the last leg at most 550 days (600 there).
 
 The pool is 1000 uniform designs a dimension, as in SOO-Bench, drawn again from a fixed stream of random numbers; their scores are
 stored (tools/build_gtop.py). Visible is its lower half. y_max is the best cost that ESA's list of solutions gives.
@@ -141,7 +144,7 @@ class Cassini2(Mission):
 
 
 class MessengerFull(Mission):
-    """From Earth to an orbit of Mercury with six fly-bys."""
+    """From Earth to an orbit of Mercury with five fly-bys."""
 
     fcmaes = "MessFull"
     planets = ("Earth", "Venus", "Venus", "Mercury", "Mercury", "Mercury", "Mercury")

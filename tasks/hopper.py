@@ -35,7 +35,7 @@ OBSERVATIONS, ACTIONS = 11, 3
 STEPS, SUBSTEPS = 1000, 4
 #: Weights are within these bounds.
 BOUND = 2.0
-#: Sizes, joints, frictions and gears of gymnasium's Hopper-v5, without what only a camera sees.
+#: Sizes, joints, frictions and gears of gymnasium's Hopper-v5 (MIT, data/LICENSE-gymnasium), without what only a camera sees.
 MODEL = """
 <mujoco>
   <compiler angle="degree" inertiafromgeom="true"/>
@@ -155,8 +155,7 @@ class Policy(SimulatedTask):
     file: ClassVar[str]
 
     def dataset(self) -> Dataset:
-        arrays = data.load(self.file)
-        return Dataset(arrays["x"].astype(np.float32), arrays["y"].copy())
+        return Dataset.stored(self.file, self.spec.space)
 
     def simulate(self, design: np.ndarray) -> float:
         return sum(reward for _, reward in episode(design, self.units))
@@ -238,12 +237,14 @@ class Hopper(Policy):
         """The facts of the pool that is here, or else of the reference pool."""
         if path := data.find(self.file):
             with contextlib.suppress(DamagedFile):  # `visible` will say it
-                self.spec = replace(type(self).spec, best_visible=float(data.read_npz(path, ("y",))["y"].max(initial=-np.inf)))
+                y = data.read_npz(path, ("y",))["y"]
+                if y.dtype.kind == "f" and y.size and np.isfinite(y).all():
+                    self.spec = replace(type(self).spec, best_visible=float(y.max()))
 
     @classmethod
     def sources(cls) -> tuple[data.Source, ...]:
         made = "bbo.tasks.parts.hopper_pool"
-        return (data.Source((cls.file,), "MIT (this project)", made, name="hopper", get="bbo data build hopper", build=made),)
+        return (Pool((cls.file,), "MIT (this project)", made, name="hopper", get="bbo data build hopper", build=made),)
 
     def dataset(self) -> Dataset:
         """The pool's lowest 60 %.
@@ -251,14 +252,27 @@ class Hopper(Policy):
         Raises:
             DamagedFile: the file holds something else, such as the pool of a shorter build.
         """
-        table = super().dataset()
-        wanted = (self.spec.visible_rows, *self.spec.space.shape)
-        if table.x.shape != wanted or table.y.shape != wanted[:1]:
-            raise DamagedFile(
-                f"data file {data.find(self.file)} holds designs of shape {table.x.shape} and scores of shape {table.y.shape}, not "
-                f"{wanted} and {wanted[:1]}; delete it and make it again: bbo data build hopper"
-            )
-        return table
+        (source,) = self.sources()
+        if fault := source.fault(data.load(self.file)):
+            raise DamagedFile(f"data file {data.find(self.file)} {fault}")
+        return super().dataset()
+
+
+class Pool(data.Source):
+    """The pool of `hopper`, which each user makes."""
+
+    def fault(self, arrays: data.Arrays) -> str:
+        x, y = (arrays.get(name, np.empty(0)) for name in ("x", "y"))
+        rows, numbers = Hopper.spec.visible_rows, Hopper.spec.space.dim
+        if x.shape != (rows, numbers) or y.shape != (rows,):
+            found = f"designs of shape {x.shape} and scores of shape {y.shape}, not {(rows, numbers)} and {(rows,)}"
+        elif x.dtype.kind != "f" or y.dtype != np.float32:
+            found = f"designs of type {x.dtype} and scores of type {y.dtype}, not float16 and float32"
+        elif not (np.abs(x) <= BOUND).all() or not np.isfinite(y).all():
+            found = f"weights that are not within {BOUND:g} of 0, or scores that are not finite"
+        else:
+            return ""
+        return f"holds {found}; delete it and make it again: bbo data build hopper"
 
 
 def _joints(position: np.ndarray) -> tuple[list[float], list[float]]:

@@ -70,7 +70,7 @@ class MoleculeMPO(SimulatedTask):
         id="molecule-mpo",
         version="2",
         title="a molecule like fexofenadine, of 40 SELFIES tokens (GuacaMol)",
-        space=Sequence((len(TOKENS),) * LENGTH),
+        space=Sequence((len(TOKENS),) * LENGTH, names=(TOKENS,) * LENGTH),
         visible_rows=11_774,
         best_visible=0.2595382332801819,
         y_min=0.0,
@@ -92,8 +92,7 @@ class MoleculeMPO(SimulatedTask):
         return (data.Source((FILE,), "MIT (this project)", "tools/build_molecule.py"),)
 
     def dataset(self) -> Dataset:
-        arrays = data.load(FILE)
-        return Dataset(arrays["x"].astype(np.int64), arrays["y"].copy())
+        return Dataset.stored(FILE, self.spec.space)
 
     def simulate(self, design: np.ndarray) -> float:
         similarity, polar, fat = properties(molecule(design))

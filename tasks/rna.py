@@ -128,8 +128,7 @@ class RNABinding(Binding):
         return (data.Source.packed(file, "Apache-2.0", f"BootGen (kaist-silab/bootgen), RNA{number}_x.npy, RNA{number}_y.npy"),)
 
     def dataset(self) -> Dataset:
-        arrays = data.load(self.spec.data[0])
-        return Dataset(arrays["x"].astype(np.int64), arrays["y"].copy())
+        return Dataset.stored(self.spec.data[0], self.spec.space)
 
 
 class RNAA(RNABinding):
@@ -179,5 +178,4 @@ class RNAAB50(Binding):
         return (data.Source((LONG_FILE,), "MIT (this project)", "tools/build_rna.py"),)
 
     def dataset(self) -> Dataset:
-        arrays = data.load(LONG_FILE)
-        return Dataset(arrays["x"].astype(np.int64), arrays["y"].copy())
+        return Dataset.stored(LONG_FILE, self.spec.space)

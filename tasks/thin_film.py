@@ -79,8 +79,7 @@ class ThinFilm(Task):
         return (data.Source((FILE,), "MIT (this project)", "tools/build_thin_film.py"),)
 
     def dataset(self) -> Dataset:
-        arrays = data.load(FILE)
-        return Dataset(arrays["x"].copy(), arrays["y"].copy())
+        return Dataset.stored(FILE, self.spec.space)
 
     def oracle(self, x: np.ndarray) -> np.ndarray:
         return filter_score(x)

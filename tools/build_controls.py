@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from pool_parts import cut
 
 from bbo import data
 from bbo.tasks.controls import FILE, Ackley20, Branin, Hartmann6, Levy60, Rosenbrock60, pool
@@ -19,9 +20,7 @@ def main() -> None:
     arrays = {}
     for task in (Branin(), Hartmann6(), Ackley20(), Rosenbrock60(), Levy60()):
         y = task.oracle(pool(task.spec.space)).astype(np.float32)
-        shown = y[y <= np.percentile(y, 50)]
-        low, best, high = (repr(float(v)) for v in (y.min(), shown.max(), y.max()))
-        print(f"{task.spec.id}: visible {len(shown)}, best visible {best}, y_min {low}, pool max {high}")
+        cut(task.spec.id, y)
         arrays[task.spec.id] = y
     print(data.store(FILE, arrays, OUT))
 

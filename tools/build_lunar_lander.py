@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from pool_parts import cut
 
 from bbo import data
 from bbo.tasks.lunar_lander import FILE, PUBLISHED, LunarLander
@@ -19,9 +20,7 @@ def main() -> None:
     task = LunarLander()
     print(f"y_max {task.simulate(np.array(PUBLISHED))!r}", flush=True)
     y = task.oracle(task.pool()).astype(np.float32)
-    shown = y[y <= np.percentile(y, 50)]
-    low, best, high = (repr(float(v)) for v in (y.min(), shown.max(), y.max()))
-    print(f"visible {len(shown)}, best visible {best}, y_min {low}, pool max {high}")
+    cut(task.spec.id, y)
     print(data.store(FILE, {"y": y}, OUT))
 
 

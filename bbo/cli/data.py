@@ -14,7 +14,7 @@ import click
 
 from bbo import data, numerics, registry
 from bbo.data.sources import imported
-from bbo.errors import BBOError, DamagedFile, unknown
+from bbo.errors import BBOError, DamagedFile, Unavailable, UnknownName, unknown
 
 
 def _size(count: int) -> str:
@@ -59,6 +59,7 @@ def verify(names: tuple[str, ...]) -> None:
     """Check the files found (or those named) against the manifest; exit code 2 if one is damaged."""
     bad = 0
     chosen = [data.entry(name).name for name in names] or list(data.manifest())
+    sources = {file: source for source in registry.sources() for file in source.files}
     for name in chosen:
         path = data.find(name)
         if path is None:
@@ -67,7 +68,10 @@ def verify(names: tuple[str, ...]) -> None:
                 bad += 1
             continue
         try:
-            same = data.content_hash(data.check(name, path)) == data.entry(name).content
+            arrays = data.check(name, path)
+            if fault := sources[name].fault(arrays):
+                raise DamagedFile(f"data file {path} {fault}")
+            same = data.content_hash(arrays) == data.entry(name).content
             packed = data.file_hash(path) == data.entry(name).sha256
             click.echo(f"ok       {name}  {path}{_remark(packed, same)}")
         except DamagedFile as error:
@@ -112,7 +116,10 @@ def fetch(name: str, mirrors: tuple[str, ...]) -> None:
                 shown.add(file)
                 click.echo(f"{file} ({_size(total)})", err=True)
 
-        paths = download.fetch(name, registry.sources(), mirrors, listen)
+        try:
+            paths = download.fetch(name, registry.sources(), mirrors, listen)
+        except UnknownName as error:
+            raise _refusal(name, "fetched", error) from None
     for path in paths:
         click.echo(path)
 
@@ -126,7 +133,8 @@ def build(name: str) -> None:
     """
     source = next((s for s in registry.sources() if s.build and name in (s.name, *s.files)), None)
     if source is None:
-        raise unknown("data file to build", name, [s.name for s in registry.sources() if s.build], "others: bbo data list")
+        others = [s.name for s in registry.sources() if s.build]
+        raise _refusal(name, "built", unknown("data file to build", name, others, "others: bbo data list"))
     folder = data.cache_dir().parent / "builds" / source.name
     click.echo(f"finished parts are kept in {folder}", err=True)
     # A process of its own: libraries choose their kernels when they load, and these round alike on most processors.
@@ -137,6 +145,12 @@ def build(name: str) -> None:
     for file in source.files:
         click.echo(data.store(file, data.check(file, folder / file)))
     shutil.rmtree(folder)
+
+
+def _refusal(name: str, done: str, otherwise: UnknownName) -> BBOError:
+    """The error for something that cannot be fetched or built: what to do instead, or `otherwise` where nothing has this name."""
+    said = registry.instead(name)
+    return Unavailable(f"{name} cannot be {done}; {said}") if said else otherwise
 
 
 @command.command(name="import")

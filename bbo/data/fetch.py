@@ -73,7 +73,7 @@ def fetch(
         attempts: how often a file is tried at one mirror.
 
     Raises:
-        UnknownName: no such data set.
+        UnknownName: no data set that can be fetched is called so.
         Unavailable: no mirror has it.
         DamagedFile: every mirror sent something else than the file.
         BBOError: it cannot be written, for lack of space or permission.
@@ -81,10 +81,6 @@ def fetch(
     fetched = [source for source in sources if isinstance(source, Shards)]
     source = next((source for source in fetched if name in (source.name, source.files[0])), None)
     if source is None:
-        if name in files.manifest():
-            raise Unavailable(
-                f"{name} cannot be fetched from a mirror; instead: {files.entry(name).get or 'it is part of the package'}"
-            )
         raise unknown("data set", name, [source.name for source in fetched], "see: bbo data list")
     bases = mirrors or source.mirrors
     if not bases:

@@ -56,6 +56,10 @@ class Source:
         """
         return iter(())
 
+    def fault(self, arrays: Arrays) -> str:
+        """What is wrong with the arrays of a file that a user made (`build`), to be said after its name; empty, the default, if nothing."""
+        return ""
+
 
 @dataclass(frozen=True)
 class Shard:
@@ -133,11 +137,14 @@ def imported(path: Path, sources: Iterable[Source]) -> Iterator[tuple[str, Array
     if not path.exists():
         raise Unavailable(f"there is no {path}")
     sources = list(sources)
+    by_file = {file: source for source in sources for file in source.files}
     nothing = True
     for name, arrays in _candidates(path, sources):
         nothing = False
         if files.content_hash(arrays) != files.entry(name).content and not files.entry(name).build:
             raise DamagedFile(f"{path}: what should become {name} does not have the arrays of the manifest")
+        if name in by_file and (fault := by_file[name].fault(arrays)):
+            raise DamagedFile(f"{path}: what should become {name} {fault}")
         yield name, arrays
     if nothing:
         accepted = ", ".join(source.accepts for source in sources if source.accepts)

@@ -294,3 +294,17 @@ def test_any_bytes(tmp_path_factory, data):
                 read(path)
     with pytest.raises(Unreadable):
         json.dumps(bounded.parsed_json("a", "\x01" + data.decode("latin-1")))
+
+
+def test_members_of_an_archive_are_read_one_at_a_time_and_bounded(tmp_path, peak):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("b.txt", b"second")
+        archive.writestr("a.txt", b"first")
+        archive.writestr("bomb.txt", bytes(200 * MB))
+        archive.writestr("other", b"not wanted")
+    found = bounded.members(tmp_path / "a.zip", lambda name: name.endswith(".txt"), MB)
+    assert [next(found), next(found)] == [("a.txt", b"first"), ("b.txt", b"second")]
+    tracemalloc.reset_peak()
+    with pytest.raises(Unreadable, match=r"a\.zip cannot be read: unpacked bomb\.txt has more than 1\.0 MB"):
+        next(found)
+    assert peak() < 5 * MB

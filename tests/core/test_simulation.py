@@ -1,5 +1,6 @@
 """Simulators run in worker processes: equal scores whatever their number, and a design that fails costs itself only."""
 
+import importlib
 import os
 import signal
 import subprocess
@@ -67,7 +68,7 @@ def test_failures_cost_their_designs_only(folder):
     assert scores[3:8].tolist() == [-3.0] * 5
     np.testing.assert_array_equal(np.delete(scores, range(3, 8)), task.oracle(good))
     (warning,) = said
-    assert "failed on 5 of 11 designs, which score the task's minimum, -3" in warning
+    assert "failed on 5 of 11 designs, which score the task's y_min, -3 (one that works may score lower)" in warning
     assert f"the first is design 3: the process crashed (exit status {-signal.SIGSEGV})" in warning
 
 
@@ -86,6 +87,33 @@ def test_a_design_that_hangs_fails(folder, monkeypatch):
     scores = left(folder, "import time", "time.sleep(60)").score(np.array([[-1, 0], [0, 0]], np.float32), said.append)
     assert scores.tolist() == [-3.0, 0.0]
     assert "no answer after 0.2 s" in said[0]
+
+
+@pytest.fixture
+def sleeper(folder, monkeypatch):
+    """A simulator that sleeps for as many seconds as the first number of a design says, under limits of 2 s, then 0.3 s."""
+    monkeypatch.setattr(workers, "DESIGN_LIMIT", 2.0)
+    monkeypatch.setattr(workers, "SHORT_LIMIT", 0.3)
+    nap = "class Sleepy(Fragile):\n    def simulate(self, design):\n        __import__('time').sleep(float(design[0]))\n        return 1.0\n"
+    (folder / "sleepy.py").write_text(TASK + nap)
+    return workers.Simulator.of(catalogue.load_task(f"{folder}/sleepy.py:Sleepy"))
+
+
+def naps(*seconds):
+    return np.array([(one, 0) for one in seconds], np.float32)
+
+
+def test_after_some_hangs_less_time_is_lost(sleeper):
+    scores, reasons = workers.evaluate(sleeper, naps(9, 9, 9, 9, 9, 0), 1, usual=1e-4)
+    assert list(reasons.values()) == ["no answer after 2 s"] * 3 + ["no answer after 0.3 s"] * 2
+    assert scores[5] == 1.0
+
+
+@pytest.mark.parametrize(("first", "usual"), [(0.6, 0.0), (9, 0.1)])
+def test_a_slow_design_is_not_taken_for_one_that_hangs(sleeper, first, usual):
+    """Where another one took as long, or the task says that a design does."""
+    scores, reasons = workers.evaluate(sleeper, naps(first, 9, 9, 9, 0.6), 1, usual)
+    assert scores[4] == 1.0 and 4 not in reasons
 
 
 def test_a_worker_that_cannot_make_the_task_is_an_error_not_a_score(folder, monkeypatch):
@@ -122,7 +150,7 @@ def test_a_worker_that_died_while_it_was_idle_is_not_asked(folder, monkeypatch):
         os.waitid(os.P_PID, worker._process.pid, os.WEXITED | os.WNOWAIT)
     ask = workers._Worker.ask
     asked = []
-    monkeypatch.setattr(workers._Worker, "ask", lambda worker, design: asked.append(worker.alive) or ask(worker, design))
+    monkeypatch.setattr(workers._Worker, "ask", lambda worker, *question: asked.append(worker.alive) or ask(worker, *question))
     assert task.score(np.zeros((1, 2), np.float32)) == 0.0
     assert asked == [True]
 
@@ -175,3 +203,82 @@ def test_another_engine_is_refused_with_the_reason(folder, engine, reason):
     assert str(raised.value).endswith(f"pip install {engine}")
     object.__setattr__(task.spec, "engines", (f"numpy=={np.__version__}",))
     assert not task.unavailable()
+
+
+def installed(folder, name, version, says=""):
+    """A distribution of the module `sandglass`, in a folder; the module calls itself version `says`."""
+    about = folder / f"{name.replace('-', '_')}-{version}.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    (about / "RECORD").write_text("sandglass/__init__.py,,\n")
+    (folder / "sandglass").mkdir(exist_ok=True)
+    (folder / "sandglass" / "__init__.py").write_text(f"__version__ = {says or version!r}\n")
+    return folder
+
+
+@pytest.fixture
+def on_sandglass(folder, monkeypatch):
+    """A task on version 4.0 of an engine, which is looked for in the folders that this is called with."""
+
+    def task(*places):
+        for place in reversed(places):
+            monkeypatch.syspath_prepend(place)
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, places)))
+        workers._end_all()  # none that was started with another path
+        engine = 'seconds=9.0, requires=("sandglass",), engines=("sand.glass-core==4.0",)'
+        (folder / "timed.py").write_text(TASK.replace("seconds=9.0", engine))
+        return catalogue.load_task(f"{folder}/timed.py:Fragile")
+
+    yield task
+    workers._end_all()
+
+
+def test_the_same_module_of_another_distribution_is_refused(on_sandglass, tmp_path):
+    """Its scores would be those of another engine, though the one that is wanted is installed."""
+    right = installed(tmp_path / "right", "sand-glass-core", "4.0")
+    task = on_sandglass(installed(tmp_path / "wrong", "sandglass", "3.2"), right)
+    assert not task.unavailable()
+    with pytest.raises(BBOError) as raised:
+        task.score(np.zeros((1, 2), np.float32))
+    said = str(raised.value)
+    assert said.startswith("task 'fragile' is not available: its scores are those of sand.glass-core 4.0")
+    assert f"version 3.2, from {tmp_path}/wrong/sandglass/__init__.py" in said and "pip install --force-reinstall" in said
+
+
+def test_a_module_that_another_distribution_overwrote_is_refused(on_sandglass, tmp_path):
+    both = installed(tmp_path / "both", "sand-glass-core", "4.0")
+    with pytest.raises(BBOError, match=r"version 3\.2"):
+        on_sandglass(installed(both, "sandglass", "3.2")).score(np.zeros((1, 2), np.float32))
+
+
+@pytest.mark.parametrize("says", ["4.0", "3.9"])
+def test_the_only_distribution_of_a_module_is_believed(on_sandglass, tmp_path, says):
+    """Also where the module calls itself by an old version, as that of selfies 2.2.0 does."""
+    right = installed(tmp_path / "right", "sand-glass-core", "4.0", says)
+    assert on_sandglass(right).score(np.zeros((1, 2), np.float32)) == 0.0
+
+
+@pytest.mark.parametrize("home", ["script", "current folder", "function"])
+def test_a_class_that_no_worker_can_find_is_refused_with_what_to_do(tmp_path, monkeypatch, home):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "beside_the_script.py").write_text(TASK)
+    module = importlib.import_module("beside_the_script")
+    monkeypatch.delitem(sys.modules, "beside_the_script")
+    task = module.Fragile()
+    if home == "script":
+        module.Fragile.__module__ = "__main__"
+    elif home == "function":
+        module.Fragile.__qualname__ = "make.<locals>.Fragile"
+    else:
+        monkeypatch.setitem(sys.modules, "beside_the_script", module)
+    with pytest.raises(BBOError, match=r"put the class at the top of a file and load it as \./file\.py:Fragile$"):
+        task.score(np.zeros((2, 2), np.float32))
+
+
+def test_a_package_that_an_installed_task_lacks_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    workers._end_all()  # none that was started with another path
+    (tmp_path / "needy.py").write_text("import no_such_package")
+    with pytest.raises(BBOError, match="No module named 'no_such_package'"):
+        workers.evaluate(workers.Simulator("needy", "Task"), np.zeros((1, 2), np.float32), 1)
+    workers._end_all()

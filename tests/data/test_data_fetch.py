@@ -193,8 +193,6 @@ def test_mirror_that_is_no_address(serve):
 
 
 def test_names_that_cannot_be_fetched(serve):
-    with pytest.raises(Unavailable, match="bbo data import"):
-        fetch("rna/rna1_l14.npz", registry.sources())
     with pytest.raises(UnknownName, match="utr"):
         fetch("utrr", registry.sources())
 

@@ -153,7 +153,8 @@ class Simulated(SimulatedTask):
     (result,) = lab.run(lab.plan(draws, task="Simulated"))
     assert result.done
     assert result.warnings == [
-        "the simulator failed on 3 of 16 designs, which score the task's minimum, -3; the first is design 13: it returned nan"
+        "the simulator failed on 3 of 16 designs, which score the task's y_min, -3 (one that works may score lower); "
+        "the first is design 13: it returned nan"
     ]
     assert result.percentiles["100"] == pytest.approx((3 * 0.48 + 3) / 6)
 

