@@ -326,7 +326,7 @@ def _local_task(reference: str) -> Task:
         return _made(_checked(cls))
     except BBOError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise BBOError(f"{reference} cannot be used as a task: {_said(error)}") from error
 
 
