@@ -101,8 +101,14 @@ class LoadedMethod:
 
         Raises:
             UnknownName: no such preset, setting or word.
-            BBOError: a value of the wrong type or out of range, or settings that the class refuses together.
+            BBOError: a value of the wrong type or out of range, settings that the class refuses together, or another regulariser for a
+                composed name.
         """
+        if self.regulariser and "sharpness" in overrides:
+            raise BBOError(
+                f"{self.id} is {self.base} with the regulariser {self.regulariser}; got sharpness={overrides['sharpness']}; "
+                f"for another one write {self.base}+NAME, for none {self.base}"
+            )
         found = choose(self.settings(), self.presets(), self.id, preset, task, overrides, self.extra)
         if not self.here:
             _examine().make(_parts(self.reference)[0], found.config)

@@ -40,6 +40,19 @@ def test_a_setting_of_the_base_reaches_its_composed_forms_and_a_composed_ones_ow
     assert cell.overrides == {"steps": 3}
 
 
+def test_a_composed_form_keeps_its_regulariser_and_the_bases_settings_of_one_are_not_handed_down():
+    plain = configs(planned("coms+ignite"))["coms+ignite"]
+    made = configs(planned("coms", "coms+ignite", overrides={"coms.sharpness": "sam", "coms.sharpness_rho": "0.7"}))
+    assert made["coms+ignite"] == plain
+    assert (made["coms"]["sharpness"], made["coms"]["sharpness_rho"]) == ("sam", 0.7)
+    assert configs(planned("coms+ignite", overrides={"coms+ignite.sharpness_rho": "0.7"}))["coms+ignite"]["sharpness_rho"] == 0.7
+    for word in ("none", "sam", "ignite"):
+        with pytest.raises(BBOError, match=f"the regulariser ignite; got sharpness={word}; for another one write coms"):
+            planned("coms+ignite", overrides={"coms+ignite.sharpness": word})
+    with pytest.raises(BBOError, match=r"coms.sharpness_rho changes no method of this run.*write coms\+ignite.sharpness_rho"):
+        planned("coms+ignite", overrides={"coms.sharpness_rho": "0.7"})
+
+
 def test_a_misspelt_word_is_refused_before_anything_runs_under_the_methods_own_name():
     with pytest.raises(UnknownName, match=r"root-corrected\.target 'vissible': did you mean visible"):
         planned("root-corrected", overrides={"root-corrected.target": "vissible"})
