@@ -463,6 +463,33 @@ def _source_of(module: str) -> str:
         raise BBOError(f"the source of {module} cannot be read: {error}") from None
 
 
+def has_surrogate(card: ListedMethod) -> bool:
+    """Whether a listed method has a surrogate that can be diagnosed: by the sources of its class and its bases, none of them imported."""
+    try:
+        return _defines(card.module, card.attribute, "surrogate")
+    except (BBOError, SyntaxError, ValueError):  # a broken package does not break the list
+        return False
+
+
+def _defines(module: str, name: str, function: str) -> bool:
+    """Whether a class, or one of its bases in a module of the same package, defines a function."""
+    tree = ast.parse(_source_of(module))
+    node = next((node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name), None)
+    if node is None:
+        return False
+    if any(isinstance(part, ast.FunctionDef) and part.name == function for part in node.body):
+        return True
+    package = module.partition(".")[0]
+    origins = {
+        alias.asname or alias.name: (part.module, alias.name)
+        for part in tree.body
+        if isinstance(part, ast.ImportFrom) and part.module and part.module.partition(".")[0] == package
+        for alias in part.names
+    } | {part.name: (module, part.name) for part in tree.body if isinstance(part, ast.ClassDef)}
+    bases = [origins[base] for base in map(ast.unparse, node.bases) if base in origins]
+    return any(_defines(*base, function) for base in bases)
+
+
 def _composed(method: LoadedMethod, regulariser: str) -> LoadedMethod:
     """A method with a sharpness regulariser in the training of its surrogate, at the published settings."""
     from bbo.surrogates import sharpness  # this imports torch, which composable methods need anyway
@@ -470,9 +497,9 @@ def _composed(method: LoadedMethod, regulariser: str) -> LoadedMethod:
     if regulariser not in sharpness.PUBLISHED:
         raise unknown("regulariser", regulariser, sharpness.PUBLISHED, f"write it as {method.id}+ignite")
     if not method.spec.composable:
-        able = ", ".join(name for name, card in _listed().items() if card.spec.composable)
         raise BBOError(
-            f"'{method.id}' takes no sharpness regulariser, since it trains no surrogate that could use one; methods that do: {able}"
+            f"'{method.id}' takes no sharpness regulariser, since it trains no surrogate that could use one; bbo list methods shows which "
+            "are composable"
         )
     return replace(
         method,
