@@ -74,6 +74,27 @@ def test_a_pair_that_does_not_fit_makes_no_cell_and_stands_in_the_saved_plan(tmp
     assert [order.spec for order in plan.planned(tmp_path)] == [cell.spec for cell in made]
 
 
+def test_a_run_of_pairs_that_do_not_fit_is_refused_and_leaves_nothing(tmp_path):
+    (tmp_path / "letters.py").write_text(ONLY.format(name="Letters", id="letters", space="sequence"))
+    words = ["run", "-t", "branin", "-b", f"{tmp_path}/letters.py:Letters", "--seeds", "0", "--out", str(tmp_path / "out")]
+    for more in ([], ["--dry-run"]):
+        refused = CliRunner().invoke(main, [*words, *more])
+        assert refused.exit_code == 2
+        assert "1 pair of task and method is left out" in refused.stderr
+        assert refused.stderr.endswith("error: nothing to run: none of these methods fits any of these tasks\n")
+    assert not (tmp_path / "out").exists()
+    words = ["run", "-t", "branin", "-t", "ackley-20", *words[3:]]
+    assert "2 pairs of task and method are left out" in CliRunner().invoke(main, words).stderr
+
+
+def test_methods_may_be_given_by_the_older_option_which_help_does_not_show(tmp_path):
+    words = ["run", "-t", "branin", "--method", "random", "--baseline", "offline-best", "--seeds", "0", "--dry-run"]
+    done = CliRunner().invoke(main, [*words, "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0 and "2 cells planned" in done.stderr, done.output
+    shown = CliRunner().invoke(main, ["run", "--help"]).output
+    assert "-b, --method METHOD" in shown and "--baseline" not in shown
+
+
 def test_patterns_and_all_expand_to_what_is_installed():
     made = planned("random", tasks=("hpo-*", "nas-bench-201-*"))
     assert len(made.tasks) == 9
