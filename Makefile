@@ -51,12 +51,14 @@ gpu: env
 	$(BIN)/python tools/gpu_report.py runs/gpu
 
 # Its environment, .venv-lowest, is made from constraints-lowest.txt; torch is the tested one, as that file explains.
-# Where a package of an extra is missing its tests are skipped, so the second line asks for all of them.
+# Where a package of an extra is missing its tests are skipped, so the second line asks for all of them. nevergrad-ngopt runs only here:
+# its package does not work with the NumPy of constraints.txt.
 lowest: .venv-lowest/.ready
 	.venv-lowest/bin/python -m pytest -q tests/core -n $(JOBS)
 	.venv-lowest/bin/python -c 'import distributed, nevergrad, openpyxl, pyarrow, submitit'
 	.venv-lowest/bin/python -m pytest -q -m extras -n $(JOBS) tests/baselines/test_nevergrad_ngopt.py tests/cli/test_end_to_end.py \
 	  tests/harness/test_engines.py tests/proposals tests/reporting/test_collect.py
+	.venv-lowest/bin/python -m pytest -q -n $(JOBS) -k nevergrad-ngopt tests/harness/test_determinism.py tests/baselines/test_conformance.py
 	rm -rf build/lowest && .venv-lowest/bin/bbo run -t thin-film -b random -b gp-ascent -b gradient-ascent -b root --preset smoke \
 	  --seeds 0 --jobs 1 --out build/lowest
 	.venv-lowest/bin/bbo report build/lowest --format html --out build/lowest/leaderboard.html

@@ -78,6 +78,7 @@ class Arcoo(TrainingSettings, Method):
         """Return `budget` designs: the best visible ones, moved up the prediction by gated steps."""
         data = problem.encoded()
         fitted = self.train(problem)
+        fitted.warn_if_useless(data.x, data.y)
         ensemble = fitted.ensemble
         size = self.step_size * math.sqrt(data.dim)
         gradient = gradient_of(lambda x: ensemble.mean(x)[0])

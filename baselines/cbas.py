@@ -110,6 +110,7 @@ class CbAS(TrainingSettings, Method):
         """Return `budget` designs, drawn from the adapted autoencoder."""
         x, generator = self.designs(problem), problem.generator
         fitted = self.train_ensemble(problem)
+        fitted.warn_if_useless(x, problem.encoded().y)
         p = self.autoencoder(problem)
         batches = epochs(len(x), self.vae_batch, self.vae_epochs, self.vae_updates, generator)
         found = train(p, self._adam(p), x, torch.ones_like(problem.y), batches, self.beta, generator)

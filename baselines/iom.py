@@ -182,6 +182,7 @@ class IOM(TrainingSettings, Method):
     def propose(self, problem: Problem) -> Tensor:
         """Return `budget` designs: the best visible ones, moved up the invariant model."""
         fitted, loss = self.train(problem)
+        fitted.warn_if_useless(problem.encoded().x, problem.encoded().y)
         judged, excess = on_host(torch.stack(loss.trace).T, "the discriminator's loss and the overestimation, for the record, once")
         every = max(1, len(judged) // 100)
         problem.note(**fitted.history.facts(), discriminator_loss=judged[::every], overestimation=excess[::every])

@@ -113,6 +113,7 @@ class PGS(TrainingSettings, Method):
         """Return `budget` designs: the best visible ones, moved by the policy that is judged best."""
         data = problem.encoded()
         fitted = self.train(problem)
+        fitted.warn_if_useless(data.x, data.y)
         transitions = self.transitions(problem, fitted.ensemble)
         best, score = data.x[problem.starts()], torch.full((), -math.inf, device=problem.device)
         scores = []

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from bbo.errors import BBOError
 from bbo.method import Method, MethodSpec, setting
 from bbo.problem import Problem
 from bbo.search.adam_ascent import adam_from
@@ -90,6 +91,11 @@ class RaM(TrainingSettings, Method):
     step_size_box: float = setting(1e-3, "Adam's step in the ascent on a box", above=0)
     step_size_sequence: float = setting(0.1, "Adam's step in the ascent for sequences", above=0)
     faithful: bool = setting(False, "the released code's last epoch and RankNet pairs, see above")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.validation >= self.lists:
+            raise BBOError(f"ram needs more lists than it holds out; got lists {self.lists} and validation {self.validation}")
 
     def propose(self, problem: Problem) -> Tensor:
         """Return `budget` designs: the best visible ones, moved up the ranking model."""

@@ -145,6 +145,7 @@ class RGD(DiffusionSettings, TrainingSettings, Method):
         """Return `budget` designs, drawn from the guided diffusion."""
         data, generator = problem.encoded(), problem.generator
         fitted = self.train_proxy(problem)
+        fitted.warn_if_useless(data.x, data.y)
         network = EmbeddedScore(data.dim, self.prior_hidden, generator)
         prior = self.train_prior(network, data.x, data.y, generator, problem.progress)
         problem.note(**fitted.history.facts(), prior_loss=loss_facts(prior))

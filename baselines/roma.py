@@ -233,6 +233,7 @@ class RoMA(TrainingSettings, Method):
         data = problem.encoded()
         fitted = self.train(problem)
         problem.note(**fitted.history.facts())
+        fitted.warn_if_useless(data.x, data.y)
         rows = problem.starts()
         adaptation = Adaptation(
             fitted.ensemble, data.x[rows], data.y[rows], self.adapt_rate, self.adapt_steps, self.alpha, self.region

@@ -56,6 +56,23 @@ BOX_KERNELS = (
 LONG_BOX = 3.0
 
 
+def _name(kernel: str, transform: str) -> str:
+    """The name of a model: "plain" or "plain, ranks"."""
+    return kernel if transform == "none" else f"{kernel}, {transform}"
+
+
+#: Values of the setting `model`: two words, and the names of all models.
+MODELS = (
+    "validation",
+    "all",
+    *(
+        _name(kernel, transform)
+        for kernel in dict.fromkeys(one[0] for one in (*SEQUENCE_KERNELS, *BOX_KERNELS))
+        for transform in TRANSFORMS
+    ),
+)
+
+
 @dataclass(frozen=True)
 class Model:
     """A kernel, and the transform of scores (a key of `TRANSFORMS`) under which it is fitted."""
@@ -105,6 +122,7 @@ class ValidatedSearch(Method):
     model: str = setting(
         "validation",
         "which models are averaged: those that validation chooses; `all`; or one alone, by its name, such as `plain` or `reach 4, ranks`",
+        choices=MODELS,
     )
     ranks: bool = setting(True, "try every kernel on normal ranks of the scores too")
     trend: bool = setting(True, "try kernels with a quadratic trend, on boxes")
@@ -273,7 +291,7 @@ def candidates(space: Space, dim: int, ranks: bool = True, trend: bool = True) -
             if trend or not part
         }
     return [
-        Model(name if transform == "none" else f"{name}, {transform}", kernel, transform)
+        Model(_name(name, transform), kernel, transform)
         for name, kernel in kernels.items()
         for transform in TRANSFORMS
         if ranks or transform == "none"

@@ -101,8 +101,14 @@ class LoadedMethod:
 
         Raises:
             UnknownName: no such preset, setting or word.
-            BBOError: a value of the wrong type or out of range, or settings that the class refuses together.
+            BBOError: a value of the wrong type or out of range, settings that the class refuses together, or another regulariser for a
+                composed name.
         """
+        if self.regulariser and "sharpness" in overrides:
+            raise BBOError(
+                f"{self.id} is {self.base} with the regulariser {self.regulariser}; got sharpness={overrides['sharpness']}; "
+                f"for another one write {self.base}+NAME, for none {self.base}"
+            )
         found = choose(self.settings(), self.presets(), self.id, preset, task, overrides, self.extra)
         if not self.here:
             _examine().make(_parts(self.reference)[0], found.config)
@@ -326,7 +332,7 @@ def _local_task(reference: str) -> Task:
         return _made(_checked(cls))
     except BBOError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise BBOError(f"{reference} cannot be used as a task: {_said(error)}") from error
 
 
@@ -457,6 +463,33 @@ def _source_of(module: str) -> str:
         raise BBOError(f"the source of {module} cannot be read: {error}") from None
 
 
+def has_surrogate(card: ListedMethod) -> bool:
+    """Whether a listed method has a surrogate that can be diagnosed: by the sources of its class and its bases, none of them imported."""
+    try:
+        return _defines(card.module, card.attribute, "surrogate")
+    except (BBOError, SyntaxError, ValueError):  # a broken package does not break the list
+        return False
+
+
+def _defines(module: str, name: str, function: str) -> bool:
+    """Whether a class, or one of its bases in a module of the same package, defines a function."""
+    tree = ast.parse(_source_of(module))
+    node = next((node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name), None)
+    if node is None:
+        return False
+    if any(isinstance(part, ast.FunctionDef) and part.name == function for part in node.body):
+        return True
+    package = module.partition(".")[0]
+    origins = {
+        alias.asname or alias.name: (part.module, alias.name)
+        for part in tree.body
+        if isinstance(part, ast.ImportFrom) and part.module and part.module.partition(".")[0] == package
+        for alias in part.names
+    } | {part.name: (module, part.name) for part in tree.body if isinstance(part, ast.ClassDef)}
+    bases = [origins[base] for base in map(ast.unparse, node.bases) if base in origins]
+    return any(_defines(*base, function) for base in bases)
+
+
 def _composed(method: LoadedMethod, regulariser: str) -> LoadedMethod:
     """A method with a sharpness regulariser in the training of its surrogate, at the published settings."""
     from bbo.surrogates import sharpness  # this imports torch, which composable methods need anyway
@@ -464,9 +497,9 @@ def _composed(method: LoadedMethod, regulariser: str) -> LoadedMethod:
     if regulariser not in sharpness.PUBLISHED:
         raise unknown("regulariser", regulariser, sharpness.PUBLISHED, f"write it as {method.id}+ignite")
     if not method.spec.composable:
-        able = ", ".join(name for name, card in _listed().items() if card.spec.composable)
         raise BBOError(
-            f"'{method.id}' takes no sharpness regulariser, since it trains no surrogate that could use one; methods that do: {able}"
+            f"'{method.id}' takes no sharpness regulariser, since it trains no surrogate that could use one; bbo list methods shows which "
+            "are composable"
         )
     return replace(
         method,

@@ -37,8 +37,13 @@ class Rows:
 
 
 def able() -> list[str]:
-    """Ids of the installed methods that train a surrogate which can be diagnosed."""
-    return [card.spec.id for card in catalogue.cards() if card.spec.composable]
+    """Ids of the methods that can be used here and have a surrogate which can be diagnosed."""
+    return [card.spec.id for card in catalogue.cards() if not card.unavailable and catalogue.has_surrogate(card)]
+
+
+def examples() -> str:
+    """Where to find methods with a surrogate, for messages."""
+    return f"methods that have one: {', '.join(able()[:3])} and others, see the column surrogate of bbo list methods"
 
 
 def split(task: Task, count: int, seed: int) -> tuple[Dataset, list[Rows]]:
@@ -94,9 +99,8 @@ def accuracies(
     )
     predicted = method.predict(dict(config), problem, [rows.data.x for rows in probes if len(rows.data.y) >= FEWEST])
     if predicted is None:
-        others = ", ".join(able())
         raise BBOError(
-            f"'{method.id}' has no surrogate to diagnose: its class has no method surrogate(self, problem); with one: {others}"
+            f"'{method.id}' has no surrogate to diagnose: its class has no method surrogate(self, problem); {examples()}"
         )
     predictions, history = predicted
     found: dict[str, dict[str, Any]] = {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import pkgutil
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -34,6 +35,19 @@ def shared(*trees: ast.AST) -> int:
             reached.add(module)
             waiting += _imports_of(module)
     return sum(map(_version_of, reached))
+
+
+def of_all() -> list[tuple[str, int]]:
+    """Every shared module with its version, whoever uses it.
+
+    Raises:
+        BBOError: a shared module without a VERSION.
+    """
+    found = list(ALWAYS)
+    for room in ROOMS:
+        spec = importlib.util.find_spec(room.rstrip("."))
+        found += [one.name for one in pkgutil.iter_modules(spec.submodule_search_locations if spec else [], room)]
+    return [(module, _version_of(module)) for module in found]
 
 
 def imported(tree: ast.AST) -> Iterator[str]:

@@ -3,23 +3,24 @@
     BBO_DATA_DIR=DIR python tools/fast_seconds.py runs/fast [--tasks ID ...] [--methods ID ...] [--beside TABLE ...]
 
 The seconds are processor time: those of the wall on a quiet machine, whatever else this one did. The folder is a results folder of bbo run,
-so a stopped run goes on where it stopped; methods that share work between seeds make it anew for each folder, so every cell has its full
-cost. `--report` runs nothing and writes the page from the cells that are there. `--beside` adds the cells of other results, such as
-results/core.csv; a cell of FOLDER takes the place of theirs. Other presets, settings and seeds are left out, and so are older versions.
+so a stopped run goes on where it stopped; methods that share work between seeds do it again for each folder, so every cell has its full
+cost. `--report` runs nothing and writes the page from the cells that are there; the page names the pairs that have none. `--beside` adds
+the cells of other results, such as results/core.csv; a cell of FOLDER takes the place of theirs. Other presets, settings and seeds are left
+out, and so are older versions.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
 from at_preset import at_preset
 
-from bbo import record
-from bbo.errors import BBOError
+from bbo import catalogue, record
+from bbo.errors import BBOError, Unavailable
 from bbo.harness.options import Listener, RunOptions
 from bbo.harness.plan import PlannedCell
 from bbo.harness.request import Request
@@ -50,7 +51,8 @@ def main() -> None:
     try:
         if not arguments.report:
             run_plan(request, arguments.folder, RunOptions("cpu"), listener=Listener(end=said))
-        arguments.out.write_text(report(gathered(arguments.folder, arguments.beside)), encoding="utf-8")
+        records = gathered(arguments.folder, arguments.beside)
+        arguments.out.write_text(report(records, unmeasured(records)), encoding="utf-8")
     except BBOError as error:
         sys.exit(f"error: {error}")
 
@@ -70,8 +72,29 @@ def gathered(folder: Path, beside: Sequence[Path]) -> list[Record]:
     return list({(r.spec.task, r.spec.method): r for records in chosen for r in records}.values())
 
 
-def report(records: list[Record]) -> str:
+def unmeasured(records: list[Record]) -> dict[str, list[str]]:
+    """Tasks without a cell by method, for every pair that fits. Of a method that cannot be loaded here, all without a cell."""
+    there = {(r.spec.task, r.spec.method) for r in records}
+    specs = [catalogue.load_task(reference).spec for reference in (*catalogue.task_ids(), *LARGE)]
+    found = {}
+    for name in catalogue.method_ids():
+        try:
+            method = catalogue.load_method(name)
+        except Unavailable:
+            method = None
+        found[name] = [
+            spec.id
+            for spec in specs
+            if (spec.id, name) not in there and not (method and method.unsuitable(spec.space, spec.visible_rows))
+        ]
+    return {name: tasks for name, tasks in found.items() if tasks}
+
+
+def report(records: list[Record], missing: Mapping[str, Sequence[str]]) -> str:
     """The Markdown page: methods by their slowest task, cells over the limit, and all cells task by task.
+
+    Args:
+        missing: tasks that were not measured, by method.
 
     Raises:
         BBOError: no cell.
@@ -80,7 +103,7 @@ def report(records: list[Record]) -> str:
     if not records:
         raise BBOError("the folder holds no cell")
     over = [r for r in records if seconds(r) > MOST]
-    machines = sorted({f"{r.provenance['cpu']}, {r.provenance['threads']} threads" for r in records})
+    machines = sorted({f"{r.provenance['cpu']}, {_threads(r.provenance['threads'])}" for r in records})
     lines = [
         "# Seconds a cell at the preset `fast`",
         "",
@@ -91,12 +114,17 @@ def report(records: list[Record]) -> str:
         "",
         f"{len(records)} cells, {sum(not r.done for r in records)} failed, {len(over)} over {MOST:.0f} s.",
         "",
+        *[f"Not measured: {name} ({', '.join(tasks)}).\n" for name, tasks in missing.items()],
         *table("method | median s | slowest s | on", by_method(records)),
     ]
     if over:
         lines += [f"## Over {MOST:.0f} s", "", *table("task | method | s | MB", map(row, over))]
     lines += ["## All cells", "", *table("task | method | s | MB", map(row, records))]
     return "\n".join(lines[:-1]) + "\n"
+
+
+def _threads(count: int) -> str:
+    return "1 thread" if count == 1 else f"{count} threads"
 
 
 def seconds(r: Record) -> float:

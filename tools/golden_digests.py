@@ -1,4 +1,4 @@
-"""Write tests/golden/methods.json: the digests of what every method, or the methods named, return now.
+"""Write tests/golden/methods.json: the digests of what every method, or the methods named, return now; with every regulariser, too.
 
     python tools/golden_digests.py [METHOD ...] [--same-version | --check]
 
@@ -23,10 +23,13 @@ import torch
 
 from bbo import catalogue
 from bbo.errors import BBOError
+from bbo.surrogates.sharpness import PUBLISHED
 from bbo.testing import golden
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "tests" / "golden" / "methods.json"
+#: Each sharpness regulariser, on the simplest method that takes one.
+COMPOSED = tuple(f"gradient-ascent+{name}" for name in PUBLISHED)
 
 
 def main() -> None:
@@ -56,7 +59,7 @@ def update(names: list[str], same_version: bool) -> None:
     """
     if others := golden.other_packages(ROOT / "constraints.txt"):
         raise BBOError(f"digests are made with the pinned packages; here: {', '.join(others)}")
-    known = {card.spec.id: card.unavailable for card in catalogue.cards()}
+    known = {card.spec.id: card.unavailable for card in catalogue.cards()} | dict.fromkeys(COMPOSED, "")
     entries = {name: old for name, old in golden.read(FILE).items() if name in known}
     for name in names or known:
         if not names and known[name]:
@@ -75,7 +78,7 @@ def update(names: list[str], same_version: bool) -> None:
 def checked(names: list[str]) -> dict[str, str]:
     """What is wrong with the entry of each method that can be run here, or of those named; empty if nothing is."""
     entries, found = golden.read(FILE), {}
-    for name in names or [card.spec.id for card in catalogue.cards() if not card.unavailable]:
+    for name in names or [*(card.spec.id for card in catalogue.cards() if not card.unavailable), *COMPOSED]:
         method = catalogue.load_method(name)
         try:
             found[name] = golden.moved(method, entries.get(name), golden.entry(method, golden.runs(method)))

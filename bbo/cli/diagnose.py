@@ -55,9 +55,7 @@ def command(
         _plot({record.spec.label(): record.notes}, plot)
         return
     if not methods:
-        raise BBOError(
-            f"no surrogate given; add --surrogate with one of: {', '.join(diagnosis.able())}, or one of these with +ignite"
-        )
+        raise BBOError(f"no surrogate given; add --surrogate METHOD, or METHOD+ignite; {diagnosis.examples()}")
     if device == "cuda":
         console.need_cuda()
     console.translated([what])

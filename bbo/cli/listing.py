@@ -14,7 +14,7 @@ from bbo.harness import request
 
 COLUMNS = {
     "tasks": ("id", "version", "family", "kind", "dims", "visible_rows", "oracle", "available", "title"),
-    "methods": ("id", "version", "kind", "composable", "needs", "available", "summary"),
+    "methods": ("id", "version", "kind", "composable", "surrogate", "needs", "available", "summary"),
     "suites": ("id", "tasks", "methods", "seeds", "cells", "preset", "purpose"),
 }
 
@@ -95,6 +95,7 @@ def _method(name: str) -> dict[str, Any]:
         "year": spec.year,
         "spaces": list(spec.spaces),
         "composable": spec.composable,
+        "surrogate": catalogue.has_surrogate(card),
         "privileged": list(spec.privileged),
         "needs": list(spec.requires),
         "available": not card.unavailable,

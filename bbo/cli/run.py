@@ -19,7 +19,7 @@ from bbo.harness.options import DEVICES, SANDBOXES, EngineOptions, RunOptions
 from bbo.harness.sandbox.confinement import NONE
 
 #: Parameters that say what a plan holds.
-PLANNED = ("plan_file", "suite", "tasks", "methods", "seeds", "preset", "overrides", "budget", "skip_missing")
+PLANNED = ("plan_file", "suite", "tasks", "methods", "baselines", "seeds", "preset", "overrides", "budget", "skip_missing")
 
 
 def _shard(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, int] | None:
@@ -44,12 +44,13 @@ def _shard(context: click.Context, option: click.Parameter, text: str | None) ->
 )
 @click.option(
     "-b",
-    "--baseline",
+    "--method",
     "methods",
     multiple=True,
     metavar="METHOD",
     help="Method id, a pattern, or ./file.py:Class; may be repeated.",
 )
+@click.option("--baseline", "baselines", multiple=True, hidden=True)  # the older name of --method
 @click.option("--seeds", help="Like 0-7, 3, or 0,2,5-6.  [default: 0-7]")
 @click.option("--preset", help="fast, paper or smoke; paper takes the settings published for the task.  [default: fast]")
 @click.option("--set", "overrides", multiple=True, metavar="METHOD.KEY=VALUE", help="Override one setting; may be repeated.")
@@ -125,6 +126,7 @@ def _shard(context: click.Context, option: click.Parameter, text: str | None) ->
 def command(
     plan_file: Path | None,
     suite: str | None,
+    baselines: tuple[str, ...],
     overrides: tuple[str, ...],
     hashes: tuple[str, ...],
     device: str,
@@ -165,6 +167,7 @@ def command(
         console.need_cuda()
     if engine == "local":
         Host(out, how).confinement  # noqa: B018  # refuses before a user's file is looked at
+    axes["methods"] += baselines
     if hashes:
         _refuse_beside_cell()
         wanted = _named(out, hashes)
@@ -176,8 +179,9 @@ def command(
             console.say(f"skipped: {reason}", err=True)
         unsuitable = made.unsuitable()
         if unsuitable:
-            left_out = f"{len(unsuitable)} pairs of task and method are left out, since the method does not fit the task"
-            console.say(f"{left_out}, such as {_pair(unsuitable[0])}", err=True)
+            console.say(_left_out(unsuitable), err=True)
+        if not any(method.presets for method in made.methods):
+            raise BBOError("nothing to run: none of these methods fits any of these tasks")
         wanted = list(made) if dry_run else run.begin(made, out)
     wanted = folder.shard(wanted, *shard) if shard else wanted
     cells = folder.remaining(wanted, out, retry == "failed")
@@ -210,8 +214,11 @@ def _where(engine: str, jobs: int, scheduler: str, slurm: tuple[str, ...]) -> En
     return EngineOptions(jobs, scheduler, dict(map(_option, slurm)))
 
 
-def _pair(pair: dict[str, str]) -> str:
-    return f"{pair['task']} / {pair['method']}: {pair['reason']}"
+def _left_out(unsuitable: list[dict[str, str]]) -> str:
+    first = "{task} / {method}: {reason}".format(**unsuitable[0])
+    if len(unsuitable) == 1:
+        return f"1 pair of task and method is left out, since the method does not fit the task: {first}"
+    return f"{len(unsuitable)} pairs of task and method are left out, since the method does not fit the task, such as {first}"
 
 
 def _interrupt(number: int, frame: Any) -> None:
@@ -252,7 +259,7 @@ def _refuse_beside_cell() -> None:
     for one in context.command.params:
         if one.name in PLANNED and context.params[one.name] not in (None, ()):
             name = one.opts[0] if isinstance(one, click.Option) else one.human_readable_name
-            raise BBOError(f"--cell runs a cell as the plans in OUT have it, so it takes no {name}; leave one of the two out")
+            raise BBOError(f"--cell takes everything from the saved plan, so it cannot be combined with {name}")
 
 
 def _named(out: Path, hashes: tuple[str, ...]) -> list[plan.PlannedCell]:
@@ -280,7 +287,7 @@ def _request(plan_file: Path | None, suite: str | None, overrides: tuple[str, ..
                 each = " ".join(f"{option} {one.strip()}" for one in name.split(","))
                 raise BBOError(f"{option} takes one name and may be repeated: {each}; got '{name}'")
     if plan_file and not plan_file.exists() and (option := _option_for(str(plan_file))):
-        raise BBOError(f"'{plan_file}' is taken for a plan file; each task is given with -t and each method with -b: {option}")
+        raise BBOError(f"'{plan_file}' is read as a plan file; each task is given with -t and each method with -b: {option}")
     base = request.read_plan(plan_file) if plan_file else request.read_suite(suite) if suite else {}
     given = {key: value for key, value in axes.items() if value not in (None, ())}
     if "seeds" in given:

@@ -219,7 +219,7 @@ def rescore(out: Path, run_files: bool = True) -> Iterator[Repeated]:
         except BBOError as error:
             yield Repeated(then, "not run", str(error))
             continue
-        except Exception as error:  # an oracle's; it costs this cell alone
+        except (Exception, SystemExit) as error:  # an oracle's; it costs this cell alone
             yield Repeated(then, "failed", f"the oracle failed: {line(f'{type(error).__name__}: {error}')}")
             continue
         task, tolerance = cell.task.task, cell.task.task.tolerance

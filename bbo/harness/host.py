@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bbo import local, numerics, record
+from bbo import local, numerics, record, versions
 from bbo.errors import BBOError
 from bbo.harness import provenance
 from bbo.harness.judge import Answer, judge
@@ -246,11 +246,11 @@ def _owner(cell: PlannedCell) -> str:
 def _shared_key(cell: PlannedCell, key: str, told: dict[str, float]) -> str:
     """Under which key a cell's process finds and stores an array that it calls `key`; the process itself decides only that part.
 
-    Arrays are shared within an installed package, or one version of a class in a user's file; within one table; and, where the cell was
-    told privileged knowledge, only with cells that were told the same.
+    Arrays are shared within an installed package, at one state of the shared modules, or within one version of a class in a user's file;
+    within one table; and, where the cell was told privileged knowledge, only with cells that were told the same.
     """
     method = cell.method
-    owner = [local.whole(method.reference), method.version] if method.local else [method.package]
+    owner = [local.whole(method.reference), method.version] if method.local else [method.package, versions.of_all()]
     return json.dumps([owner, cell.task.data_hash, sorted(told.items()), key])
 
 

@@ -147,7 +147,7 @@ def _score(cell: PlannedCell, designs: np.ndarray, warn: Callable[[str], None]) 
         outcome = Outcome(designs, scores, task.normalise(scores))
         if not np.isfinite(outcome.normalised).all():
             raise ValueError("normalised scores that are not finite")
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise OracleError(f"the oracle of {task.spec.id} failed: {type(error).__name__}: {error}") from error
     return outcome
 

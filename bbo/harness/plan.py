@@ -26,6 +26,9 @@ from bbo.text import line
 #: Fields of a spec that are texts.
 TEXTS = ("task", "task_version", "data_hash", "method", "method_version")
 
+#: How the settings of a sharpness regulariser begin.
+REGULARISING = "sharpness"
+
 #: How many reasons for leaving something out an error names.
 MOST_REASONS = 3
 
@@ -285,19 +288,31 @@ def _all(references: Iterable[str], expand: Any, load: Any, skipped: dict[str, s
 
 
 def overrides_by_method(given: Mapping[str, str], methods: list[LoadedMethod]) -> dict[str, dict[str, str]]:
-    """Overrides of each method by its id: its base's, then its own.
+    """Overrides of each method by its id: its base's, but those of a regulariser, of which a composed form has its own; then its own.
 
     Raises:
         UnknownName: an override names another method.
+        BBOError: an override of a regulariser names only the base of composed forms, and so would change nothing.
     """
+    ids = {method.id for method in methods}
     names = {name for method in methods for name in (method.id, method.base)}
     split: dict[str, dict[str, str]] = {}
     for key, text in given.items():
         name, dot, setting = key.rpartition(".")
         if not dot or name not in names:
             raise unknown("method in --set", name or key, names, "write it as METHOD.KEY=VALUE")
+        if setting.startswith(REGULARISING) and name not in ids:
+            composed = next(method.id for method in methods if method.base == name)
+            raise BBOError(
+                f"--set {key} changes no method of this run: its composed forms have their own; write {composed}.{setting}"
+            )
         split.setdefault(name, {})[setting] = text
-    return {method.id: {**split.get(method.base, {}), **split.get(method.id, {})} for method in methods}
+    found = {}
+    for method in methods:
+        base = split.get(method.base, {})
+        handed = {key: text for key, text in base.items() if not (method.regulariser and key.startswith(REGULARISING))}
+        found[method.id] = {**handed, **split.get(method.id, {})}
+    return found
 
 
 def _planned(method: LoadedMethod, tasks: list[LoadedTask], preset: str, overrides: dict[str, str]) -> PlannedMethod:

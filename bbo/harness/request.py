@@ -34,7 +34,8 @@ class Request:
         seeds: whole numbers from 0 to 2^63 - 1.
         preset: name of the preset for every method.
         overrides: `METHOD.KEY` to the value's text. A method's settings also apply to its composed forms (`coms.steps` to
-            `coms+ignite`); those of a composed form (`coms+ignite.steps`) apply to it alone, and take precedence.
+            `coms+ignite`), except those of the regulariser (`coms.sharpness_rho`); those of a composed form (`coms+ignite.steps`)
+            apply to it alone, and take precedence.
         budget: designs per cell.
         skip_missing: leave out tasks and methods whose data or packages are not here, instead of refusing the plan.
     """

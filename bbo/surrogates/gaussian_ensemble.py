@@ -41,9 +41,13 @@ class GaussianEnsemble(TrainingSettings):
     embedding: int = setting(256, "numbers in a letter's vector, where the network reads letters", low=1)
 
     def train(self, problem: Problem, letters: bool = False) -> Fitted:
-        """Train on the visible table: z-scored designs, or with `letters` the sequences themselves through an embedding."""
+        """Train on the visible table: z-scored designs, or with `letters` the sequences themselves through an embedding.
+
+        Warns where the members learned nothing.
+        """
         data = problem.encoded()
         counts = problem.space.letters if letters and isinstance(problem.space, Sequence) else ()
+        x = problem.x if counts else data.x
 
         def network(generator: Generator) -> nn.Module:
             if counts:
@@ -52,7 +56,7 @@ class GaussianEnsemble(TrainingSettings):
 
         fitted = fit(
             network,
-            problem.x if counts else data.x,
+            x,
             data.y,
             self.plan(bootstrap=True),
             losses.nll,
@@ -60,6 +64,7 @@ class GaussianEnsemble(TrainingSettings):
             self.regulariser(self.members, problem.device),
             progress=problem.progress,
         )
+        fitted.warn_if_useless(x, data.y)
         problem.note(**fitted.history.facts())
         return fitted
 

@@ -52,9 +52,11 @@ def train_proxies(
 ) -> Fitted:
     """One ReLU network for each generator on z-scored x (N, d) and y (N,), all as one batched model.
 
-    Where a table is too small to hold rows out, the last epoch is kept.
+    Where a table is too small to hold rows out, the last epoch is kept. Warns where the proxies learned nothing.
     """
     rows = settings.validation or len(x) // 10
     plan = replace(settings.plan(keep="best" if validation_rows(len(x), rows) else "last"), validation=rows, cosine=True)
     network = partial(MLP, x.shape[1], settings.widths, activation="relu")
-    return fit(network, x, y, plan, losses.mse, generators, regulariser, criterion=anticorrelation, progress=progress)
+    fitted = fit(network, x, y, plan, losses.mse, generators, regulariser, criterion=anticorrelation, progress=progress)
+    fitted.warn_if_useless(x, y)
+    return fitted

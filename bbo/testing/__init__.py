@@ -37,7 +37,7 @@ def verdicts(checks: Checks, traces: dict[str, str] | None = None) -> list[Verdi
     for name, check in checks.items():
         try:
             check()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             text = _failure(error)
             if traces is not None:
                 # The first frame is this one.
@@ -50,7 +50,7 @@ def verdicts(checks: Checks, traces: dict[str, str] | None = None) -> list[Verdi
     return found
 
 
-def _failure(error: Exception) -> str:
+def _failure(error: BaseException) -> str:
     """The message of a check's exception; its type and place too, unless it is an assertion with its own message."""
     text = str(error).strip()
     if isinstance(error, AssertionError) and text:
@@ -62,7 +62,7 @@ def _failure(error: Exception) -> str:
     return f"{type(error).__name__}: {text or 'no message'} ({place})"
 
 
-def _frame(error: Exception) -> traceback.FrameSummary | None:
+def _frame(error: BaseException) -> traceback.FrameSummary | None:
     """The innermost line of the plugin's own code in a traceback, or of any code if there is none of its own."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if not f.filename.startswith(PACKAGE) and INSTALLED not in f.filename and Path(f.filename).is_file()]

@@ -1,7 +1,8 @@
 """Committed digests of every method's designs, so that results do not change without a new version.
 
-`tests/golden/methods.json` has for each method its composed version and, for each made-up space, the digest of its designs under the
-`smoke` preset (budget 8, seed 0, numerics mode `compatible`, pinned packages). `tools/golden_digests.py` writes it.
+`tests/golden/methods.json` has for each method, and for one method with each regulariser, its composed version and, for each made-up space,
+the digest of its designs under the `smoke` preset (budget 8, seed 0, numerics mode `compatible`, pinned packages).
+`tools/golden_digests.py` writes it.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def test_settings_of_the_regulariser_come_between_preset_and_user():
 @pytest.mark.parametrize(
     ("name", "error", "message"),
     [
-        ("random+ignite", BBOError, "takes no sharpness regulariser.*coms, "),
+        ("random+ignite", BBOError, "takes no sharpness regulariser.*bbo list methods"),
         ("gradient-ascent+ignit", UnknownName, "did you mean ignite"),
         ("gradient-ascent+ignite+sam", BBOError, "one regulariser"),
         ("gradient-descent+ignite", UnknownName, "did you mean gradient-ascent"),

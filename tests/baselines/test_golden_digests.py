@@ -30,7 +30,8 @@ def check(*words):
 @pytest.mark.timeout(900)
 def test_same_bits_as_committed():
     found = check()
-    assert found.keys() == {card.spec.id for card in catalogue.cards() if not card.unavailable}
+    composed = {f"gradient-ascent+{regulariser}" for regulariser in ("ignite", "ignite2", "sam", "boss")}
+    assert found.keys() == {card.spec.id for card in catalogue.cards() if not card.unavailable} | composed
     wrong = [message for message in found.values() if message]
     others = golden.other_packages(ROOT / "constraints.txt")
     hint = [f"Or it is the packages: {', '.join(others)}; digests hold for the pinned ones."] if others else []
@@ -52,7 +53,8 @@ def test_designs_move_so_that_a_digest_says_something():
 
 
 def test_the_file_names_no_method_that_is_gone():
-    assert golden.read(FILE).keys() <= set(catalogue.method_ids()), "run: python tools/golden_digests.py"
+    bases = {name.partition("+")[0] for name in golden.read(FILE)}
+    assert bases <= set(catalogue.method_ids()), "run: python tools/golden_digests.py"
 
 
 @pytest.mark.parametrize(

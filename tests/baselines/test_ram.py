@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from bbo import catalogue
 from bbo.baselines.ram import RaM
+from bbo.errors import BBOError
 from bbo.surrogates.ranking import LOSSES
 from bbo.testing.methods import SPACES, make_problem
 
@@ -36,6 +38,11 @@ def test_a_model_of_the_scores_keeps_its_unit():
 def test_every_loss_of_the_table_proposes(loss):
     problem = make_problem(SPACES["sequence"], 8)
     SPACES["sequence"].check(replace(METHOD, loss=loss).propose(problem).numpy())
+
+
+def test_lists_that_are_all_held_out_are_refused_when_planned():
+    with pytest.raises(BBOError, match="ram needs more lists than it holds out; got lists 10 and validation 10"):
+        catalogue.load_method("ram").config("fast", "branin", {"lists": "10", "validation": "10"})
 
 
 def test_faithful_keeps_the_last_epoch_and_pairs_between_lists():

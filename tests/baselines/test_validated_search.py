@@ -7,8 +7,9 @@ import dataclasses
 import pytest
 import torch
 
+from bbo import catalogue
 from bbo.baselines.gp_search import GPSearch
-from bbo.baselines.validated_search import ValidatedSearch
+from bbo.baselines.validated_search import ValidatedSearch, candidates
 from bbo.errors import UnknownName
 from bbo.problem import Problem
 from bbo.space import Continuous
@@ -82,6 +83,15 @@ def test_parts_can_be_left_out():
     assert list(problem.notes["gains"]) == ["plain", "noisy", "reach 2", "reach 4"]
     dataclasses.replace(ValidatedSearch(), model="all", ranks=False).propose(problem)
     assert problem.notes["averaged"] == ["plain", "noisy", "trend", "reach 2", "reach 4", "reach 4, trend"]
+
+
+def test_a_typing_error_in_a_models_name_is_refused_when_planned():
+    method = catalogue.load_method("validated-search")
+    with pytest.raises(UnknownName, match="did you mean reach 4, ranks"):
+        method.config("fast", "branin", {"model": "reach 4, rank"})
+    for kind in ("sequence", "box"):
+        for model in candidates(SPACES[kind], 8):
+            assert method.config("fast", "branin", {"model": model.name}).config["model"] == model.name
 
 
 def test_a_model_that_does_not_fit_the_space_is_an_error():

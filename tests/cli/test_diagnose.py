@@ -7,6 +7,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from bbo import catalogue, diagnosis
 from bbo.cli import main
 
 SMALL = """
@@ -33,6 +34,16 @@ HIDDEN = """
         x = np.random.default_rng(1).uniform(-0.3, 0.3, (50, 3)).astype(np.float32)
         return Dataset(x, self.oracle(x).astype(np.float32))
 """
+
+
+def test_methods_with_a_surrogate_are_found_in_the_sources():
+    """Those whose class has the method `surrogate`, inherited or not, and that can be used here."""
+    here = [card.spec.id for card in catalogue.cards() if not card.unavailable]
+    assert diagnosis.able() == [name for name in here if hasattr(catalogue.load_method(name).cls, "surrogate")]
+    assert {"bdi", "cliqueformer"} <= set(diagnosis.able())
+    assert not {"bootgen", "reinforce"} & set(diagnosis.able())
+    rows = json.loads(CliRunner().invoke(main, ["list", "methods", "--json"]).stdout)
+    assert [row["id"] for row in rows if row["surrogate"] and row["available"]] == diagnosis.able()
 
 
 def call(*arguments):
@@ -95,8 +106,8 @@ def test_training_is_drawn_from_a_diagnosis_and_from_a_stored_cell(task, tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["tfbind8"], "no surrogate given; add --surrogate with one of: adalead"),
-        (["tfbind8", "--surrogate", "random"], "has no surrogate to diagnose"),
+        (["tfbind8"], "no surrogate given; add --surrogate METHOD, or METHOD+ignite; methods that have one: adalead, "),
+        (["tfbind8", "--surrogate", "random"], "no method surrogate(self, problem); methods that have one: adalead, "),
         (["tfbind9", "--surrogate", "coms"], "did you mean tfbind8"),
         (["tfbind8", "--surrogate", "coms", "--set", "steps=3"], "--set takes METHOD.KEY=VALUE"),
         (["tfbind8", "--surrogate", "coms", "--set", "coms.step=3"], "did you mean steps"),

@@ -98,6 +98,15 @@ def test_patterns_expand_to_what_they_match():
         catalogue.expand_tasks("rna-x*")
 
 
+def test_a_local_task_that_exits_while_it_is_made_is_an_error(tmp_path):
+    path = tmp_path / "task.py"
+    path.write_text(
+        "from bbo.task import Task\nclass Mine(Task):\n    def __init__(self): raise SystemExit(3)\n    dataset = oracle = None\n"
+    )
+    with pytest.raises(BBOError, match="Mine cannot be used as a task: SystemExit: 3"):
+        catalogue.load_task(f"{path}:Mine")
+
+
 BROKEN = """
 from bbo.task import Task
 

@@ -4,6 +4,8 @@ import re
 import tomllib
 from pathlib import Path
 
+from bbo import catalogue
+
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 #: Its floor is not tested; constraints-lowest.txt says why.
@@ -44,6 +46,13 @@ def test_every_extra_with_a_floor_is_installed_and_imported() -> None:
     assert set(installed.split(",")) == extras().keys()
     (imported,) = re.findall(r"\.venv-lowest/bin/python -c 'import (.*?)'", recipe)
     assert set(imported.split(", ")) == {name for found in extras().values() for name in found}
+
+
+def test_methods_that_need_an_extra_are_tested_for_determinism() -> None:
+    (chosen,) = re.findall(
+        r"-k (\S+) tests/harness/test_determinism\.py tests/baselines/test_conformance\.py", (ROOT / "Makefile").read_text()
+    )
+    assert [card.spec.id for card in catalogue.cards() if card.spec.extra] == [chosen]
 
 
 def test_torch_is_the_tested_one() -> None:

@@ -58,6 +58,15 @@ def test_an_exception_is_told_once_with_its_place():
     assert {text for text in told.values() if text not in full} == {f"the same as in '{next(iter(told))}'"}
 
 
+def test_an_exit_fails_its_check_and_the_others_are_still_run():
+    def exits():
+        raise SystemExit(3)
+
+    first, second = verdicts({"exits": exits, "passes": lambda: None})
+    assert first.failure.startswith("SystemExit: 3 (test_verdicts.py:")
+    assert second.failure == ""
+
+
 def test_a_bare_assertion_shows_its_line():
     def check():
         raise AssertionError

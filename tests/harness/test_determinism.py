@@ -1,6 +1,7 @@
 """The determinism contract: same cell, same stack, same device type and thread count: the same designs bit for bit."""
 
 import shutil
+import sys
 from dataclasses import replace
 from functools import cache
 
@@ -116,6 +117,13 @@ def test_rescore_matches_and_notices_an_altered_score(lab):
     wrong = [v for v in again.rescore(lab.out) if not v.equal]
     assert [v.record.spec.seed for v in wrong] == [0]
     assert "differ by up to 0.5" in wrong[0].text
+
+
+def test_an_oracle_that_exits_fails_its_cell_in_rescore(lab, monkeypatch):
+    lab.run(lab.plan("Good"))
+    monkeypatch.setattr("bbo.task.Task.score", lambda *given: sys.exit(3))
+    (verdict,) = again.rescore(lab.out)
+    assert (verdict.state, verdict.text) == ("failed", "the oracle failed: SystemExit: 3")
 
 
 def test_provenance_is_complete(lab):

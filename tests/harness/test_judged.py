@@ -18,6 +18,7 @@ ORACLES = {
     "Short": "return x.sum(1)[:3]",
     "Words": "return np.array(['a'] * len(x))",
     "Memory": "raise MemoryError",
+    "Exits": "raise SystemExit(3)",
 }
 TASKS = """
 

@@ -40,6 +40,19 @@ def test_a_setting_of_the_base_reaches_its_composed_forms_and_a_composed_ones_ow
     assert cell.overrides == {"steps": 3}
 
 
+def test_a_composed_form_keeps_its_regulariser_and_the_bases_settings_of_one_are_not_handed_down():
+    plain = configs(planned("coms+ignite"))["coms+ignite"]
+    made = configs(planned("coms", "coms+ignite", overrides={"coms.sharpness": "sam", "coms.sharpness_rho": "0.7"}))
+    assert made["coms+ignite"] == plain
+    assert (made["coms"]["sharpness"], made["coms"]["sharpness_rho"]) == ("sam", 0.7)
+    assert configs(planned("coms+ignite", overrides={"coms+ignite.sharpness_rho": "0.7"}))["coms+ignite"]["sharpness_rho"] == 0.7
+    for word in ("none", "sam", "ignite"):
+        with pytest.raises(BBOError, match=f"the regulariser ignite; got sharpness={word}; for another one write coms"):
+            planned("coms+ignite", overrides={"coms+ignite.sharpness": word})
+    with pytest.raises(BBOError, match=r"coms.sharpness_rho changes no method of this run.*write coms\+ignite.sharpness_rho"):
+        planned("coms+ignite", overrides={"coms.sharpness_rho": "0.7"})
+
+
 def test_a_misspelt_word_is_refused_before_anything_runs_under_the_methods_own_name():
     with pytest.raises(UnknownName, match=r"root-corrected\.target 'vissible': did you mean visible"):
         planned("root-corrected", overrides={"root-corrected.target": "vissible"})
@@ -59,6 +72,27 @@ def test_a_pair_that_does_not_fit_makes_no_cell_and_stands_in_the_saved_plan(tmp
     (saved,) = (tmp_path / "plans").glob("*.json")
     assert json.loads(saved.read_text())["unsuitable"] == made.unsuitable()
     assert [order.spec for order in plan.planned(tmp_path)] == [cell.spec for cell in made]
+
+
+def test_a_run_of_pairs_that_do_not_fit_is_refused_and_leaves_nothing(tmp_path):
+    (tmp_path / "letters.py").write_text(ONLY.format(name="Letters", id="letters", space="sequence"))
+    words = ["run", "-t", "branin", "-b", f"{tmp_path}/letters.py:Letters", "--seeds", "0", "--out", str(tmp_path / "out")]
+    for more in ([], ["--dry-run"]):
+        refused = CliRunner().invoke(main, [*words, *more])
+        assert refused.exit_code == 2
+        assert "1 pair of task and method is left out" in refused.stderr
+        assert refused.stderr.endswith("error: nothing to run: none of these methods fits any of these tasks\n")
+    assert not (tmp_path / "out").exists()
+    words = ["run", "-t", "branin", "-t", "ackley-20", *words[3:]]
+    assert "2 pairs of task and method are left out" in CliRunner().invoke(main, words).stderr
+
+
+def test_methods_may_be_given_by_the_older_option_which_help_does_not_show(tmp_path):
+    words = ["run", "-t", "branin", "--method", "random", "--baseline", "offline-best", "--seeds", "0", "--dry-run"]
+    done = CliRunner().invoke(main, [*words, "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0 and "2 cells planned" in done.stderr, done.output
+    shown = CliRunner().invoke(main, ["run", "--help"]).output
+    assert "-b, --method METHOD" in shown and "--baseline" not in shown
 
 
 def test_patterns_and_all_expand_to_what_is_installed():

@@ -83,6 +83,7 @@ def test_cells_by_name_take_a_shard_and_nothing_that_a_plan_says(lab):
     for words in (
         ["-t", "x"],
         ["-b", "x"],
+        ["--baseline", "x"],
         ["--seeds", "x"],
         ["--preset", "x"],
         ["--set", "x"],
@@ -93,7 +94,7 @@ def test_cells_by_name_take_a_shard_and_nothing_that_a_plan_says(lab):
     ):
         refused = call(main, ["run", *cells, *words, "--out", str(lab.out)])
         option = words[0] if words[0].startswith("-") else "PLAN_FILE"
-        assert refused.exit_code == 2 and f"so it takes no {option};" in refused.stderr
+        assert refused.exit_code == 2 and f"so it cannot be combined with {option}" in refused.stderr
     assert record.read_all(lab.out) == []
 
 

@@ -9,6 +9,9 @@ import numpy as np
 import psutil
 import pytest
 
+from bbo import versions
+from bbo.harness import host, plan
+from bbo.harness.request import Request
 from bbo.harness.sandbox import wire
 from bbo.harness.seeds import cell_seed
 
@@ -55,6 +58,20 @@ def test_a_key_of_another_method_is_out_of_reach_even_by_raw_messages(lab):
     found = {r.spec.method: r for r in lab.run([*lab.plan(*names), *lab.plan(names[0], seeds=(1,))]) if r.spec.seed == 0}
     assert not found["One"].notes["found"] and not found["Two"].notes["found"]
     assert lab.run(lab.plan(names[0], seeds=(2,)))[0].notes["found"]
+
+
+def test_a_new_version_of_shared_code_finds_no_array_of_the_old_one(lab, monkeypatch):
+    """Whatever module it is of; two methods of one package still find each other's."""
+    request = Request((f"{lab.folder}/task.py:Slope",), ("root", "root-corrected"), (0,), "smoke")
+    one, two = plan.make(request)
+    key = host._shared_key(one, "a", {})
+    assert host._shared_key(two, "a", {}) == key
+    version_of = versions._version_of
+    for module in ("bbo.surrogates.training", "bbo.generative.walk_family", "bbo.search.ascent", "bbo.encoding"):
+        monkeypatch.setattr(versions, "_version_of", lambda name, module=module: version_of(name) + (name == module))
+        assert host._shared_key(one, "a", {}) != key
+    monkeypatch.setattr(versions, "_version_of", version_of)
+    assert host._shared_key(one, "a", {}) == key
 
 
 def test_what_was_made_after_a_request_for_privileged_knowledge_reaches_no_cell_that_did_not_make_it(lab):
