@@ -120,6 +120,8 @@ def command(
         layouts.write(layout, write_space)
         click.echo(f"written: {write_space}; edit it, then pass --space {write_space}", err=True)
         return
+    if out:
+        writing.check_replaced(out, layout.target)
     _propose(cells, layout, budget, out, method, preset, seed, predicate, pending, report)
 
 

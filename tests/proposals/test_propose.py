@@ -354,6 +354,27 @@ def test_proposals_that_cannot_be_written_are_printed(folder, monkeypatch):
     assert done.stdout.startswith("a,predicted_y,") and len(done.stdout.splitlines()) == 4
 
 
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{answer}", ""),
+        ("a,y\n1,2\n", "would overwrite a table that holds no proposals for 'y'"),
+        ("{measured}", "holds values of 'y', which would be lost"),
+        ("a,a\n1,2\n", "cannot be read as proposals"),
+    ],
+)
+def test_measured_results_are_not_replaced_by_proposals(folder, content, message):
+    words = ("propose", "t.csv", "--target", "y", "--method", "random", "--budget", 3, "--out", "next.csv")
+    assert run(*words).exit_code == 0
+    answer = pd.read_csv("next.csv")
+    told = content.format(answer=answer.to_csv(index=False), measured=answer.assign(y=[1, None, None]).to_csv(index=False))
+    (folder / "next.csv").write_text(told)
+    done = run(*words)
+    assert done.exit_code == (2 if message else 0) and message in done.output
+    assert not message or (folder / "next.csv").read_text() == told
+
+
 @pytest.mark.parametrize("seed", [-1, 2**63, 0.5, True])
 def test_seeds_are_whole_numbers_in_range(small, seed):
     with pytest.raises(BBOError, match=r"the seed is a whole number from 0 to 2\^63 - 1; got"):
