@@ -142,6 +142,7 @@ def _propose(
     batch.check(method, preset)
     rules = constraints.rules(layout, predicate)
     known = experiments.experiments(cells, layout)
+    rules.tried(known.x)
     under_way = experiments.designs(reading.read(pending), layout) if pending else None
     tested: backtest.Backtest | None = None
     notes: tuple[str, ...] = ()

@@ -152,8 +152,23 @@ def test_a_small_space_is_proposed_whole_and_it_is_said(small):
 
 @pytest.mark.usefixtures("quick")
 def test_constraints_that_nothing_obeys_are_an_error(small):
-    with pytest.raises(BBOError, match=r"no design that obeys the constraints was found; \d+ break 'temperature \+ water >= 500'"):
-        propose(small, "yield", 4, method="random", require=["temperature + water >= 500"])
+    with pytest.raises(BBOError, match=r"no design that obeys the constraints was found; \d+ break 'temperature \+ water >= 60'"):
+        propose(small, "yield", 4, method="random", require=["temperature + water >= 60", "temperature + water <= 50"])
+
+
+def test_a_predicate_that_fails_does_so_before_the_search(small, monkeypatch):
+    monkeypatch.setattr(models, "fit", lambda *parts: pytest.fail("the search has begun"))
+    with pytest.raises(BBOError, match=r"allowed\(design\) failed on the design .*KeyError"):
+        propose(small, "yield", 4, method="random", allowed=lambda design: design["no such column"])
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_whole_constant_stays_whole(folder):
+    frame = pd.read_csv("t.csv").assign(batch=7)
+    frame.to_csv("t.csv", index=False)
+    done = run("propose", "t.csv", "--target", "y", "--method", "random", "--budget", 2)
+    assert done.exit_code == 0
+    assert {row["batch"] for row in csv.DictReader(done.stdout.splitlines())} == {"7"}
 
 
 @pytest.mark.usefixtures("quick")
