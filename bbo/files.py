@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -46,6 +46,22 @@ def write(path: Path, content: str | bytes) -> None:
             file.write(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise BBOError(f"cannot write {path}: {error.strerror or error}; choose another place") from None
+
+
+def same(one: Path, other: Path) -> bool:
+    """Whether two paths are of one file, by whatever links."""
+    both = os.path.exists(one) and os.path.exists(other)
+    return os.path.realpath(one) == os.path.realpath(other) or (both and os.path.samefile(one, other))
+
+
+def keep(read: Iterable[Path], option: str, path: Path | None) -> None:
+    """Refuse a file to be written that is one of the results that were read.
+
+    Raises:
+        BBOError: it is; the message names the option.
+    """
+    if path and any(same(path, other) for other in read):
+        raise BBOError(f"{option} {path} would overwrite the results; choose another name")
 
 
 def remove_tree(folder: Path) -> None:

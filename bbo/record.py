@@ -36,6 +36,8 @@ from bbo.text import LONGEST, line
 SCHEMA = 4
 #: Bytes of the largest `cell.json`, numbers of one design, and steps of a trace that are read.
 LARGEST, WIDEST, STEPS = 2**24, 2**16, 10_000
+#: Folders that a message names.
+NAMED = 8
 #: Names of a spec's fields in records of schema 1.
 SCHEMA_1 = {"method": "baseline", "method_version": "baseline_version"}
 NAMES = {old: new for new, old in SCHEMA_1.items()}
@@ -335,6 +337,12 @@ def folders(out: Path) -> Iterator[Path]:
     """Cell folders below a results folder, in the order of their hashes."""
     cells = out / "cells"
     if not cells.is_dir():
+        inside = sorted(str(p) for p in out.iterdir() if (p / "cells").is_dir()) if out.is_dir() else []
+        if inside:
+            more = f" and {len(inside) - NAMED} more" if len(inside) > NAMED else ""
+            raise BBOError(
+                f"{out} holds results folders, and no results of its own; give one of: {', '.join(inside[:NAMED])}{more}"
+            )
         raise BBOError(f"{out} holds no results (no folder {cells}); make some with: bbo run ... --out {out}")
     yield from sorted(p for p in cells.iterdir() if not p.name.startswith("."))
 

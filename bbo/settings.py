@@ -6,7 +6,7 @@ import dataclasses
 import math
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,8 @@ from bbo.errors import BBOError, UnknownName, unknown
 #: Types a setting may have: what TOML and JSON write and read back unchanged.
 TYPES = (bool, int, float, str)
 KEY = "bbo.setting"
+#: Presets that the methods of this package have; "default" is what records say of a class without presets.
+USUAL = ("fast", "paper", "smoke", "default")
 #: Characters of the longest number that is read; Python cannot print much longer ones.
 LONGEST = 1000
 
@@ -190,6 +192,18 @@ def make(cls: type, method: str, config: Mapping[str, Any]) -> Any:
         raise
     except Exception as error:
         raise BBOError(f"{method} refuses its settings: {type(error).__name__}: {error}") from error
+
+
+def refuse_typo(preset: str, others: Iterable[str]) -> None:
+    """Refuse the name of a preset that is none of `USUAL`, nor of `others`, such as those that the chosen methods have.
+
+    A class without presets takes any name, so that it can be run beside classes that have them, and would hide a typing error.
+
+    Raises:
+        UnknownName: it is none of them.
+    """
+    if preset not in {*USUAL, *others} and not preset.startswith("paper:"):
+        raise unknown("preset", preset, sorted({*USUAL, *others}))
 
 
 def choose(

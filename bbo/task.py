@@ -92,8 +92,8 @@ class TaskSpec:
         family: one of `FAMILIES`; tables are one per family. Empty if not stated (tables say "other").
 
     Raises:
-        ValueError: `family` is not one of `FAMILIES`; `best_visible`, `y_min`, `y_max` or `optimum` is no finite number, or `y_max` is not
-            above `y_min`.
+        ValueError: `family` is not one of `FAMILIES`; `version` is no text; `best_visible`, `y_min`, `y_max` or `optimum` is no finite
+            number, or `y_max` is not above `y_min`.
     """
 
     id: str
@@ -121,6 +121,8 @@ class TaskSpec:
     def __post_init__(self) -> None:
         if self.family and self.family not in FAMILIES:
             raise ValueError(f"family of task '{self.id}' must be one of {', '.join(FAMILIES)}; got '{self.family}'")
+        if not isinstance(self.version, str):
+            raise ValueError(f"version of task '{self.id}' must be a text, such as '1'; got {self.version!r}")
         for name in ("best_visible", "y_min", "y_max", "optimum"):
             value = getattr(self, name)
             if value is None and name == "optimum":
@@ -270,9 +272,19 @@ class Task(ABC):
             DesignError: `x` is not a set of designs of this task's space.
         """
         self.require()
-        scores = np.asarray(self.oracle(self.spec.space.check(x)), dtype=np.float64)
-        if scores.shape != (len(x),) or not np.isfinite(scores).all():
-            raise DesignError(f"the oracle of {self.spec.id} returned shape {scores.shape} or values that are not finite")
+        x = self.spec.space.check(x)
+        scores = np.asarray(self.oracle(x), dtype=np.float64)
+        if scores.shape != (len(x),):
+            found = "one number" if scores.ndim == 0 else f"shape {scores.shape}"
+            raise DesignError(
+                f"the oracle of {self.spec.id} returned {found}; expected an array with one score per design, ({len(x)},)"
+            )
+        if not np.isfinite(scores).all():
+            first = int(np.argmin(np.isfinite(scores)))
+            raise DesignError(
+                f"the oracle of {self.spec.id} returned {scores[first]}, which is not finite, for the design "
+                f"{self.spec.space.readable(x[first])}"
+            )
         return scores
 
     def normalise(self, y: np.ndarray) -> np.ndarray:

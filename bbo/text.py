@@ -106,3 +106,8 @@ def _clean_json(value: Any, room: list[int], depth: int) -> Any:
 def _escaped(match: re.Match[str]) -> str:
     code = ord(match.group())
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def counted(count: int, what: str) -> str:
+    """A number of things: "1 design", "2 designs"."""
+    return f"{count} {what}{'' if count == 1 else 's'}"

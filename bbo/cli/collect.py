@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from bbo import files
+from bbo import bounded, files
 from bbo.cli import console
 from bbo.cli.report import SEED
 from bbo.designs import digest
@@ -46,6 +46,7 @@ def command(paths: tuple[Path, ...], to: Path, extend: bool, latest: bool) -> No
         )
     if extend and not to.is_file():
         raise BBOError(f"--extend: there is no table {to} to extend; to make it, leave --extend out")
+    held = _held(to) if to.suffix == ".csv" else set()
     results = sources.load([to, *paths] if extend else paths)
     console.notes(results.notes)
     try:
@@ -58,6 +59,13 @@ def command(paths: tuple[Path, ...], to: Path, extend: bool, latest: bool) -> No
         console.say(f"left out, older: {line}" if latest else f"note: older version, which --latest leaves out: {line}", err=True)
     records = [_hashed(results, record) for record in (kept if latest else results.records)]
     if to.suffix == ".csv":
+        if gone := len(held - {record.spec.hash for record in results.records}):
+            one = gone == 1
+            console.say(
+                f"{gone} cell{'' if one else 's'} that {to} held {'is' if one else 'are'} gone; keep {'it' if one else 'them'} with "
+                "--extend",
+                err=True,
+            )
         files.write(to, cell_table.to_csv(records, results.unsuitable))
         files.write(to.with_suffix(".md"), committed_markdown(to))
         click.echo(f"wrote {len(records)} cells to {to} and their leaderboard to {to.with_suffix('.md')}")
@@ -73,6 +81,23 @@ def command(paths: tuple[Path, ...], to: Path, extend: bool, latest: bool) -> No
 
     cells, designs = parquet.write(to, records, outcome, results.unsuitable)
     click.echo(f"wrote {cells} cells to {to} and {designs} designs to {parquet.designs_path(to)}")
+
+
+def _held(table: Path) -> set[str]:
+    """Hashes of the cells that a CSV holds before it is written; none where there is no such file.
+
+    Raises:
+        BBOError: the CSV, or the Markdown file beside it, is there and was not written by `bbo collect`.
+    """
+    page = table.with_suffix(".md")
+    if page.exists() and not bounded.text(page).startswith("# Leaderboard\n"):
+        raise BBOError(f"--to {table} would overwrite {page}, which is no leaderboard of bbo collect; choose another name")
+    if not table.exists():
+        return set()
+    found = cell_table.hashes(bounded.text(table))
+    if found is None:
+        raise BBOError(f"--to {table} would overwrite a file that is no table of bbo collect; choose another name")
+    return found
 
 
 def _hashed(results: Results, record: Record) -> Record:

@@ -62,6 +62,7 @@ def command(
         raise BBOError("compare two results (bbo compare A B) or the rows of one (bbo compare A --against METHOD)")
     if variants and not against:
         raise BBOError("--variants goes with --against METHOD")
+    files.keep((a, b) if b else (a,), "--out", out)
     before, made_by = _board(a), spelled(context)
     if b is not None:
         generator = np.random.default_rng(SEED)

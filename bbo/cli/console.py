@@ -30,7 +30,8 @@ ITEM = re.compile(r"[-*] |\d+\. ")
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table; tab-separated where the output is not a terminal.
 
-    If the screen is too narrow, the widest columns are removed and their texts printed below each row, one per line.
+    If the screen is too narrow, the widest columns are removed and their texts printed below each row, one per line. Those of a column
+    "command" are not wrapped.
     """
     if not sys.stdout.isatty():
         for row in [columns, *rows]:
@@ -46,7 +47,9 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         click.echo("  ".join(row[j].ljust(widths[j]) for j in shown).rstrip())
         for j in sorted(set(range(len(heads))) - set(shown)):
-            if row[j]:
+            if row[j] and heads[j] == "command":  # not wrapped, so that it can be copied
+                click.echo(f"    {row[j]}")
+            elif row[j]:
                 click.echo(textwrap.fill(f"{heads[j]}: {row[j]}", width, initial_indent="    ", subsequent_indent="      "))
 
 

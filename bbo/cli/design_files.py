@@ -19,6 +19,8 @@ from bbo.text import active
 
 #: Bytes of the largest file, and of its designs in memory.
 LARGEST = 2**30
+#: Endings of Excel's files, which are archives as .npz files are.
+EXCEL = (".xlsx", ".xlsm", ".xls")
 #: The name of a lone column of sequences; any other word there must be a sequence.
 HEADERS = {"sequence", "sequences", "seq", "design", "designs", "dna", "rna", "protein", "x"}
 
@@ -55,6 +57,8 @@ def read(file: Path, space: Space) -> Designs:
         content = bounded.content(file, LARGEST)
     except Missing:
         raise BBOError(f"no file {file}") from None
+    if file.suffix.lower() in EXCEL:
+        raise BBOError(f"{file}: Excel is not read here; save it as .csv")
     if content.startswith((b"PK", b"\x93NUMPY")):
         array = _array(file, content)
         if array.dtype.kind not in "US":

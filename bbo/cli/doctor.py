@@ -144,7 +144,7 @@ def _verdict(bits: dict[str, Any]) -> list[str]:
         lines.append(f"  the same bits as the reference results ({bits['reference_cpu']}) in every operation tried")
     else:
         lines.append(
-            f"  other bits than the reference results ({bits['reference_cpu']}) in: {', '.join(bits['different_operations'])}"
+            f"  last bits differ from the reference machine ({bits['reference_cpu']}) in: {', '.join(bits['different_operations'])}"
         )
         if not bits["why_not_portable"]:
             lines.append(

@@ -120,6 +120,8 @@ def command(
         layouts.write(layout, write_space)
         click.echo(f"written: {write_space}; edit it, then pass --space {write_space}", err=True)
         return
+    if out:
+        writing.check_replaced(out, layout.target)
     _propose(cells, layout, budget, out, method, preset, seed, predicate, pending, report)
 
 
@@ -140,6 +142,7 @@ def _propose(
     batch.check(method, preset)
     rules = constraints.rules(layout, predicate)
     known = experiments.experiments(cells, layout)
+    rules.tried(known.x)
     under_way = experiments.designs(reading.read(pending), layout) if pending else None
     tested: backtest.Backtest | None = None
     notes: tuple[str, ...] = ()

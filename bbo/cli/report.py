@@ -95,6 +95,7 @@ def command(
         raise BBOError("--published makes tables of scores: use it with --format md, latex or html, and without --metric")
     if published and by is not None and form != "html":
         raise BBOError(f"--by {by}: --published makes tables of single scores; leave out one of the two")
+    files.keep((*paths, *others), "--out", out)
     results = sources.load([reference.path(path) for path in paths])
     records, left_out = newest(results.records) if latest else (results.records, [])
     results = replace(results, records=tuple(records))

@@ -17,14 +17,16 @@ from bbo.harness import again
 def command(folder: Path, run_files: bool) -> None:
     """Score the stored designs of DIR again and compare the scores with the stored ones.
 
-    Exit code 1 if a stored score does not match.
+    Exit code 1 if a stored score does not match, or if no cell can be scored here.
     """
-    total = wrong = 0
+    total = wrong = not_run = 0
     for verdict in again.rescore(folder, run_files):
         total += 1
         if not verdict.equal:
-            wrong += 1
+            not_run += verdict.state == "not run"
+            wrong += verdict.state != "not run"
             console.say(f"{verdict.record.spec.label()} ({verdict.record.spec.hash}): {verdict.text}")
-    click.echo(f"{total - wrong} of {total} cells match their stored scores")
-    if wrong:
+    rest = f"; {not_run} cannot be scored here" if not_run else ""
+    click.echo(f"{total - wrong - not_run} of {total} cells match their stored scores{rest}")
+    if wrong or not_run == total:
         sys.exit(1)

@@ -10,6 +10,7 @@ import click
 from bbo import catalogue, protocol
 from bbo.cli import console, design_files
 from bbo.errors import DesignError
+from bbo.text import counted
 
 
 @click.command("score")
@@ -37,8 +38,7 @@ def command(task: str, file: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"scores": scores.tolist(), "normalised": normalised.tolist(), "percentiles": percentiles}))
         return
-    click.echo(f"{len(scores)} designs on {task}")
-    click.echo("percentile\tnormalised\traw")
-    for name, value in percentiles.items():
-        raw = found.spec.y_min + value * (found.spec.y_max - found.spec.y_min)
-        click.echo(f"{name}th\t{value:.6f}\t{raw:.6g}")
+    click.echo(f"{counted(len(scores), 'design')} on {task}")
+    raw = {name: found.spec.y_min + value * (found.spec.y_max - found.spec.y_min) for name, value in percentiles.items()}
+    rows = [(f"{name}th", f"{value:.6f}", f"{raw[name]:.6g}") for name, value in percentiles.items()]
+    console.table(("percentile", "normalised", "raw"), rows)

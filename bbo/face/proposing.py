@@ -73,6 +73,7 @@ def propose(
     found = layout.fix(replace(found, require=(*found.require, *require), forbid=(*found.forbid, *forbid)), fix or {})
     rules = constraints.rules(found, allowed)
     table = experiments.experiments(cells, found)
+    rules.tried(table.x)
     under_way = experiments.designs(reading.from_frame(pending), found) if pending is not None else None
     notes: tuple[str, ...] = ()
     if method == "auto":

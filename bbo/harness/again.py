@@ -15,8 +15,9 @@ from bbo import catalogue, local, protocol, record
 from bbo.designs import digest
 from bbo.errors import BBOError
 from bbo.harness.host import Host
+from bbo.harness.loaded import load_asked
 from bbo.harness.options import RunOptions
-from bbo.harness.plan import Order, look_up, planned
+from bbo.harness.plan import Order, look_up, other_here, planned
 from bbo.record import Outcome, Record
 from bbo.text import line
 
@@ -201,6 +202,8 @@ def _again(stored: Stored, then: Record, host: Host) -> Repeated:
 def rescore(out: Path, run_files: bool = True) -> Iterator[Repeated]:
     """Score the stored designs of every done cell again and compare with the stored scores and percentiles.
 
+    The method may have another version now, or be missing: its designs are stored. "not run" are cells of another task version.
+
     Args:
         out: the results folder.
         run_files: as for `rerun`.
@@ -212,17 +215,25 @@ def rescore(out: Path, run_files: bool = True) -> Iterator[Repeated]:
     if not run_files:
         refuse_files(out, map(stored.order, stored.records))
     for then in stored.records:
+        spec = then.spec
         try:
-            cell = look_up(stored.order(then))
-            before = record.read_outcome(record.cell_folder(out, then.spec.hash), then)
-            scores = cell.task.task.score(before.designs)
+            loaded = load_asked(stored.order(then).task, spec.task_version, spec.data_hash)
+            reason = other_here(spec, loaded)
         except BBOError as error:
-            yield Repeated(then, "not run", str(error))
+            reason = str(error)
+        if reason:
+            yield Repeated(then, "not run", reason)
+            continue
+        task, tolerance = loaded.task, loaded.task.tolerance
+        try:
+            before = record.read_outcome(record.cell_folder(out, spec.hash), then)
+            scores = task.score(before.designs)
+        except BBOError as error:
+            yield Repeated(then, "failed", str(error))
             continue
         except (Exception, SystemExit) as error:  # an oracle's; it costs this cell alone
             yield Repeated(then, "failed", f"the oracle failed: {line(f'{type(error).__name__}: {error}')}")
             continue
-        task, tolerance = cell.task.task, cell.task.task.tolerance
         same = np.allclose(scores, before.scores, rtol=tolerance, atol=tolerance)
         # Means and quantiles of one and the same numbers: only a record that was altered differs here.
         consistent = (

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
+import numpy as np
+
 from bbo import catalogue, local
 from bbo.errors import BBOError, Unavailable
 from bbo.task import Dataset, Task
@@ -27,7 +29,7 @@ def load(reference: str) -> LoadedTask:
     """Load a task and its table.
 
     Raises:
-        BBOError: no such task, or it is not available here.
+        BBOError: no such task, it is not available here, or a visible score is not finite.
     """
     task = catalogue.load_task(reference)
     version, is_local = task.spec.version, local.is_local(reference)
@@ -40,6 +42,13 @@ def load(reference: str) -> LoadedTask:
         # A broken package counts as missing; a broken file is the user's own, and is not to be skipped.
         kind = BBOError if is_local else Unavailable
         raise kind(line(f"the visible table of {reference} cannot be made: {type(error).__name__}: {error}")) from error
+    if not (finite := np.isfinite(dataset.y)).all():
+        first = int(np.argmin(finite))
+        kind = BBOError if is_local else Unavailable
+        raise kind(
+            f"the visible table of {reference} has the score {dataset.y[first]} in row {first}, counted from 0, which is not finite; "
+            f"see: bbo check {reference}"
+        )
     if is_local:  # the oracle is not covered by the data's hash, so the source of the class is part of the version
         version += "+" + local.version(reference)
     return LoadedTask(reference, task, dataset, version, data_hash, is_local)

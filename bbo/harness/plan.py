@@ -20,7 +20,7 @@ from bbo.errors import BBOError, Unavailable, unknown
 from bbo.harness.loaded import LoadedTask, load, load_asked
 from bbo.harness.request import MOST_DESIGNS, MOST_SEEDS, SEED_LIMIT, Request, suites
 from bbo.record import CellSpec
-from bbo.settings import Preset
+from bbo.settings import Preset, refuse_typo
 from bbo.text import line
 
 #: Fields of a spec that are texts.
@@ -226,13 +226,22 @@ def look_up(order: Order) -> PlannedCell:
     spec = order.spec
     task = load_asked(order.task, spec.task_version, spec.data_hash)
     method = catalogue.load_method(order.method)
-    here = (task.version, task.data_hash, method.version, protocol.VERSION)
-    asked = (spec.task_version, spec.data_hash, spec.method_version, spec.protocol)
-    names = ("version of the task", "data of the task", "version of the method", "version of the protocol")
-    for name, ours, theirs in zip(names, here, asked, strict=True):
-        if ours != theirs:
-            raise BBOError(f"{spec.label()} cannot be run here: the {name} is {ours}, the cell is of {theirs}")
+    if reason := other_here(spec, task, method):
+        raise BBOError(f"{spec.label()} cannot be run here: {reason}")
     return PlannedCell(spec, task, method, order.preset, order.overrides)
+
+
+def other_here(spec: CellSpec, task: LoadedTask, method: LoadedMethod | None = None) -> str:
+    """What is here in another version than a cell names; empty if nothing is. Without a method, its version does not matter."""
+    pairs = {
+        "version of the task": (task.version, spec.task_version),
+        "data of the task": (task.data_hash, spec.data_hash),
+        "version of the protocol": (protocol.VERSION, spec.protocol),
+    }
+    if method:
+        pairs["version of the method"] = (method.version, spec.method_version)
+    told = (f"the {name} is {ours}, the cell is of {theirs}" for name, (ours, theirs) in pairs.items() if ours != theirs)
+    return next(told, "")
 
 
 def make(request: Request) -> Plan:
@@ -260,6 +269,7 @@ def make(request: Request) -> Plan:
     _refuse_same_names("method", [(method.id, method.reference) for method in methods])
     overrides = overrides_by_method(request.overrides, methods)
     planned = [_planned(method, tasks, request.preset, overrides[method.id]) for method in methods]
+    refuse_typo(request.preset, (name for method in methods for name in method.presets()))
     return Plan(tuple(tasks), tuple(planned), tuple(dict.fromkeys(request.seeds)), request.budget, skipped or {})
 
 

@@ -21,6 +21,7 @@ from bbo.proposals.constraints import Rules
 from bbo.proposals.experiments import Experiments
 from bbo.proposals.layout import Layout, said
 from bbo.proposals.model import Model
+from bbo.settings import refuse_typo
 from bbo.space import Number
 
 #: A method is asked for this many times the budget, so that some can be dropped.
@@ -43,8 +44,10 @@ def check(method: str, preset: str) -> None:
     Raises:
         UnknownName: no such method or preset. Unavailable: a package is missing.
     """
-    for name in methods()["auto"] if method == "auto" else [method or methods()["default"]]:
-        catalogue.load_method(name).config(preset, "", {})
+    loaded = [catalogue.load_method(name) for name in (methods()["auto"] if method == "auto" else [method or methods()["default"]])]
+    for one in loaded:
+        one.config(preset, "", {})
+    refuse_typo(preset, (name for one in loaded for name in one.presets()))
 
 
 @dataclass(frozen=True)
@@ -188,7 +191,8 @@ def _frame(
 ) -> pd.DataFrame:
     """The batch in the user's names and units, with what is said of each design."""
     layout, space = rules.layout, table.space
-    values = [dict(layout.constants) | space.values(design) for design in x]
+    constants = {name: _plain(value) for name, value in layout.constants.items()}
+    values = [constants | space.values(design) for design in x]
     columns: dict[str, Any] = {name: [value[name] for value in values] for name in layout.order}
     distances = space.distances(x, table.x)
     nearest = distances.argmin(axis=1)
@@ -210,6 +214,11 @@ def _frame(
     return pd.DataFrame(columns)
 
 
+def _plain(value: float | str) -> float | int | str:
+    """A constant as it was written: whole numbers without a point."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
+
+
 def _short(values: np.ndarray) -> list[float]:
     return [float(f"{value:.5g}") for value in values]
 
@@ -226,7 +235,7 @@ def _warning(rules: Rules, design: np.ndarray, far: bool) -> str:
     ]
     words = ["far from every row of the table"] if far else []
     more = f" and {len(ends) - ENDS} more" if len(ends) > ENDS else ""
-    return "; ".join(words + ([f"at the end of its range: {', '.join(ends[:ENDS])}{more}"] if ends else []))
+    return "; ".join(words + ([f"at the end of the range: {', '.join(ends[:ENDS])}{more}"] if ends else []))
 
 
 def _of_model(model: Model, table: Experiments, widening: float) -> list[str]:
@@ -246,9 +255,10 @@ def _of_model(model: Model, table: Experiments, widening: float) -> list[str]:
     else:
         notes.append(f"predicting each row from all others, the model explains {_share(explained)} of the variance of the scores")
     if widening > 1:
+        factor = f"{widening:.2g}"
         notes.append(
-            f"a model without the best {models.HIDDEN:.0%} of the rows misses these by {widening:.2g} of its standard deviations, so "
-            "uncertainties are widened by that factor"
+            f"a model without the best {models.HIDDEN:.0%} of the rows is off on these by {factor} times its own standard deviation"
+            + ("; uncertainties are widened by that factor" if factor != "1" else "")
         )
     return notes
 
@@ -273,7 +283,8 @@ def _of_choice(
             "another, repeat the table, or break a constraint"
         )
     notes.append(
-        f"proposals differ from each other and from all rows by at least {apart:.3g}, in root mean square shares of the ranges"
+        f"proposals differ from each other and from all rows by at least {apart:.3g} (root mean square difference; each "
+        "column as a share of its range)"
     )
     if count < budget:
         notes.append(f"only {count} of {budget} different new designs that obey all constraints were found")

@@ -105,6 +105,15 @@ class Rules:
         """Which designs (n, D) obey all rules (n,)."""
         return ~np.logical_or.reduce([np.zeros(len(x), bool), *self.broken(x).values()])
 
+    def tried(self, x: np.ndarray) -> None:
+        """Ask the predicate about the first of designs (n, D), so that one that fails does so before any search.
+
+        Raises:
+            BBOError: it failed.
+        """
+        if self.predicate:
+            self._allowed(self.layout.space.settle(x[:1])[0])
+
     def _allowed(self, row: np.ndarray) -> bool:
         assert self.predicate
         design = dict(self.layout.constants) | self.layout.space.values(row)
@@ -200,7 +209,7 @@ def rules(layout: Layout, predicate: Path | Predicate | None = None) -> Rules:
     """The rules of a layout, and of a predicate: a function, or a Python file with a function `allowed(design)`.
 
     Raises:
-        BBOError: a constraint that cannot be read, or a file without such a function.
+        BBOError: a constraint that cannot be read, or that no values in the columns' ranges meet; a file without such a function.
     """
     space = layout.space
     pins: dict[int, float] = {}
@@ -209,6 +218,8 @@ def rules(layout: Layout, predicate: Path | Predicate | None = None) -> Rules:
         values = [float(value)] if isinstance(column, Number) else place_of(column, value)
         pins |= dict(zip(np.flatnonzero(space.owner == place).tolist(), map(float, values), strict=True))
     linear = tuple(_linear(layout, words) for words in layout.require)
+    for rule in linear:
+        _check_possible(layout, pins, rule)
     forbidden = tuple(_forbidden(layout, words) for words in layout.forbid)
     function = _function(predicate) if isinstance(predicate, Path) else predicate
     return Rules(
@@ -240,6 +251,24 @@ def _linear(layout: Layout, words: str) -> Linear:
     if parts[1] == ">=":
         weights, bound = -weights, -bound
     return Linear(words, weights, bound, parts[1] in ("=", "=="))
+
+
+def _check_possible(layout: Layout, pins: Mapping[int, float], rule: Linear) -> None:
+    """Raise where no values within the columns' ranges meet a constraint, whatever the others ask for."""
+    space = layout.space
+    low, high = np.array(space.low, np.float64), np.array(space.high, np.float64)
+    for place, value in pins.items():
+        low[place] = high[place] = value
+    ends = np.stack([rule.weights * low, rule.weights * high])[:, rule.weights != 0]
+    least, most = float(ends.min(axis=0).sum()), float(ends.max(axis=0).sum())
+    slack = SLACK * (float(np.abs(ends).max(axis=0).sum()) + abs(rule.bound))
+    if least > rule.bound + slack or (rule.equal and most < rule.bound - slack):
+        ranges = ", ".join(
+            f"{space.columns[space.owner[place]].name} {low[place]:g}"
+            + (f" to {high[place]:g}" if low[place] < high[place] else "")
+            for place in np.flatnonzero(rule.weights)
+        )
+        raise BBOError(f"constraint '{rule.words}' cannot be met: the columns' values are {ranges}")
 
 
 def _sum(layout: Layout, words: str, side: str) -> tuple[np.ndarray, float]:

@@ -11,6 +11,7 @@ from bbo.errors import BBOError
 from bbo.proposals.layout import Layout, answer, place_of
 from bbo.proposals.reading import Cells, named, number
 from bbo.space import Mixed, Number
+from bbo.text import counted
 
 #: Fewest different designs that something can be learned from.
 FEWEST = 5
@@ -69,7 +70,9 @@ def _scores(cells: Cells, layout: Layout) -> np.ndarray:
 def _left_out(cells: Cells, gone: np.ndarray, y: np.ndarray, why: str, notes: list[str], hint: str) -> tuple[Cells, np.ndarray]:
     if gone.any():
         rows = [row for row, out in zip(cells.rows, gone, strict=True) if out]
-        notes.append(f"{len(rows)} of {len(gone)} rows with {why} are left out ({named(rows)}); {hint}")
+        notes.append(
+            f"{len(rows)} of {len(gone)} rows with {why} {'is' if len(rows) == 1 else 'are'} left out ({named(rows)}); {hint}"
+        )
     return cells.only(~gone), y[~gone]
 
 
@@ -129,7 +132,8 @@ def _outside(layout: Layout, x: np.ndarray, rows: list[Hashable]) -> list[str]:
             if some.any():
                 where = named(row for row, one in zip(rows, some, strict=True) if one)
                 notes.append(
-                    f"column '{column.name}', a {column.describe()}: {some.sum()} rows lie {what} ({where}); they are learned from"
+                    f"column '{column.name}', a {column.describe()}: {counted(int(some.sum()), 'row')} "
+                    f"{'lies' if some.sum() == 1 else 'lie'} {what} ({where}); {'it is' if some.sum() == 1 else 'they are'} learned from"
                 )
     return notes
 
@@ -147,13 +151,14 @@ def _merged(space: Mixed, x: np.ndarray, y: np.ndarray, rows: list[Hashable], no
     noise = 0.0
     if same.any():
         notes.append(
-            f"{same.sum()} designs come more than once with the same score and count once ({(counts[same] - 1).sum()} rows more)"
+            f"{counted(int(same.sum()), 'design')} came more than once with the same score and counted once "
+            f"({counted(int((counts[same] - 1).sum()), 'row')} more)"
         )
     if repeated.any():
         noise = float(np.sqrt(squares[repeated].sum() / (counts[repeated] - 1).sum()))
         notes.append(
-            f"{repeated.sum()} designs were measured more than once ({counts[repeated].sum()} rows); their scores are averaged, and "
-            f"differ by a standard deviation of {noise:.3g}"
+            f"{counted(int(repeated.sum()), 'design')} had more than one score ({counts[repeated].sum()} rows); they are averaged, "
+            f"and differ by a standard deviation of {noise:.3g}"
         )
     order = np.argsort(first, kind="stable")
     keep = first[order]

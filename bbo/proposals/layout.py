@@ -19,7 +19,7 @@ from bbo.bounded import Missing
 from bbo.errors import BBOError, unknown
 from bbo.proposals.reading import Cells, named, number, text
 from bbo.space import Category, Column, Letters, Mixed, Number
-from bbo.text import line
+from bbo.text import counted, line
 
 #: A column of texts is a category if it has at most this many options, or they come this often each.
 MOST_OPTIONS = 12
@@ -182,7 +182,7 @@ def _guess(name: str, column: np.ndarray, rows: list[Any]) -> Column | float | s
         hint = "decimals are written with a point; " if "," in str(column[bad[0]]) else ""
         raise BBOError(
             f"row {rows[bad[0]]}, column '{name}': '{column[bad[0]]}' is not a number, but {len(numbers)} other cells of the column are "
-            f"({len(bad)} such cells); {hint}correct it, leave the cell empty, or make '{name}' a category with --category {name}"
+            f"({counted(len(bad), 'such cell')}); {hint}correct it, leave the cell empty, or make '{name}' a category with --category {name}"
         )
     return _guess_text(name, [text(column[place]) for place in filled])
 

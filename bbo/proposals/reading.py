@@ -68,6 +68,8 @@ def read(path: Path) -> Cells:
         Unavailable: the package that reads such files is not installed.
         BBOError: the file cannot be read, or is no table.
     """
+    if path.is_dir():
+        raise BBOError(f"{path} cannot be read as a table: it is a folder; name a file in it")
     _need_engine(path)
     try:
         frame = _read(path)
@@ -129,7 +131,10 @@ def _read_text(path: Path) -> pd.DataFrame:
         cells = [cell.strip() for cell in frame[name] if cell.strip() not in MISSING]
         if any("," in cell for cell in cells) and all(COMMA.fullmatch(cell) for cell in cells):
             shown = next(cell for cell in cells if "," in cell)
-            raise BBOError(f"{path}: column '{name}' holds numbers with a comma, such as '{shown}'; write decimals with a point")
+            raise BBOError(
+                f"{path}: column '{name}' holds numbers with a comma, such as '{shown}'; write decimals with a point, and thousands "
+                "without a separator"
+            )
     return frame
 
 

@@ -47,7 +47,7 @@ Best predicted: {{ first }}. Method: {{ method }}.</p>
 <figure><h2>Can the model be trusted?</h2>{{ accuracy }}<figcaption>Each measured row, predicted from all other rows. Points on the
 line are predicted exactly; bars are one standard deviation.</figcaption></figure>
 <figure><h2>Where do the proposals lie?</h2>{{ map }}<figcaption>The table flattened to the two directions in which its rows differ
-most. Near points are similar designs. Red: proposals; other colours: measured rows by score.</figcaption></figure>
+most. Points close together are similar designs. Red: proposals; other colours: measured rows by score.</figcaption></figure>
 </div>
 <figure><h2>What are they made of?</h2>{{ parallel }}<figcaption>One line for each design, one axis for each column. Grey: measured
 rows; red: proposals.{{ left_out }}</figcaption></figure>

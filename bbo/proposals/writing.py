@@ -13,6 +13,8 @@ import pandas as pd
 from bbo import files
 from bbo.catalogue import missing_packages
 from bbo.errors import BBOError, Unavailable
+from bbo.proposals import reading
+from bbo.proposals.layout import answer
 from bbo.proposals.reading import ENGINES, TEXT, ending
 from bbo.text import inert
 
@@ -45,15 +47,30 @@ def check_places(read: Mapping[str, Path | None], written: Mapping[str, Path | N
         if not path:
             continue
         for what, other in taken.items():
-            if _same(path, other):
+            if files.same(path, other):
                 raise BBOError(f"{option} {path} would overwrite {what}; choose another name")
         _try(option, path)
         taken[f"the file of {option}"] = path
 
 
-def _same(one: Path, other: Path) -> bool:
-    both = os.path.exists(one) and os.path.exists(other)
-    return os.path.realpath(one) == os.path.realpath(other) or (both and os.path.samefile(one, other))
+def check_replaced(path: Path, target: str) -> None:
+    """Raise where the file that `path` would replace is more than proposals, which can be made again: measured scores, or another table.
+
+    Raises:
+        BBOError: it holds values of the target, or is no table of proposals.
+    """
+    if not path.exists() or not path.stat().st_size:
+        return
+    try:
+        columns = reading.read(path).columns
+    except BBOError as error:
+        raise BBOError(
+            f"--out {path} would overwrite a file that cannot be read as proposals ({error}); choose another name"
+        ) from None
+    if not answer(columns, target):
+        raise BBOError(f"--out {path} would overwrite a table that holds no proposals for '{target}'; choose another name")
+    if any(cell is not None for cell in columns.get(target, ())):
+        raise BBOError(f"--out {path} holds values of '{target}', which would be lost; choose another name")
 
 
 def _try(option: str, path: Path) -> None:

@@ -89,7 +89,9 @@ class Runs:
             problem = make_problem(self.space, budget)
             x, y = problem.x.clone(), problem.y.clone()
             with _watched() as touched:
-                designs = torch.as_tensor(smoke(self.method).propose(problem))
+                found = smoke(self.method).propose(problem)
+                assert found is not None, "propose returned None; it must return the designs"
+                designs = torch.as_tensor(found)
             self._made[budget, repeat] = Run(problem, x, y, designs, tuple(touched))
         return self._made[budget, repeat]
 
@@ -174,8 +176,10 @@ def _valid(runs: Runs, budget: int) -> None:
 
 
 def _repeatable(runs: Runs) -> None:
-    same = torch.equal(runs().designs, runs(repeat=1).designs)
-    assert same, "two runs from the same seed differ; draw random numbers from problem.generator only"
+    first, second = (runs(repeat=repeat).designs.detach().cpu().numpy() for repeat in (0, 1))
+    if first.dtype.kind == "f":
+        assert np.isfinite(first).all(), "the designs are not finite"
+    assert np.array_equal(first, second), "two runs from the same seed differ; draw random numbers from problem.generator only"
 
 
 def _leaves_data(runs: Runs) -> None:

@@ -14,7 +14,7 @@ from bbo import workers
 from bbo.errors import DesignError, UnknownName
 from bbo.problem import Problem
 from bbo.simulation import SimulatedTask
-from bbo.task import Dataset, Task
+from bbo.task import Dataset, TableTask, Task
 from bbo.testing import Checks
 
 #: At most this many visible rows are scored again, evenly spread over the table.
@@ -41,6 +41,8 @@ def checks(task: Task) -> Checks:
         "designs out of range, of wrong shape or not finite are refused": _refuses,
         "hidden rows cannot be reached from the problem": _hides,
     }
+    if isinstance(task, TableTask):
+        named["whole table: a finite score for every design"] = _whole_table
     if isinstance(task, SimulatedTask):
         named["simulator: equal scores in this process and in one and two workers"] = _workers_agree
     return {name: _bind(check, task) for name, check in named.items()}
@@ -161,9 +163,22 @@ def _normalisers(task: Task) -> None:
     assert (ends == [0.0, 1.0]).all(), f"y_min and y_max are normalised to {ends.tolist()}"
 
 
+def _whole_table(task: Task) -> None:
+    assert isinstance(task, TableTask)
+    table, space = task.table(), task.spec.space
+    assert table.shape == (space.size,), f"table returns shape {table.shape}; spec.space has {space.size} designs"
+    lacking = np.flatnonzero(~np.isfinite(table))
+    if len(lacking):
+        design = space.readable(space.from_key(lacking[:1])[0])
+        raise AssertionError(
+            f"{len(lacking)} of {len(table)} designs have no finite score, the first is {design}: {table[lacking[0]]}"
+        )
+
+
 def _oracle_shape(task: Task) -> None:
     for count in (1, _affordable(task, 128)):
         scores = task.oracle(task.spec.space.check(uniform_designs(task, count)))
+        assert np.ndim(scores), "the oracle returned one number; expected an array with one score per design"
         assert isinstance(scores, np.ndarray), f"the oracle returns {type(scores).__name__}; expected a NumPy array"
         assert scores.shape == (count,), f"the oracle returns shape {scores.shape} for {count} designs"
         assert scores.dtype == np.float64, f"the oracle returns {scores.dtype}; expected float64"

@@ -54,6 +54,21 @@ def test_a_class_with_invalid_declarations_is_refused(tmp_path):
         catalogue.load_here(f"{path}:Bad")
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("torch.full((problem.budget, *problem.space.shape), torch.nan)", "the designs are not finite"),
+        ("None", "propose returned None; it must return the designs"),
+    ],
+)
+def test_what_is_wrong_with_designs_is_said(tmp_path, body, message):
+    path = tmp_path / "odd.py"
+    path.write_text(f"import torch\n\nclass Odd:\n    'Odd.'\n    def propose(self, problem):\n        return {body}\n")
+    told = {v.check: v.failure for v in verdicts(checks(catalogue.load_here(f"{path}:Odd"))) if v.failure}
+    assert message in told["box: the same seed gives the same designs, bit for bit"] or "None" in body
+    assert message in " ".join(told.values())
+
+
 def test_the_checks_can_fail(tmp_path):
     path = tmp_path / "bad.py"
     path.write_text(BAD.replace("tuple = (1,)", "int = 1").replace('{"missing": 1}', "{}"))

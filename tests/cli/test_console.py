@@ -55,3 +55,11 @@ def test_a_narrow_screen_breaks_no_word(monkeypatch, width) -> None:
 
 def test_a_pipe_gets_tabs(monkeypatch) -> None:
     assert printed(monkeypatch, 80, io.StringIO())[1] == "\t".join(ROWS[0])
+
+
+def test_commands_are_not_wrapped(monkeypatch) -> None:
+    screen, command = Screen(), "bbo run " + "-b method " * 20
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setenv("COLUMNS", "60")
+    console.table(("cell", "command"), [("abc", command)])
+    assert f"    {command}" in click.unstyle(screen.getvalue()).splitlines()

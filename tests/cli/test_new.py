@@ -25,6 +25,17 @@ def test_a_new_task_passes_every_check(kind, tmp_path):
     assert (tmp_path / "my_own.csv").exists() == (kind != "function")
 
 
+@pytest.mark.parametrize(("copies", "message"), [(0, "1 of 320 designs have no finite score"), (2, "my_own.csv has two rows of")])
+def test_a_table_with_a_row_too_few_or_twice_fails_its_check(copies, message, tmp_path):
+    new("task", "my-own", "--kind", "table", "--to", tmp_path)
+    table = tmp_path / "my_own.csv"
+    head, first, *rest = table.read_text().splitlines(keepends=True)
+    table.write_text("".join([head, *copies * [first], *rest]))
+    told = {v.check: v.failure for v in verdicts(tasks.checks(load_task(f"{tmp_path}/my_own.py:MyOwn")))}
+    assert any(message in failure for failure in told.values())
+    assert told["whole table: a finite score for every design"]
+
+
 def test_a_new_method_passes_every_check(tmp_path):
     assert new("method", "my-own", "--to", tmp_path).exit_code == 0
     found = verdicts(methods.checks(load_method(f"{tmp_path}/my_own.py:MyOwn")))

@@ -1,6 +1,7 @@
 """`bbo score`: the files that people have, and what is said of those that hold no designs."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -227,3 +228,16 @@ def test_a_wrong_file_gets_one_line(task, name, content, message, tmp_path):
 def test_folders_and_missing_files(tmp_path):
     assert "no file" in score("tfbind8", tmp_path / "none.csv").stderr
     assert "cannot be read: it is a folder" in score("tfbind8", tmp_path).stderr
+
+
+def test_excel_is_named(tmp_path):
+    (tmp_path / "d.xlsx").write_bytes(b"PK\x03\x04")
+    assert "Excel is not read here; save it as .csv" in score("tfbind8", tmp_path / "d.xlsx").stderr
+
+
+def test_the_table_is_aligned_on_a_terminal(tmp_path, terminal):
+    (tmp_path / "d.txt").write_text("ACGTACGT\n")
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal("score", "tfbind8", tmp_path / "d.txt")).splitlines()
+    assert lines[0] == "1 design on tfbind8"
+    assert lines[1].split() == ["percentile", "normalised", "raw"] and "\t" not in "".join(lines)
+    assert len({line.index(line.split()[1]) for line in lines[1:]}) == 1

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bbo.errors import Unavailable
+from bbo.errors import DesignError, Unavailable
 from bbo.space import Sequence
 from bbo.task import Dataset, TableTask, Task, TaskSpec
 
@@ -88,9 +88,34 @@ def test_normalisers_from_numpy_are_plain_numbers():
         ({"y_min": float("nan")}, "y_min of task 't' must be a finite number; got nan"),
         ({"best_visible": np.float64("inf")}, "best_visible of task 't' must be a finite number; got .*inf"),
         ({"optimum": "1"}, "optimum of task 't' must be a finite number; got '1'"),
+        ({"version": 1}, "version of task 't' must be a text, such as '1'; got 1"),
         ({"y_max": 0.0}, "y_max of task 't' must be above y_min, 0; got 0"),
     ],
 )
-def test_normalisers_are_finite_and_in_order(facts, said):
+def test_normalisers_are_finite_and_in_order_and_versions_are_texts(facts, said):
     with pytest.raises(ValueError, match=said):
         TaskSpec(id="t", **{**SPEC, **facts})
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (1.5, r"returned one number; expected an array with one score per design, \(2,\)"),
+        (np.zeros(3), r"returned shape \(3,\); expected"),
+        (np.array([0.5, np.nan]), "returned nan, which is not finite, for the design 2 1"),
+    ],
+)
+def test_a_wrong_answer_of_an_oracle_says_what_is_wrong(answer, said):
+    class Odd(Task):
+        """Its oracle is wrong."""
+
+        spec = TaskSpec(id="odd", **SPEC)
+
+        def dataset(self):
+            raise NotImplementedError
+
+        def oracle(self, x):
+            return answer
+
+    with pytest.raises(DesignError, match=said):
+        Odd().score(np.array([[0, 1], [2, 1]]))

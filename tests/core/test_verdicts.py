@@ -1,9 +1,11 @@
 """What an author is told of failing checks."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from bbo.space import Continuous
-from bbo.task import Dataset, Task, TaskSpec
+from bbo.space import Continuous, Sequence
+from bbo.task import Dataset, TableTask, Task, TaskSpec
 from bbo.testing import verdicts
 from bbo.testing.tasks import checks
 
@@ -113,3 +115,27 @@ def test_a_table_that_is_no_dataset():
             return 1, 2
 
     assert "dataset returns tuple; expected bbo.task.Dataset" in failures(Pair()).values()
+
+
+def test_an_oracle_that_returns_one_number():
+    class Total(Box):
+        """Forgets the axis."""
+
+        def oracle(self, x):
+            return x.astype(float).sum()
+
+    told = failures(Total())["oracle: float64 scores, one a design"]
+    assert told == "the oracle returned one number; expected an array with one score per design"
+
+
+def test_a_table_that_lacks_a_design_names_it():
+    class Gap(TableTask):
+        """One design was not measured."""
+
+        spec = replace(Box.spec, space=Sequence((3, 2), names=(("a", "b", "c"), ("x", "y")), positions=("one", "two")))
+
+        def table(self):
+            return np.array([0, 0.1, 0.15, np.nan, 0.2, 0.3], np.float32)
+
+    told = failures(Gap())["whole table: a finite score for every design"]
+    assert told == "1 of 6 designs have no finite score, the first is one=b, two=y: nan"

@@ -6,8 +6,10 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
+from click.testing import CliRunner
 
 from bbo import catalogue, record
+from bbo.cli import main
 from bbo.errors import Unavailable
 from bbo.harness import again
 from bbo.harness.folder import prepare
@@ -124,6 +126,22 @@ def test_an_oracle_that_exits_fails_its_cell_in_rescore(lab, monkeypatch):
     monkeypatch.setattr("bbo.task.Task.score", lambda *given: sys.exit(3))
     (verdict,) = again.rescore(lab.out)
     assert (verdict.state, verdict.text) == ("failed", "the oracle failed: SystemExit: 3")
+
+
+def test_rescore_needs_no_method_and_counts_what_it_cannot_score(lab):
+    def command():
+        return CliRunner().invoke(main, ["rescore", str(lab.out), "--run-files"])
+
+    lab.run(lab.plan("Good"))
+    (lab.folder / "good.py").write_text((lab.folder / "good.py").read_text().replace("problem.budget, 3", "problem.budget, 3 + 0"))
+    assert command().output == "1 of 1 cells match their stored scores\n"
+    lab.run(lab.plan(lab.body("Copies", "return problem.x[:problem.budget]"), task="Letters"))
+    file = lab.folder / "task.py"
+    file.write_text(file.read_text().replace('id="letters", version="1"', 'id="letters", version="2"'))
+    answer = command()
+    assert answer.exit_code == 0
+    assert answer.output.count("letters / Copies / seed 0") == 1 and "the version of the task is" in answer.output
+    assert answer.output.endswith("1 of 2 cells match their stored scores; 1 cannot be scored here\n")
 
 
 def test_provenance_is_complete(lab):

@@ -18,7 +18,7 @@ from bbo.harness.engines import worker
 from bbo.harness.folder import status_of_plans
 from bbo.harness.options import RunOptions
 from bbo.harness.run import begin
-from bbo.harness.sandbox import examine
+from bbo.harness.sandbox import examine, landlock
 from bbo.record import read_all
 
 #: Says where it is imported: by a file that a confined process cannot write, and by a change of how cells are scored.
@@ -218,3 +218,15 @@ def test_a_file_that_was_edited_after_the_plan_was_made_is_not_run_under_its_old
     status = status_of_plans(lab.out)
     assert {spec.method for spec in status.done} == {"Commented", "Good"} and len(status.done) == 4 and not status.failed
     assert [r.done for r in lab.run(lab.plan("Edited"))] == [True]
+
+
+def test_what_a_method_is_told_of_a_file_that_it_may_not_write_and_of_no_designs(lab, tmp_path_factory):
+    log = tmp_path_factory.mktemp("elsewhere") / "log.txt"
+    writes, forgets = lab.body("Writes", f"open({str(log)!r}, 'w').write('x')"), lab.body("Forgets", "problem.best(1)")
+    told = {result.spec.method: result.error for result in lab.run(lab.plan(writes, forgets))}
+    assert told["Forgets"]["reason"] == "invalid designs"
+    assert told["Forgets"]["message"] == "propose returned None; it must return the designs"
+    if landlock.abi():
+        assert "Permission denied" in told["Writes"]["message"]
+        assert told["Writes"]["message"].endswith("(methods are confined and may write only to their temporary working folder)")
+        assert not log.exists()

@@ -152,6 +152,22 @@ def test_a_table_of_settings_may_be_nested_and_older_files_say_baselines():
     assert request.parse('baselines = ["coms"]', "p") == {"methods": ("coms",)}
 
 
+@pytest.mark.parametrize("preset", ["fast", "paper", "smoke", "paper:branin", "default"])
+def test_a_misspelt_preset_is_refused_by_methods_without_presets_too(preset):
+    assert len(list(planned("random", tasks=("branin",), preset=preset))) == 1
+    with pytest.raises(UnknownName, match=r"unknown preset 'fsat': did you mean fast"):
+        planned("random", tasks=("branin",), preset="fsat")
+
+
+def test_a_visible_score_that_is_not_finite_is_one_line(lab):
+    file = lab.folder / "task.py"
+    file.write_text(
+        file.read_text().replace("return Dataset(x[keep], y[", "y[keep[7]] = np.nan\n        return Dataset(x[keep], y[")
+    )
+    with pytest.raises(BBOError, match=r"has the score nan in row 7, counted from 0, which is not finite; see: bbo check "):
+        lab.plan("Good")
+
+
 def test_a_setting_given_twice_is_refused():
     with pytest.raises(BBOError, match=r"gives coms\.steps twice: 30 and 40"):
         request.parse_overrides(("coms.steps=30", "coms.steps=40"))

@@ -1,5 +1,6 @@
 """Constraints are read as they are written, and designs are repaired to obey them."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -168,5 +169,20 @@ def test_constraints_that_cannot_be_read(require, forbid, message):
 
 
 def test_impossible_constraints_are_not_said_to_hold():
-    made = rules(layout(["a + b >= 500"]))
+    made = rules(layout(["a + b >= 150", "a + b <= 50"]))
     assert not made.obeyed(made.repaired(drawn())).any()
+
+
+@pytest.mark.parametrize(
+    ("words", "fixed", "ranges"),
+    [
+        ("a + b >= 500", {}, "a 0 to 100, b 0 to 100"),
+        ("a + k = 1", {}, "a 0 to 100"),
+        ("a - b = 101", {}, "a 0 to 100, b 0 to 100"),
+        ("a + b <= 90", {"b": "95"}, "a 0 to 100, b 95"),
+    ],
+)
+def test_a_constraint_that_the_ranges_exclude_is_refused_at_once(words, fixed, ranges):
+    with pytest.raises(BBOError, match=rf"constraint '{re.escape(words)}' cannot be met: the columns' values are {ranges}"):
+        rules(layout([words], **fixed))
+    rules(layout(["a + b >= 200", "a - b = 100"]))  # just possible

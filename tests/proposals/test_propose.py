@@ -152,8 +152,23 @@ def test_a_small_space_is_proposed_whole_and_it_is_said(small):
 
 @pytest.mark.usefixtures("quick")
 def test_constraints_that_nothing_obeys_are_an_error(small):
-    with pytest.raises(BBOError, match=r"no design that obeys the constraints was found; \d+ break 'temperature \+ water >= 500'"):
-        propose(small, "yield", 4, method="random", require=["temperature + water >= 500"])
+    with pytest.raises(BBOError, match=r"no design that obeys the constraints was found; \d+ break 'temperature \+ water >= 60'"):
+        propose(small, "yield", 4, method="random", require=["temperature + water >= 60", "temperature + water <= 50"])
+
+
+def test_a_predicate_that_fails_does_so_before_the_search(small, monkeypatch):
+    monkeypatch.setattr(models, "fit", lambda *parts: pytest.fail("the search has begun"))
+    with pytest.raises(BBOError, match=r"allowed\(design\) failed on the design .*KeyError"):
+        propose(small, "yield", 4, method="random", allowed=lambda design: design["no such column"])
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_whole_constant_stays_whole(folder):
+    frame = pd.read_csv("t.csv").assign(batch=7)
+    frame.to_csv("t.csv", index=False)
+    done = run("propose", "t.csv", "--target", "y", "--method", "random", "--budget", 2)
+    assert done.exit_code == 0
+    assert {row["batch"] for row in csv.DictReader(done.stdout.splitlines())} == {"7"}
 
 
 @pytest.mark.usefixtures("quick")
@@ -352,6 +367,27 @@ def test_proposals_that_cannot_be_written_are_printed(folder, monkeypatch):
     done = run("propose", "t.csv", "--target", "y", "--method", "random", "--budget", 3, "--out", "next.csv")
     assert done.exit_code == 2 and "No space left on device; the proposals are printed" in done.stderr
     assert done.stdout.startswith("a,predicted_y,") and len(done.stdout.splitlines()) == 4
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{answer}", ""),
+        ("a,y\n1,2\n", "would overwrite a table that holds no proposals for 'y'"),
+        ("{measured}", "holds values of 'y', which would be lost"),
+        ("a,a\n1,2\n", "cannot be read as proposals"),
+    ],
+)
+def test_measured_results_are_not_replaced_by_proposals(folder, content, message):
+    words = ("propose", "t.csv", "--target", "y", "--method", "random", "--budget", 3, "--out", "next.csv")
+    assert run(*words).exit_code == 0
+    answer = pd.read_csv("next.csv")
+    told = content.format(answer=answer.to_csv(index=False), measured=answer.assign(y=[1, None, None]).to_csv(index=False))
+    (folder / "next.csv").write_text(told)
+    done = run(*words)
+    assert done.exit_code == (2 if message else 0) and message in done.output
+    assert not message or (folder / "next.csv").read_text() == told
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63, 0.5, True])

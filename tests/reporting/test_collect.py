@@ -270,6 +270,37 @@ def test_a_table_that_is_not_there_cannot_grow(grown, tmp_path) -> None:
     assert "a Parquet file holds designs, which come from results folders only" in answer.stderr
 
 
+def test_what_collect_did_not_write_is_not_overwritten(results, tmp_path) -> None:
+    for name, words, message in (
+        ("README.md", "# My project\n", "README.md, which is no leaderboard"),
+        ("README.csv", "a,b\n1,2\n", "no table of bbo collect"),
+    ):
+        there = tmp_path / name
+        there.write_text(words)
+        answer = bbo("collect", results, "--to", tmp_path / "README.csv")
+        assert answer.exit_code == 2 and message in answer.stderr and answer.stderr.count("\n") == 1
+        assert there.read_text() == words and len(list(tmp_path.glob("README.*"))) == 1
+        there.unlink()
+
+
+def test_cells_that_a_table_loses_are_counted(grown) -> None:
+    table, more = grown
+    answer = bbo("collect", more, "--to", table)
+    assert f"1 cell that {table} held is gone; keep it with --extend" in answer.stderr
+    assert "gone" not in bbo("collect", table, "--to", table).stderr
+
+
+def test_no_output_replaces_what_it_is_made_of(results, tmp_path) -> None:
+    table = tmp_path / "m.csv"
+    assert bbo("collect", results, "--to", table).exit_code == 0
+    whole = table.read_bytes()
+    for words in (("report", table, "--format", "csv"), ("compare", table, table), ("compare", table, "--against", "random")):
+        answer = bbo(*words, "--out", table)
+        assert answer.exit_code == 2
+        assert f"--out {table} would overwrite the results; choose another name" in answer.stderr
+        assert table.read_bytes() == whole
+
+
 def test_the_designs_of_a_folder_are_found_wherever_it_is_named(results, tmp_path) -> None:
     table = tmp_path / "all.csv"
     bbo("collect", results, "--to", table)

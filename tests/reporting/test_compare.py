@@ -134,6 +134,22 @@ def test_command_compares_a_folder_with_a_committed_table(store, make, tmp_path)
     assert "m: steps unset in A, 9 in B (t1)." in answer.stdout
 
 
+def test_rows_of_one_side_are_counted_and_not_listed(store, make) -> None:
+    a = store(*(make("t1", name, s, 0.5) for name in ("m", "only-a") for s in range(4)), name="a")
+    b = store(*(make("t1", name, s, 0.7) for name in ("m", "only-b", "more-b") for s in range(4)), name="b")
+    answer = CliRunner().invoke(main, ["compare", str(a), str(b), "--percentile", "100"]).stdout
+    assert re.search(r"\| m +\| +t1 ", answer)
+    assert "100th percentile: 1 better, 1 only in A, 2 only in B." in answer
+    assert not re.search(r"\| (only-|more-)", answer)
+
+
+def test_a_folder_of_results_folders_names_them(store, make, tmp_path) -> None:
+    a, b = (store(make("t1", "m", 0, 0.5), name=name) for name in "ab")
+    answer = CliRunner().invoke(main, ["report", str(a.parent)])
+    assert answer.exit_code == 2
+    assert f"give one of: {a}, {b}" in answer.stderr
+
+
 def test_nothing_there_is_one_line(tmp_path) -> None:
     answer = CliRunner().invoke(main, ["compare", str(tmp_path), str(tmp_path)])
     assert answer.exit_code == 2

@@ -7,6 +7,7 @@ questions, and `Settle`; it sends the messages of `bbo.harness.sandbox.wire`.
 from __future__ import annotations
 
 import contextlib
+import errno
 import faulthandler
 import hashlib
 import json
@@ -32,6 +33,8 @@ from bbo.text import bounded_list, clean, clean_json
 
 #: Approximate number of points in a trace; designs of further steps are not sent.
 TRACE_POINTS = 50
+#: Numbers of the errors with which the system refuses a file.
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 #: Seconds between two questions for an array that another cell is making.
 WAIT = 0.3
 
@@ -196,7 +199,7 @@ def main(pipe_fd: int, lifeline_fd: int, hidden: guard.Hidden, allowed: landlock
         state.restore(job.threads, job.tf32, job.seed)
         machine = machine or _told_first(torch, job.device)
         channel.send(wire.Begin(machine))
-        answer = _answer(job, *data[job.data_hash], channel, catalogue)
+        answer = _answer(job, *data[job.data_hash], channel, catalogue, allowed is not None)
         channel.send(answer)
     os._exit(0)  # skip exit handlers and threads a method left behind
 
@@ -214,7 +217,7 @@ def adopt_orphans() -> None:
             ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _answer(job: Job, x: np.ndarray, y: np.ndarray, channel: Channel, catalogue: Any) -> wire.Answer:
+def _answer(job: Job, x: np.ndarray, y: np.ndarray, channel: Channel, catalogue: Any, confined: bool) -> wire.Answer:
     import torch
 
     from bbo.problem import Problem
@@ -260,6 +263,8 @@ def _answer(job: Job, x: np.ndarray, y: np.ndarray, channel: Channel, catalogue:
                 problem_found
             )
             error = _error("memory" if short else "error", problem_found)
+            if confined and isinstance(problem_found, OSError) and problem_found.errno in REFUSED and problem_found.filename:
+                error["message"] += " (methods are confined and may write only to their temporary working folder)"
     if os.getpid() != channel.process:
         os._exit(0)  # a forked child that came back from `propose`
     sys.setrecursionlimit(limit)
@@ -339,6 +344,8 @@ def _plain(found: Any, longest: int) -> np.ndarray:
     """What a method returned, as an array of plain values."""
     import torch
 
+    if found is None:
+        raise InvalidDesigns("propose returned None; it must return the designs")
     try:
         designs = found.detach().cpu().numpy() if isinstance(found, torch.Tensor) else np.asarray(found)
     except Exception as error:  # no rectangle, a sparse or a meta tensor, bfloat16

@@ -17,6 +17,8 @@ from bbo.reporting.documents.document import ABSENT, Document, Item, Table, chec
 VERDICTS = (
     "better", "worse", "within noise", "negligible", "too few seeds", "identical", "failed", "not applicable", "only in A", "only in B",
 )  # fmt: skip
+#: Those of rows with nothing to compare, which are counted, not listed.
+UNLISTED = ("not applicable", "only in A", "only in B")
 #: Default for the smallest difference of normalised scores that matters: half of the last digit that most papers print.
 RELEVANT = 0.005
 
@@ -115,7 +117,7 @@ def document(
     generator: np.random.Generator,
     relevant: float = RELEVANT,
 ) -> Document:
-    """What changed from A to B, as tables: across tasks, then one by one."""
+    """What changed from A to B, as tables: across tasks, then one by one; what only one of them holds is counted."""
     tables, counts = [], []
     for p in check_percentile(percentile):
         found = changes(a, b, p, relevant)
@@ -127,8 +129,8 @@ def document(
         *counts,
         "A, B: mean over the seeds that both have, where they share two or more; else over all seeds of each. Difference: B - A, with "
         "its 95% interval; seed by seed (Student's t) over shared seeds, else Welch's t. Across tasks: the paired differences, Student's t with "
-        "Satterthwaite's freedom; how often a run of B beats one of A, a widened stratified bootstrap. "
-        f"An interval takes {statistics.FEWEST_SEEDS} seeds a side. Intervals are not corrected for the number of comparisons.",
+        "Satterthwaite's degrees of freedom; how often a run of B beats one of A, a widened stratified bootstrap. "
+        f"An interval takes {statistics.FEWEST_SEEDS} seeds per side. Intervals are not corrected for the number of comparisons.",
         f"Better, worse: beyond noise and by {relevant:g} or more (--relevant). Negligible: less than that.",
         *_stacks(a, b),
         f"Made by: {command}",
@@ -154,7 +156,8 @@ def _overall(found: Sequence[Change], percentile: int, generator: np.random.Gene
 
 def _table(found: Sequence[Change], percentile: int) -> Table:
     header = tuple(map(Item, ("method", "task", "A", "B", "difference [95% interval]", "seeds", "verdict")))
-    order = sorted(found, key=lambda c: (VERDICTS.index(c.verdict), c.task, c.method))
+    shown = [c for c in found if c.verdict not in UNLISTED]
+    order = sorted(shown, key=lambda c: (VERDICTS.index(c.verdict), c.task, c.method))
     rows = tuple(
         (
             Item(c.method),

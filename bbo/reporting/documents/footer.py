@@ -22,7 +22,7 @@ def lines(board: Board, command: str, order: str, left_out: Sequence[str] = ()) 
     budgets = _joined(str(c.key.budget) for c in board.columns)
     protocols = _joined(str(c.key.protocol) for c in board.columns)
     found = [
-        f"Protocol {protocols}: {budgets} designs a run, scored by the task's oracle, normalised by its "
+        f"Protocol {protocols}: {budgets} designs per run, scored by the task's oracle, normalised by its "
         "frozen y_min and y_max, not clipped; "
         "percentile rule 'higher'. Entries: mean ± standard deviation (ddof 0, as in the published tables) over seeds.",
         f"Seeds: {_seeds(board)}. Presets: {_joined(_preset_lines(board))}.",

@@ -42,7 +42,7 @@ def document(
     """One table per percentile and reference row: its scores, then the difference of each other row to it, by task and over all tasks.
 
     Differences are paired by task and seed and hold only seeds that both rows have. Intervals are Student's t, over all tasks with
-    Satterthwaite's freedom; there is none where the rows share fewer than `FEWEST_SEEDS` seeds on a task.
+    Satterthwaite's degrees of freedom; there is none where the rows share fewer than `FEWEST_SEEDS` seeds on a task.
 
     Args:
         board: the rows.
@@ -70,9 +70,9 @@ def document(
     lines = [
         f"First row: {scores}, mean ± standard deviation (ddof 0) over seeds. Other rows: the difference to it of the mean "
         "normalised score [95% interval], paired by task and seed over the seeds both have; Student's t, over all tasks with Satterthwaite's "
-        f"freedom. An interval takes {statistics.FEWEST_SEEDS} shared seeds on each task. pairs: how many cells of the row have a matching "
-        "cell of the reference.",
-        f"Bold: the interval leaves out 0 and the difference is {relevant:g} or more (--relevant). Intervals are not corrected for the "
+        f"degrees of freedom. An interval takes {statistics.FEWEST_SEEDS} shared seeds on each task. pairs: how many cells of the row have "
+        "a matching cell of the reference.",
+        f"Bold: the interval excludes 0 and the difference is {relevant:g} or more (--relevant). Intervals are not corrected for the "
         "number of comparisons.",
         *footer.lines(board, command, "Rows are in the order of their names, below the first."),
     ]

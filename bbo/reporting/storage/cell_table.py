@@ -241,15 +241,27 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     return "".join(lines)
 
 
+def hashes(text: str) -> set[str] | None:
+    """Hashes of the cells of a CSV, unchecked, so that a damaged table has them too; None if it is no table of cells."""
+    reader = _reader(text)
+    if not {"schema", "cell"} <= set(reader.fieldnames or ()):
+        return None
+    return {row["cell"] for row in reader if row["cell"]}
+
+
+def _reader(text: str) -> csv.DictReader[str]:
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))
+    head = text.partition("\n")[0]
+    return csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=head.count))
+
+
 def from_csv(text: str) -> Contents:
     """What a committed leaderboard holds.
 
     Raises:
         BBOError: it is not such a table.
     """
-    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))
-    head = text.partition("\n")[0]
-    reader = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=head.count))
+    reader = _reader(text)
     names = reader.fieldnames or ()
     if twice := [name for name in names if names.count(name) > 1]:
         raise BBOError(f"its head names the column {twice[0]} twice; the table was changed by hand")

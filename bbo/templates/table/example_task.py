@@ -33,7 +33,10 @@ def scores() -> np.ndarray:
     with FILE.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             design = [options.index(row[name]) for name, options in CHOICES.items()]
-            found[SPACE.key(np.array([design]))] = float(row["score"])
+            key = SPACE.key(np.array([design]))[0]
+            if not np.isnan(found[key]):
+                raise ValueError(f"{FILE.name} has two rows of {', '.join(row[name] for name in CHOICES)}; keep one")
+            found[key] = float(row["score"])
     return found
 
 

@@ -70,7 +70,7 @@ const drawPair = () => {
   const total = both.length ? overall(both.map((row) => row.found)) : null;
   const time = (side) => median(both.flatMap((row) => row[side].c.filter((v) => v !== null)));
   byId("pair-summary").replaceChildren(...(!total ? [h("p", {}, "These two methods share no task with a finished seed."), facts(gaps)] : [facts([
-    ["tasks of both", String(both.length)],
+    ["shared tasks", String(both.length)],
     ["mean difference", `${signed(total.value)}${Number.isFinite(total.low) ? ` [${signed(total.low)}, ${signed(total.high)}]` : ""} (B - A, ${nth()} percentile)`],
     ["wins of B", String(count("better"))], ["losses of B", String(count("worse"))], ["within noise", String(count("within noise"))],
     some("negligible"), some("identical"),
