@@ -47,6 +47,7 @@ class MINs(Method):
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {},
         "paper:tfbind10": {"epochs": 100},
+        "paper:hopper": {"epochs": 500},
         # An eighth of the width, at most 400 critic steps, two of them for one of the generator, larger steps.
         "fast": {"hidden": 128, "max_updates": 400, "critic_steps": 2, "learning_rate": 1e-3},
         "smoke": {"hidden": 16, "max_updates": 20, "critic_steps": 2, "learning_rate": 1e-3},

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from bbo.baselines import bdi
 from bbo.baselines.bdi import BDI, _evenly_by_score
 from bbo.testing.methods import SPACES, make_problem
 
@@ -80,3 +81,19 @@ def test_rows_are_spread_over_the_scores_with_both_ends():
     assert len(set(rows.tolist())) == 10
     assert {y.argmax().item(), y.argmin().item()} <= set(rows.tolist())
     assert torch.equal(_evenly_by_score(y, 200), torch.arange(100))
+
+
+@pytest.mark.parametrize("direction", ["both", "forward", "backward"])
+def test_designs_move_down_the_terms_of_the_direction(monkeypatch, direction):
+    searches = []
+    monkeypatch.setattr(bdi, "adam_from", lambda *arguments: searches.append(arguments))
+    problem = make_problem(SPACES["box"], 8)
+    method = BDI(**BDI.presets["smoke"] | {"direction": direction, "gamma_box": 0.3, "label": 7.0})
+    method.propose(problem)
+    ((_, uphill, x, steps, size),) = searches
+    assert (steps, size) == (20, 0.05) and torch.equal(x, problem.encoded().x[problem.starts()].double())
+    regression = method.regression(problem)
+    down = {terms: regression.gradient(x, 7.0, terms) for terms in ("both", "forward", "backward")}
+    assert_close(uphill(x), -down[direction])
+    assert_close(down["both"], down["forward"] + down["backward"])
+    assert min(down[terms].abs().max() for terms in ("forward", "backward")) > 1e-3

@@ -68,6 +68,29 @@ def test_it_trains_on_its_own_designs(monkeypatch):
         assert (sizes[-1] > 270) == (added > 0)
 
 
+def test_batches_are_drawn_by_the_weights_of_the_ranks(monkeypatch):
+    """With all weight on the best row a generator sees nothing else."""
+    asked, seen, loss = [], [], Writer.loss
+
+    def weights(y, share):
+        asked.append((y, share))
+        return torch.zeros_like(y).index_fill_(0, y.argmax(), 1.0)
+
+    def watched(self, x, y):
+        seen.append((x, y))
+        return loss(self, x, y)
+
+    monkeypatch.setattr("bbo.baselines.bootgen.rank_weights", weights)
+    monkeypatch.setattr(Writer, "loss", watched)
+    problem = make_problem(SPACES["sequence"], 8)
+    method = BootGen(**SMALL | {"generators": 1, "added": 0, "rank_share": 0.02})
+    method.propose(problem)
+    scaled = method.scaled(problem, problem.encoded().y)
+    assert all(torch.equal(y, scaled) and share == 0.02 for y, share in asked)
+    assert len(seen) == 10 * method.stages
+    assert all((x == problem.x[problem.y.argmax()]).all() and (y == scaled.max()).all() for x, y in seen)
+
+
 def test_the_value_follows_the_scores():
     problem, method = make_problem(SPACES["sequence"], 8), BootGen(**SMALL | {"max_updates": 100, "epochs": 100})
     value = method.value(problem, method.proxy(problem), problem.x)

@@ -89,6 +89,31 @@ def test_the_ensemble_is_trained_on_after_each_round(codes):
     assert SMALL.refocus(problem, fitted)(p, q) is fitted.ensemble
 
 
+@pytest.mark.parametrize("kind", [CbAS, AutoCbAS])
+def test_each_round_asks_the_ensemble_that_the_round_before_left(monkeypatch, kind):
+    asked, left, draws, refocus = [], [], CbAS.weighted_draws, kind.refocus
+
+    def drawn(self, ensemble, *more):
+        asked.append(ensemble)
+        return draws(self, ensemble, *more)
+
+    def watched(self, problem, fitted):
+        after_round = refocus(self, problem, fitted)
+
+        def kept(p, q):
+            left.append(after_round(p, q))
+            return left[-1]
+
+        return kept
+
+    monkeypatch.setattr(CbAS, "weighted_draws", drawn)
+    monkeypatch.setattr(kind, "refocus", watched)
+    kind(**kind.presets["smoke"] | {"rounds": 3}).propose(make_problem(SPACES["box"], 8))
+    assert len(asked) == 3 and all(a is b for a, b in zip(asked[1:], left, strict=False))
+    moved = [not torch.equal(a.params["layers.0.weight"], b.params["layers.0.weight"]) for a, b in zip(asked, left, strict=True)]
+    assert moved == [kind is AutoCbAS] * 3
+
+
 def test_published_settings():
     paper = CbAS(**CbAS.presets["paper"])
     assert (paper.hidden, paper.layers, paper.members, paper.latent, paper.embedding) == (256, 1, 5, 32, 256)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from bbo.baselines import demo
 from bbo.baselines.demo import DEMO
 from bbo.testing.methods import SPACES, make_problem
 
@@ -52,6 +53,19 @@ def test_editing_brings_strayed_designs_back_to_the_data():
         return torch.cdist(x, data.x).amin(1).mean()
 
     assert distance(edited) < 0.7 * distance(strayed)
+
+
+def test_editing_asks_for_the_condition(monkeypatch):
+    asked, guided = [], demo.guided
+
+    def watched(network, y, strength):
+        asked.append((y, strength))
+        return guided(network, y, strength)
+
+    monkeypatch.setattr(demo, "guided", watched)
+    dataclasses.replace(SMALL, guidance=3.0).propose(make_problem(SPACES["box"], 8))
+    dataclasses.replace(SMALL, condition=-0.5).propose(make_problem(SPACES["box"], 8))
+    assert [(y.tolist(), strength) for y, strength in asked] == [([1.5] * 8, 3.0), ([-0.5] * 8, SMALL.guidance)]
 
 
 def test_published_settings():

@@ -73,6 +73,25 @@ def test_what_it_asks_for():
     assert problem.privileged_used == ["y_max"]
 
 
+@pytest.mark.parametrize("changes", [{}, {"headroom": 0.0}, {"optimum": "y_max"}])
+def test_designs_are_made_for_that_score_from_labelled_rows(monkeypatch, changes):
+    calls = []
+
+    def designs(self, x, y, wanted, count, generator):
+        calls.append((x, y, wanted, count))
+        return x[:count]
+
+    monkeypatch.setattr(InferenceModel, "designs", designs)
+    problem = make_problem(SPACES["box"], 8)
+    method = ExPT(**SMALL | changes)
+    method.propose(problem)
+    ((x, y, wanted, count),) = calls
+    assert wanted == method.asked(problem) and count == 8
+    data = problem.encoded()
+    assert len(x) == len(y) == 8  # as many as the examples that a function shows
+    assert all(((data.x == row).all(1) & (data.y == score)).any() for row, score in zip(x, y, strict=True))
+
+
 def test_the_step_size_rises_and_falls():
     method = ExPT()
     assert method.step_share(500) == pytest.approx(0.5)

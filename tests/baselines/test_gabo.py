@@ -98,3 +98,22 @@ def test_new_codes_are_judged_before_the_critic_is_trained_on_them(monkeypatch):
 def test_the_critic_of_long_codes_is_narrower():
     assert [widths(dim) for dim in (1, 16, 518, 1024)] == [(4, 1), (64, 16), (2072, 518), (4096, 1024)]
     assert [widths(dim) for dim in (2048, 5126)] == [(2048, 512), (818, 204)]
+
+
+def test_predictions_are_regularised_by_the_weight_that_the_dual_problem_gives(monkeypatch):
+    given, used, weighed = [], [], gabo.Weighed
+
+    def dual(*arguments):
+        given.append(torch.tensor(0.1 * (len(given) + 1)))
+        return given[-1]
+
+    def watched(value, critic, data, weight):
+        used.append(weight)
+        return weighed(value, critic, data, weight)
+
+    monkeypatch.setattr(gabo, "dual_weight", dual)
+    monkeypatch.setattr(gabo, "Weighed", watched)
+    problem = make_problem(SPACES["box"], 4)
+    Gabo(**Gabo.presets["smoke"] | {"initial": 8, "round": 4, "codes": 16}).propose(problem)
+    assert len(given) == 3 and used == given
+    assert problem.notes["critic_weight"] == pytest.approx([0.1, 0.2, 0.3])

@@ -84,6 +84,28 @@ def test_each_learns_from_the_samples_with_the_others_least_loss(monkeypatch):
     assert torch.equal(seen[0][1], near[losses[0].argsort()[:4]])
 
 
+@pytest.mark.parametrize("faithful", [False, True])
+def test_what_is_learnt_is_weighted_by_the_sample_weights(monkeypatch, faithful):
+    """Without weight nothing is learnt; with all weight on one sample, what that sample alone teaches."""
+    rule = teaching(faithful=faithful, weight_rate=0.0)
+    start = {name: p.clone() for name, p in rule.params.items()}
+    near, label = torch.randn(12, 3), torch.randn(12)
+    monkeypatch.setattr(rule, "sample_weights", lambda params, first, second, count, x, label: torch.zeros(x.shape[:2]))
+    rule.learn(torch.tensor([0, 1]), near, label)
+    assert all(torch.equal(p, start[name]) for name, p in rule.params.items())
+    if faithful:
+        return
+    alone = teaching(selected=1)
+    monkeypatch.setattr(alone, "sample_weights", lambda params, first, second, count, x, label: torch.ones(x.shape[:2]))
+    alone.learn(torch.tensor([0, 1]), near, label)
+    rule = teaching()
+    first = torch.tensor([4.0, 0.0, 0.0, 0.0])  # the mean over four samples
+    monkeypatch.setattr(rule, "sample_weights", lambda params, *others: first.expand(2, 4))
+    rule.learn(torch.tensor([0, 1]), near, label)
+    for name, p in rule.params.items():
+        assert_close(p, alone.params[name])
+
+
 def test_the_functional_adam_is_torchs():
     rule = teaching()
     model = MLP(3, (8, 8), torch.Generator().manual_seed(0), activation="tanh")

@@ -60,3 +60,5 @@ def test_published_settings():
     paper = MINs(**MINs.presets["paper"])
     assert (paper.hidden, paper.latent, paper.epochs, paper.batch_size, paper.learning_rate) == (1024, 32, 200, 128, 2e-4)
     assert (paper.critic_steps, paper.penalty, paper.weight_temperature, paper.keep) == (10, 10.0, 0.1, 0.99)
+    on_hopper, on_tfbind10 = (MINs(**MINs.presets[f"paper:{task}"]) for task in ("hopper", "tfbind10"))
+    assert (on_hopper.epochs, on_tfbind10.epochs) == (500, 100)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from bbo.baselines import pgs
 from bbo.baselines.pgs import PGS, neighbourhood
 from bbo.testing.methods import SPACES, make_problem
 
@@ -67,3 +68,26 @@ def test_the_best_checkpoint_is_returned(monkeypatch):
     assert torch.equal(designs, data.decode(led[1]))
     wanted = [neighbourhood(x, data.x, data.y, 10).max().item() for x in led]
     assert problem.notes["checkpoint_scores"] == pytest.approx(wanted)
+
+
+def test_the_policies_that_are_compared_have_been_trained(monkeypatch):
+    """With the method's own settings; their actions change from one checkpoint to the next."""
+    made, actions, settings = [], [], pgs.ActorCritic
+
+    def watched(*arguments, **named):
+        made.append(settings(*arguments, **named))
+        return made[-1]
+
+    def search(self, ensemble, policy, x, kind):
+        with torch.no_grad():
+            actions.append(policy.best(x))
+        return x
+
+    monkeypatch.setattr(pgs, "ActorCritic", watched)
+    monkeypatch.setattr(PGS, "search", search)
+    own = {"policy_rate": 0.02, "discount": 0.8, "caution": 4.0, "draws": 3}
+    PGS(**PGS.presets["smoke"] | own).propose(make_problem(SPACES["box"], 8))
+    (one,) = made
+    assert (one.learning_rate, one.discount, one.caution, one.draws) == (0.02, 0.8, 4.0, 3)
+    first, last = actions
+    assert (last - first).abs().max() > 0.01

@@ -69,3 +69,9 @@ def test_training_raises_what_the_networks_predict(space):
         seen = designs if space == "sequence" else problem.encoded().encode(designs)
         predicted[steps] = mean_of(ensemble, seen).mean()
     assert predicted[60] > predicted[0]
+
+
+def test_published_settings():
+    paper, on_hopper = (Reinforce(**Reinforce.presets[name]) for name in ("paper", "paper:hopper"))
+    assert (paper.iterations, paper.batch_box, paper.batch_sequence, paper.deviation) == (200, 2048, 256, 0.1)
+    assert (paper.rate, on_hopper.rate) == (0.01, 0.1)

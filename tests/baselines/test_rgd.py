@@ -8,6 +8,7 @@ import torch
 from scipy.stats import gaussian_kde
 from torch.testing import assert_close
 
+from bbo.baselines import rgd
 from bbo.baselines.rgd import RGD, AdamState, Adversarial, disagreement, log_density
 from bbo.generative.score_networks import EmbeddedScore
 from bbo.testing.methods import SPACES, make_problem
@@ -79,11 +80,37 @@ def test_the_ascent_ends_where_the_proxy_is_higher():
     assert torch.isfinite(found.log_p).all()
 
 
-@pytest.mark.parametrize("changes", [{"refine": False}, {"reversed_time": True}, {"strength_rate": 0.0}, {"shuffle": False}])
+@pytest.mark.parametrize("changes", [{"reversed_time": True}, {"strength_rate": 0.0}, {"shuffle": False}])
 def test_released_behaviour_is_an_option(changes):
     plain, other = (make_problem(SPACES["box"], 8) for _ in range(2))
     a = SMALL.propose(plain)
     b = dataclasses.replace(SMALL, **changes).propose(other)
     SPACES["box"].check(b.numpy())
     assert not torch.equal(a, b)
-    assert ("alpha" in other.notes) == ("refine" not in changes)
+
+
+@pytest.mark.parametrize("refine", [False, True])
+def test_the_refined_proxy_sets_the_strengths(monkeypatch, refine):
+    made, guides, refined, train = {}, [], RGD.refined, RGD.train_proxy
+
+    def trained(self, problem):
+        made[False] = train(self, problem)
+        return made[False]
+
+    def corrected(self, *arguments):
+        made[True] = refined(self, *arguments)
+        return made[True]
+
+    def sampled(network, schedule, value, noise, y, strength, *more):
+        guides.append(value)
+        return noise, strength
+
+    monkeypatch.setattr(RGD, "train_proxy", trained)
+    monkeypatch.setattr(RGD, "refined", corrected)
+    monkeypatch.setattr(rgd, "strengthened", sampled)
+    problem = make_problem(SPACES["box"], 8)
+    dataclasses.replace(SMALL, refine=refine, refinement_updates=20).propose(problem)
+    (value,), x = guides, problem.encoded().x
+    before = made[False].ensemble.mean(x)[0]
+    assert torch.equal(value(x), made[True][0].mean(x)[0] if refine else before)
+    assert torch.allclose(value(x), before, rtol=1e-3) is not refine

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from bbo.baselines import roma
 from bbo.baselines.roma import Adaptation, AdversarialWeights, NoisyLikelihood, RoMA
 from bbo.surrogates import losses
 from bbo.surrogates.networks import MLP, Ensemble
@@ -112,6 +113,31 @@ def test_noise_is_drawn_once_a_batch():
     first, second = loss(ensemble, batch), loss(ensemble, batch)
     assert torch.equal(first(ensemble(batch.x), ensemble), first(ensemble(batch.x), ensemble))
     assert not torch.equal(first(ensemble(batch.x), ensemble), second(ensemble(batch.x), ensemble))
+
+
+def test_the_method_trains_at_adversarial_weights_on_noisy_designs_and_adapts_before_every_step(monkeypatch):
+    trainings, searches, fit, climb = [], [], roma.fit, roma.adam_from
+
+    def trained(network, x, y, plan, loss, generators, regulariser, **more):
+        trainings.append((loss, regulariser))
+        return fit(network, x, y, plan, loss, generators, regulariser, **more)
+
+    def watched(problem, gradient, x, *more):
+        searches.append((gradient, x))
+        return climb(problem, gradient, x, *more)
+
+    monkeypatch.setattr(roma, "fit", trained)
+    monkeypatch.setattr(roma, "adam_from", watched)
+    settings = {"noise": 0.3, "adapt_rate": 0.02, "perturb_steps": 3, "adapt_steps": 4, "alpha": 0.7, "region": 2.0, "steps": 2}
+    problem = make_problem(SPACES["box"], 8)
+    RoMA(**RoMA.presets["smoke"] | settings).propose(problem)
+    ((loss, regulariser),), ((adaptation, x),) = trainings, searches
+    assert isinstance(loss, NoisyLikelihood) and loss.noise == 0.3
+    assert isinstance(regulariser, AdversarialWeights) and (regulariser.rate, regulariser.steps) == (0.02, 3)
+    assert isinstance(adaptation, Adaptation) and torch.equal(adaptation.start, x)
+    assert (adaptation.rate, adaptation.steps, adaptation.alpha, adaptation.region) == (0.02, 4, 0.7, 2.0)
+    assert len(adaptation.smoothness) == 2  # once for each step of the search
+    assert not torch.equal(adaptation.adapted["layers.0.weight"], adaptation.origin["layers.0.weight"])
 
 
 def test_a_narrow_trust_region_keeps_values_near_the_start():

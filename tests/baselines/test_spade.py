@@ -70,3 +70,13 @@ def test_the_surrogate_learns_the_scores():
     y = problem.encoded().y
     assert torch.corrcoef(torch.stack([mean, y]))[0, 1] > 0.7
     assert (std > 0).all()
+
+
+@pytest.mark.parametrize("caution", [0.1, 2.0])
+def test_the_search_maximises_the_lower_bound(monkeypatch, caution):
+    searches = []
+    monkeypatch.setattr(Spade, "evolve", lambda self, problem, bound, x, box: searches.append((bound, x)) or x)
+    monkeypatch.setattr(Spade, "predict", lambda self, fitted, network, x, starts: (x[:, 0], x[:, 1].abs()))
+    Spade(**Spade.presets["smoke"] | {"caution": caution}).propose(make_problem(SPACES["box"], 8))
+    ((bound, x),) = searches
+    assert_close(bound(x), x[:, 0] - caution * x[:, 1].abs())

@@ -131,10 +131,12 @@ def test_the_search_climbs_mentored_proxies_with_the_settings_of_its_space(monke
         return climb(problem, gradient, x, steps, step_size)
 
     monkeypatch.setattr(tri_mentoring, "adam_from", watched)
-    own = {"steps_box": 2, "step_size_box": 0.02, "steps_sequence": 3, "step_size_sequence": 0.3, "mentor_rate": 0.05}
+    own = {"steps_box": 2, "step_size_box": 0.02, "steps_sequence": 3, "step_size_sequence": 0.3}
+    own |= {"mentor_rate": 0.05, "label_rate": 0.2, "noise": 0.3, "neighbours": 5, "vote": False}
     problem = make_problem(SPACES[space], 8)
     TriMentoring(**TriMentoring.presets["smoke"] | own).propose(problem)
     ((rule, x, steps, step_size),) = searches
-    assert isinstance(rule, Mentoring) and len(rule.disagreements) == steps and rule.rate == 0.05
+    assert isinstance(rule, Mentoring) and len(rule.disagreements) == steps
+    assert (rule.rate, rule.label_rate, rule.noise, rule.neighbours, rule.vote) == (0.05, 0.2, 0.3, 5, False)
     assert (steps, step_size) == ((2, 0.02) if space == "box" else (3, 0.3))
     assert torch.equal(x, problem.encoded().x[problem.starts()])

@@ -28,6 +28,12 @@ def test_a_methods_page_has_facts_presets_settings_and_published_scores():
     assert "## Seconds a cell\n\nAt the preset `fast`" in text
 
 
+def test_measured_scores_are_those_of_unchanged_presets():
+    """The few-shot cells of ROOT, whose old records do not say what was changed, stood beside its scores at `paper`."""
+    root = load("methods").measured("root")
+    assert sum(line.startswith("| tfbind8 | paper") for line in root) == 1 and not any("0.934 ± 0.046" in line for line in root)
+
+
 def test_seconds_of_a_cell_are_those_of_the_committed_table():
     methods = load("methods")
     text = "| a | b |\n|---|---|\n\n| method | median s | slowest s | on |\n|---|---|---|---|\n| coms | 5.1 | 83.6 | tfbind10 |\n"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from at_preset import at_preset
 from scipy import stats
 
 from bbo.errors import BBOError
@@ -20,7 +21,7 @@ spec = importlib.util.spec_from_file_location("reproduction", ROOT / "tools" / "
 tool = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(tool)
 
-THEIRS = Published("t", "m", "M", 100, 0.8, 0.02, 8, 128, 100, 0.5, "exact", "", "", "a paper")
+THEIRS = Published("t", "m", "", "M", 100, 0.8, 0.02, 8, 128, 100, 0.5, "exact", "", "", "a paper")
 
 
 def results(scores, random=(), preset="paper", **facts):
@@ -88,6 +89,54 @@ def test_what_cannot_be_compared_says_why():
     assert verdict(THEIRS, [None, None]).reason == "all our seeds failed"
 
 
+def test_within_one_std_is_of_the_pooled_deviation():
+    def said(mean, spread):
+        return verdict(THEIRS, around(mean, spread)).within
+
+    # The root of (0.02^2 + 0.04^2) / 2 is 0.0316.
+    assert said(0.83, 0.04) == "yes" and said(0.77, 0.04) == "yes" and said(0.833, 0.04) == "no"
+    assert verdict(replace(THEIRS, std=0.0), around(0.8001, 0)).within == "yes"  # the same digits
+    assert verdict(replace(THEIRS, std=None), around(0.8, 0.02)).within == verdict(THEIRS, [0.8]).within == ""
+
+
+def ram_cells(**overrides):
+    """The cells of ROOT on tfbind8 as if `ram` had made them with changed settings."""
+    found = [
+        r
+        for r in sources.load([ROOT / "results" / "root-paper.csv"]).records
+        if (r.spec.method, r.spec.task) == ("root", "tfbind8")
+    ]
+    return [
+        replace(r, spec=replace(r.spec, method="ram", config=overrides), method=r.method | {"overrides": overrides}) for r in found
+    ]
+
+
+def test_a_published_variant_is_compared_with_the_settings_it_names(tmp_path):
+    (tmp_path / "a.csv").write_text(cell_table.to_csv([*ram_cells(), *ram_cells(loss="rankcosine")]))
+    shown, _, not_run = tool.made([str(tmp_path / "a.csv")]).partition("## Not run")
+    lines = {
+        re.split(r" *\| *", line)[2]: line for line in shown.partition("## 50th")[0].splitlines() if line.startswith("| tfbind8")
+    }
+    assert "| 0.982 ± 0.012 (8) | arXiv 2410.11502 Table 2" in lines["ram [loss=rankcosine]"]
+    assert "| 0.973 ± 0.000 (8) | arXiv 2509.16300 Table 1" in lines["ram"]
+    (tfbind8,) = [line for line in not_run.splitlines() if line.startswith("| tfbind8 |")]
+    assert " ram [loss=mse]," in tfbind8 and " ram," not in tfbind8 and "ram [loss=rankcosine]" not in tfbind8
+
+
+def test_old_cells_do_not_say_what_was_changed_and_are_compared_with_the_preset():
+    few = sources.load([ROOT / "results" / "root-few-shot.csv"]).records
+    assert all("overrides" not in r.method for r in few)
+    assert not at_preset(few, "paper")
+    assert {tuple(r.method["overrides"].items()) for r in at_preset(few, "paper", changed=True)} == {(("labelled", 0.01),)}
+
+
+def test_the_page_says_what_the_cells_ran_on():
+    text = tool.OUT.read_text().partition("## What made the cells")[2]
+    assert "- results/paper.csv: BLAS " in text and "numerics portable" in text and "torch 2." in text
+    assert "- results/root-paper.csv: machine and numerics mode not recorded; Python 3." in text
+    assert "- This page: `python tools/reproduction.py`." in text
+
+
 def test_the_source_that_is_compared_is_the_first_in_the_order():
     known = [replace(THEIRS, source=name) for name in ("a note", "arXiv 2410.11502 Table 2", "arXiv 2509.16300 Table 1")]
     assert tool.chosen(known) is known[2]
@@ -136,13 +185,13 @@ def test_versions_are_those_of_the_cells_and_a_floor_has_one_row_that_is_not_cou
         ("tfbind8", "offline-best", "1, 9", "(8)"),
         ("tfbind8", "root [version=1]", "1", "(8)"),
     ]
-    assert "1 reproduced, 1 not reproduced, 1 cannot be told." in text
+    assert "1 reproduced, 1 not reproduced, 1 cannot be told, 1 of 2 within one pooled standard deviation." in text
 
 
 def test_the_committed_page_is_what_the_tables_give():
     """If this fails: python tools/reproduction.py."""
 
-    def tables(text):  # without the list of what was not run, which grows with the catalogue
-        return text.partition("## Not run")[0]
+    def stable(text):  # without the list of what was not run, which grows with the catalogue
+        return re.sub(r"## Not run.*(?=## What made)", "", text, flags=re.DOTALL)
 
-    assert tables(tool.OUT.read_text()) == tables(tool.made([]))
+    assert stable(tool.OUT.read_text()) == stable(tool.made([]))

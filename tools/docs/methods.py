@@ -17,6 +17,7 @@ from bbo.reporting.storage import sources
 from bbo.settings import Setting, declared
 from bbo.surrogates.sharpness import PUBLISHED
 from bbo.surrogates.training import TrainingSettings
+from tools.at_preset import with_changes
 
 ROOT = Path(__file__).parents[2]
 #: Settings that many methods inherit; shown once, in the index.
@@ -116,7 +117,7 @@ def measured(method: str) -> list[str]:
     for records in committed():
         own: dict[tuple[str, str, str], list[Record]] = {}
         for record in records:
-            if record.spec.method == method and not record.method.get("overrides"):
+            if record.spec.method == method and not with_changes(record).method.get("overrides"):
                 key = (record.spec.task, str(record.method.get("preset", "")), record.spec.method_version)
                 own.setdefault(key, []).append(record)
         groups |= {key: found for key, found in own.items() if len(found) > len(groups.get(key, ()))}
@@ -177,4 +178,5 @@ def best_known(method: str) -> list[str]:
 
 def figure(score: Published) -> str:
     spread = "" if score.std is None else f" ± {score.std:.3f}"
-    return f"{score.mean:.3f}{spread} ({score.source.partition(',')[0]})"
+    settings = f", {score.settings}" if score.settings else ""
+    return f"{score.mean:.3f}{spread} ({score.source.partition(',')[0]}{settings})"

@@ -43,9 +43,8 @@ def lines(board: Board, command: str, order: str, left_out: Sequence[str] = ()) 
             f"Floors not run: {', '.join(absent)}; add {' '.join(f'-b {n}' for n in absent)} to the run to see chance's level."
         )
     found.append(f"Versions: {versions(board)}.")
-    machines = stack(board, MACHINE)
-    if machines:
-        found.append(f"Machine: {_listed(machines)}.")
+    if machines := machine(board):
+        found.append(f"Machine: {machines}.")
     if mixed := _mixed_numerics(board):
         found.append(mixed)
     ran = sorted({str(r.provenance["command"]) for r in board.records if r.provenance.get("command")})
@@ -170,6 +169,11 @@ def packages(board: Board) -> dict[str, set[str]]:
         if r.provenance.get("commit")
     }
     return found | ({"commit": commits} if commits else {})
+
+
+def machine(board: Board) -> str:
+    """What the cells were computed on, in one line; empty if none recorded it."""
+    return _listed(stack(board, MACHINE))
 
 
 def versions(board: Board) -> str:

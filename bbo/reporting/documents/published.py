@@ -5,6 +5,7 @@
 | column | meaning |
 | --- | --- |
 | task, method | our ids, whether part of the suite or not; method is empty if a row is a variant that we do not name |
+| settings | what our method changes from its preset `paper` to be this one, as in `loss=mse, steps=3`; empty if nothing |
 | name | the name the source prints |
 | percentile, mean, std | of the normalised score unless `not_comparable` says otherwise; std is empty where none is printed |
 | n_seeds, n_designs | runs and designs a run; empty where the source does not say |
@@ -17,16 +18,17 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 from scipy import stats
 
 from bbo.reporting.board import statistics
-from bbo.reporting.board.scores import UNCHANGED, Board, Column, Entry, Row
+from bbo.reporting.board.scores import UNCHANGED, Board, Column, Entry, Row, setting_text
 from bbo.reporting.documents.document import ABSENT, Document, Item, Table, check_percentile, decimal, spread
 
 #: Decimals in which scores are printed.
@@ -41,6 +43,7 @@ class Published:
 
     task: str
     method: str
+    settings: str
     name: str
     percentile: int
     mean: float
@@ -61,7 +64,7 @@ def scores() -> tuple[Published, ...]:
     text = (files("bbo.reporting") / "data" / "published_scores.csv").read_text(encoding="utf-8")
     return tuple(
         Published(
-            **{name: row[name] for name in ("task", "method", "name", "oracle", "not_comparable", "note", "source")},
+            **{name: row[name] for name in ("task", "method", "settings", "name", "oracle", "not_comparable", "note", "source")},
             percentile=int(row["percentile"]),
             mean=float(row["mean"]),
             std=_number(row["std"]),
@@ -142,14 +145,23 @@ def verdict(theirs: Published, ours: Entry, row: Row, column: Column) -> str:
 
 
 def matches(board: Board) -> Iterator[tuple[Row, Column, Published]]:
-    """The published scores of every pair that was run, by column, then row, then in the order of the file."""
-    known: dict[tuple[str, str], list[Published]] = {}
+    """The published scores of every pair that was run, by column, then row, then in the order of the file.
+
+    A row with changed settings has only those that were published for just these settings.
+    """
+    known: dict[tuple[str, str, str], list[Published]] = {}
     for theirs in scores():
-        known.setdefault((theirs.task, theirs.method), []).append(theirs)
+        known.setdefault((theirs.task, theirs.method, theirs.settings), []).append(theirs)
     for column in board.columns:
         for row in board.rows:
             if board.entry(row, column).cells:
-                yield from ((row, column, theirs) for theirs in known.get((column.key.task, row.method), ()))
+                key = (column.key.task, row.method, settings_text(row.overrides))
+                yield from ((row, column, theirs) for theirs in known.get(key, ()))
+
+
+def settings_text(overrides: Mapping[str, Any]) -> str:
+    """Changed settings as `Published.settings` has them."""
+    return ", ".join(f"{name}={setting_text(value)}" for name, value in sorted(overrides.items()))
 
 
 def document(board: Board, percentile: int | None, command: str) -> Document:
