@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from bbo.surrogates.committee import Committee, inducing_count
 from bbo.surrogates.quadratic_kernel import QuadraticScales, Trend, trend_matrix
+
+pytestmark = pytest.mark.numerics
 
 KERNELS = (QuadraticScales(4.0, 1.0, 0.8, 0.03), QuadraticScales(4.0, 2.0, 0.0, 0.1, 0.5), QuadraticScales(4.0, 1.0, 0.2, 0.01))
 
