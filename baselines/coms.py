@@ -82,7 +82,7 @@ class COMs(TrainingSettings, Method):
         kind="surrogate",
         title="Conservative objective models",
         paper="arXiv 2107.06882",
-        code="brandontrabucco/design-baselines, coms_cleaned",
+        code="brandontrabucco/design-baselines @785dbcf, coms_cleaned",
         year=2021,
         spaces=("continuous", "sequence", "mixed"),
         composable=True,

@@ -9,6 +9,8 @@ from bbo.baselines.bo_qei import BOqEI
 from bbo.search.expected_improvement import Round, acquisition, fitted, hyperparameters, propose
 from bbo.testing.methods import SPACES, make_problem
 
+pytestmark = pytest.mark.numerics
+
 
 @pytest.fixture(scope="module")
 def model():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from bbo.baselines import cma_es
@@ -10,6 +11,7 @@ from bbo.surrogates.gaussian_ensemble import mean_of
 from bbo.testing.methods import SPACES, make_problem
 
 
+@pytest.mark.numerics
 def test_every_run_ends_above_its_start(monkeypatch):
     seen = {}
 

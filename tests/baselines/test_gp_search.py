@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
 import torch
 
 from bbo.baselines.gp_search import GPSearch
@@ -27,6 +28,7 @@ def test_the_search_in_a_large_space_finds_what_looking_at_everything_finds(monk
     assert len(common) >= 48
 
 
+@pytest.mark.numerics
 def test_many_rows_go_through_inducing_points_with_nearly_the_same_result():
     exact = GPSearch().propose(make_problem(SPACES["box"], 8))
     few = dataclasses.replace(GPSearch(), exact_rows=100, inducing=200).propose(make_problem(SPACES["box"], 8))
@@ -34,6 +36,7 @@ def test_many_rows_go_through_inducing_points_with_nearly_the_same_result():
     torch.testing.assert_close(exact, few, rtol=0, atol=0.2)
 
 
+@pytest.mark.numerics
 def test_it_finds_the_hidden_top_of_a_bowl_upside_down():
     problem = make_problem(SPACES["box"], 8)
     low, high = torch.tensor([problem.space.low, problem.space.high])

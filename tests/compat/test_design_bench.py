@@ -45,6 +45,7 @@ def task():
     return design_bench.make("TFBind8-Exact-v0")
 
 
+@pytest.mark.numerics
 def test_logits_are_those_of_the_codec_and_return_to_integers(task):
     x = task.x
     task.map_to_logits()
@@ -57,6 +58,7 @@ def test_logits_are_those_of_the_codec_and_return_to_integers(task):
     assert (task.x == x).all() and task.x.dtype == np.int32
 
 
+@pytest.mark.numerics
 def test_normalising_changes_x_y_and_what_predict_speaks(task):
     rows, raw = task.x[:100], task.y[:100]
     task.map_to_logits()
@@ -85,6 +87,7 @@ def test_calls_that_make_no_sense_are_refused_as_there(task):
     assert not hasattr(continuous, "num_classes")
 
 
+@pytest.mark.numerics
 def test_a_box_is_normalised_and_predictions_outside_are_clipped():
     task = design_bench.make("hartmann-6")
     raw = task.predict(task.x[:4])
@@ -161,6 +164,7 @@ def test_relabelling_asks_the_oracle(task):
     assert (design_bench.make("TFBind8-Exact-v0", relabel=True).y == task.y).all()
 
 
+@pytest.mark.numerics
 def test_gradient_ascent_on_normalised_logits_runs_as_papers_write_it(task):
     """A script in the style of the field: a small network on normalised logits, Adam, 128 starts, normalised by y_min and y_max."""
     torch.manual_seed(0)

@@ -1,6 +1,7 @@
 """Finding tasks and methods."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -85,6 +86,12 @@ def test_a_local_file_that_ends_while_it_is_imported_is_an_error_with_its_line(s
     with pytest.raises(BBOError, match=r"mine\.py cannot be imported: line 2: \w+") as error:
         catalogue.load_method(f"{path}:Mine")
     assert not str(error.value).endswith(": ")
+
+
+def test_the_authors_code_is_named_with_its_commit_or_release():
+    codes = {card.spec.id: card.spec.code for card in catalogue.cards() if card.spec.code}
+    assert len(codes) > 20
+    assert {id: code for id, code in codes.items() if not re.search(r" (@[0-9a-f]{7}|\d+\.\d+\.\d+)", code)} == {}
 
 
 def test_patterns_expand_to_what_they_match():

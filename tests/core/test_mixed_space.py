@@ -69,6 +69,7 @@ def drawn(space, seed, count=40):
     return space.from_unit(u)
 
 
+@pytest.mark.numerics
 @given(spaces(), st.integers(0, 2**32 - 1))
 def test_designs_survive_every_way_there_and_back(space, seed):
     designs = drawn(space, seed)

@@ -52,6 +52,7 @@ def batch_by_batch(net, epochs, settings, generator):
     return average, means
 
 
+@pytest.mark.numerics
 @pytest.mark.parametrize(
     "changed",
     [
@@ -77,6 +78,7 @@ def test_runs_of_batches_are_batch_by_batch(changed):
     assert not torch.equal(found.main[0].weight, ours.main[0].weight)
 
 
+@pytest.mark.numerics
 def test_the_learning_rate_follows_the_last_batch_of_each_update(monkeypatch):
     given = []
     monkeypatch.setattr(torch.optim.lr_scheduler.ReduceLROnPlateau, "step", lambda self, value: given.append(value))

@@ -108,7 +108,7 @@ def test_footer_names_protocol_tasks_versions_and_missing_floors(results) -> Non
         "Task t1: A made-up task; version 1, 1000 visible rows",
         "numpy 2.0",
         "Python 3.11.1",
-        "Floors not run: offline-best",
+        "Floors not run: offline-best; add -b offline-best to the run to compare with the floors.",
         "Made by: bbo",
     ):
         assert wanted in text

@@ -8,6 +8,8 @@ import torch
 
 from bbo.search import cma as ours
 
+pytestmark = pytest.mark.numerics
+
 GENERATIONS = 40
 
 

@@ -79,6 +79,7 @@ def test_best_distinct_counts_a_design_once_and_by_its_best_value():
     assert len(best_distinct(designs, torch.zeros(4), 9)[0]) == 3
 
 
+@pytest.mark.numerics
 def test_greedy_search_finds_the_best_designs_of_an_additive_function():
     generator = torch.Generator().manual_seed(1)
     effects = torch.randn(6, 5, generator=generator)
@@ -99,6 +100,7 @@ def test_greedy_search_finds_the_best_designs_of_an_additive_function():
     assert len(torch.unique(found, dim=0)) == 20
 
 
+@pytest.mark.numerics
 def test_box_ascent_stops_at_the_wall_and_finds_the_top_inside():
     top = torch.tensor([0.3, 5.0])
     low, high = torch.tensor([-1.0, -1.0]), torch.tensor([1.0, 1.0])

@@ -11,6 +11,8 @@ from bbo.surrogates.committee import Committee, inducing_count
 from bbo.surrogates.quadratic_kernel import QuadraticScales, Trend, trend_matrix
 from bbo.surrogates.two_scale_gaussian_process import fit, fit_inducing
 
+pytestmark = pytest.mark.numerics
+
 KERNELS = (QuadraticScales(4.0, 1.0, 0.8, 0.03), QuadraticScales(4.0, 2.0, 0.0, 0.1, 0.5), QuadraticScales(4.0, 1.0, 0.2, 0.01))
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from bbo.surrogates.transforms import TRANSFORMS, normal_ranks
+
+pytestmark = pytest.mark.numerics
 
 
 def test_every_transform_keeps_the_order_and_standardises():

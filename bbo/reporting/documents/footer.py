@@ -40,7 +40,7 @@ def lines(board: Board, command: str, order: str, left_out: Sequence[str] = ()) 
         found.append(f"Floors, which is what you get with no method: {', '.join(floors)}.")
     if absent:
         found.append(
-            f"Floors not run: {', '.join(absent)}; add {' '.join(f'-b {n}' for n in absent)} to the run to see chance's level."
+            f"Floors not run: {', '.join(absent)}; add {' '.join(f'-b {n}' for n in absent)} to the run to compare with the floors."
         )
     found.append(f"Versions: {versions(board)}.")
     if machines := machine(board):
