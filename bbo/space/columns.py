@@ -33,7 +33,10 @@ class Number:
     levels: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "levels", tuple(sorted({float(value) for value in self.levels})))
+        levels = tuple(map(float, self.levels))
+        if all(map(math.isfinite, levels)):  # else refused below, as given: NaN has no place in an order
+            levels = tuple(sorted(set(levels)))
+        object.__setattr__(self, "levels", levels)
         for field in ("low", "high", "step"):
             object.__setattr__(self, field, float(getattr(self, field)))
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
