@@ -421,7 +421,7 @@ def test_figures_in_the_readmes_are_those_of_the_tables() -> None:
     assert len(rows) == 12
     assert [row for row in rows if row not in quick] == []
     ranks, over = ((ROOT / "results" / f"core-{name}.md").read_text().splitlines() for name in ("across", "against-random"))
-    rows = re.findall(r"^\| (\S+) \| (\S+) \| (.*\]) \| (\S+) \| (.*\]) \|$", leaders, re.MULTILINE)
+    rows = re.findall(r"^\| (\S+) \| (\S+ \[.*?\]) \| (.*?\]) \| (\S+ \[.*?\]) \| (.*?\]) \|$", leaders, re.MULTILINE)
     assert len(rows) > 10
     for method, middle, middle_over, high, high_over in rows:
         (line,) = (line for line in ranks if line.startswith(f"| {method} |"))
