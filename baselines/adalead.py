@@ -100,7 +100,7 @@ def leaders(problem: Problem, threshold: float) -> Tensor:
     near = y >= y.max() - threshold * (y.max() - y.min())
     rows = problem.best(len(y))
     rows = rows[: near.sum().clamp(min=2)]
-    return problem.x[rows[torch.arange(problem.budget, device=rows.device) % len(rows)]]
+    return problem.x[problem.repeated(rows)]
 
 
 def recombined(parents: Tensor, switch: float, generator: Generator) -> Tensor:

@@ -103,7 +103,7 @@ class BOqEI(GaussianEnsemble, Method):
             problem.progress(step, self.rounds, partial(data.decode, found))
         best = torch.argsort(y, descending=True, stable=True)[: problem.budget]
         problem.note(new=on_host((best >= len(rows)).sum(), "designs in the batch that are not visible ones, once"))
-        return data.decode(x[best[torch.arange(problem.budget, device=device) % len(best)]])
+        return data.decode(x[problem.repeated(best)])
 
     def surrogate(self, problem: Problem) -> Surrogate:
         """The trained ensemble, for `bbo diagnose`: an equal mixture of its members."""

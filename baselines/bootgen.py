@@ -40,7 +40,7 @@ class BootGen(TrainingSettings, Method):
 
     Deviations: there are 50 rounds of bootstrapping; theirs starts one round later. The proxy is this project's perceptron on z-scored
     logits, so that sharpness regularisers apply, with the epoch of least validation loss kept; theirs has dropout and weight decay, and
-    keeps its last weights. Rows are drawn anew for each batch. Positions may have different numbers of letters. If a generator knows
+    keeps its last weights. Rows are drawn again for each batch. Positions may have different numbers of letters. If a generator knows
     fewer different sequences than its share, they repeat.
     """
 

@@ -172,7 +172,7 @@ class Gabo(TrainingSettings, Method):
             problem.progress(number, rounds)
         problem.note(critic_weight=on_host(torch.stack(weights), "the critic's weights, for the record, once"))
         order = values.argsort(descending=True, stable=True)
-        return latent.decode(z[order[torch.arange(problem.budget, device=device) % len(order)]])
+        return latent.decode(z[problem.repeated(order)])
 
     def _improve(self, z: Tensor, values: Tensor, box: Tensor, seed: int) -> Tensor:
         """Codes (round, L) of the highest expected improvement together, by a Gaussian process on z (n, L) and values (n,).

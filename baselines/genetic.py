@@ -25,7 +25,7 @@ class Genetic(GaussianEnsemble, Method):
     the field have no genetic algorithm with published settings: the row "GA" of several papers is gradient ascent. So settings are
     ours: (mu + lambda) selection by truncation, uniform crossover of parents drawn with replacement, then mutation: on sequences each
     letter becomes another one with probability 1 / L times `mutations`; on a box each coordinate gets normal noise with probability
-    1 / d times `mutations`, and is put back into the box; on mixed spaces each number moves as on a box, in deviations of uniform
+    1 / d times `mutations`, and is clipped to the box; on mixed spaces each number moves as on a box, in deviations of uniform
     numbers, and each option or letter changes as on sequences. The best of parents and children survive, one of each kind.
 
     A generation is one batch for the operators and one call of the networks.

@@ -95,7 +95,7 @@ class GPSearch(Method):
             return self._box(problem)
         found = self._sequences(problem, problem.space)
         problem.note(different=len(found))
-        return found[torch.arange(problem.budget, device=problem.device) % len(found)]
+        return problem.repeated(found)
 
     def _sequences(self, problem: Problem, space: Sequence) -> Tensor:
         """The best different designs (m, L) that were found, best first, at most `budget`."""

@@ -169,7 +169,7 @@ class ICT(ProxySettings, Method):
     back (1) and (2).
 
     What was reorganised, with the same result: the two learners of a round move as one batch; the look-ahead is a function of the
-    sample weights under `torch.func`, where `higher` copies networks and optimisers, and the error on the table is differentiated
+    sample weights under `torch.func`, where `higher` copies networks and optimizers, and the error on the table is differentiated
     before it goes back through the step, so no graph through the table is kept; all starts of the final ascent are one batch.
 
     Deviations: weights start as in Keras, and Adam's epsilon in the proxies' training is 1e-7.

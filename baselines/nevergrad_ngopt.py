@@ -81,7 +81,7 @@ class NevergradNGOpt(GaussianEnsemble, Method):
                 pool, scores = torch.cat([kept, designs]), torch.cat([values, value(data.encode(designs))])
                 kept, values = best_distinct(pool, scores, problem.budget)
                 problem.progress(first + count, self.evaluations, kept)
-        return kept[torch.arange(problem.budget, device=problem.device) % len(kept)]
+        return problem.repeated(kept)
 
     def asked(self, problem: Problem, search: Any, value: Callable[[Tensor], Tensor]) -> Tensor:
         """One candidate (d,) of the search, which is told its value."""

@@ -243,7 +243,7 @@ class ValidatedSearch(Method):
             model = SequencePosterior.of(letters, points, [part.kernel for part in parts], [part.coef for part in parts])
             search = GreedySearch(problem.budget, self.crossovers, rounds)
             found, _ = search.run(start, model.mean, model.mutants, problem.generator, partial(self._report, problem))
-            tops.append(found[torch.arange(problem.budget, device=problem.device) % len(found)])
+            tops.append(problem.repeated(found))
         return self._batch(problem, torch.stack(tops))
 
     def _batch(self, problem: Problem, tops: Tensor) -> Tensor:
@@ -253,7 +253,7 @@ class ValidatedSearch(Method):
         ordered = torch.cat([common[:own], alone.transpose(0, 1).flatten(0, 1), common[own:]])
         found = _first_of_each(ordered)[: problem.budget]
         problem.note(different=len(found))
-        return found[torch.arange(problem.budget, device=problem.device) % len(found)]
+        return problem.repeated(found)
 
     def _report(self, problem: Problem, done: int, designs: Tensor) -> None:
         problem.progress(done, self.rounds, designs)

@@ -11,7 +11,8 @@ from bbo.codecs import Codec
 from bbo.device import on_host
 from bbo.space import Space
 
-#: Raised whenever a change here or in `bbo.codecs` could move a score (see `bbo.versions`).
+#: Raised whenever a change here, in `bbo.codecs`, `bbo.problem` or `bbo.space` could move a score (see `bbo.versions`): every method
+#: uses these.
 VERSION = 1
 
 

@@ -100,7 +100,10 @@ class Problem:
 
     def starts(self) -> Tensor:
         """Row numbers (budget,) of the best visible designs, best first; if there are fewer rows, they repeat in order."""
-        rows = self.best(self.budget)
+        return self.repeated(self.best(self.budget))
+
+    def repeated(self, rows: Tensor) -> Tensor:
+        """The first `budget` of rows (n, ...); if there are fewer, they repeat in order."""
         return rows[torch.arange(self.budget, device=self.device) % len(rows)]
 
     def progress(self, step: int, total: int, designs: Designs = None) -> None:

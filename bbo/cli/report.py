@@ -59,7 +59,7 @@ SEED = 0
 @click.option(
     "--by",
     type=click.Choice(("task", "family")),
-    help="What a line of csv and json is about (default: task); of md and latex: only the tables of families, or only those of tasks.",
+    help="What each row of csv and json describes (default: task); for md and latex: only the tables of families, or only those of tasks.",
 )
 @click.option(
     "--columns",

@@ -168,19 +168,19 @@ def saved(path: Path) -> dict[str, Any]:
     """One saved plan as plain data, in which `orders` finds all that it needs.
 
     Raises:
-        BBOError: it cannot be read, is no plan, or was altered since it was saved.
+        BBOError: it cannot be read, is not a plan, or was altered since it was saved.
     """
     try:
         words = bounded.text(path)
         plan: dict[str, Any] = bounded.parsed_json(path, words)
         if not isinstance(plan, dict) or len(plan["seeds"]) > MOST_SEEDS:
-            raise TypeError("it is no plan")
+            raise TypeError("it is not a plan")
         for order in orders({**plan, "seeds": [0]}):
             texts = (*(getattr(order.spec, name) for name in TEXTS), order.task, order.method, order.preset)
             if not all(isinstance(one, str) for one in texts) or not isinstance(order.spec.config, dict):
-                raise TypeError("a name or a version is no text, or settings are no object")
+                raise TypeError("a name or a version is not text, or settings are not a table")
             if not isinstance(order.overrides, dict) or len(order.spec.hash) != 20:
-                raise TypeError("changed settings are no object")
+                raise TypeError("changed settings are not a table")
         whole = (*plan["seeds"], plan["budget"], plan["protocol"])
         if not all(type(number) is int and 0 <= number < SEED_LIMIT for number in whole):
             raise TypeError("seeds, budget and protocol are whole numbers from 0 on")

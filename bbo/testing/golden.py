@@ -40,7 +40,8 @@ def moved(method: LoadedMethod, old: Entry | None, new: Entry) -> str:
         return (
             f"{method.id} returns other designs than before on: {', '.join(changed)}; but its version is still {new['version']}. "
             "If this is not intended, something that it uses has changed: undo that change. If it is intended, raise the version in its "
-            f"MethodSpec, or VERSION in the shared module that changed, then {then}; put a before/after table of scores into the commit message."
+            f"MethodSpec, or VERSION in the shared module that changed (that of bbo/encoding.py for bbo/space and bbo/problem.py), "
+            f"then {then}; put a before/after table of scores into the commit message."
         )
     return ""
 

@@ -11,6 +11,7 @@ from torch.testing import assert_close
 
 from bbo.encoding import Encoded
 from bbo.errors import DesignError
+from bbo.problem import Problem
 from bbo.space import Category, Continuous, Mixed, Number, Sequence
 
 pytestmark = pytest.mark.numerics
@@ -31,6 +32,14 @@ def test_decode_undoes_encode(letters, rows, seed):
     assert encoded.x.shape == (rows, space.dim)
     assert torch.equal(encoded.decode(encoded.x), x)
     assert torch.equal(encoded.decode(encoded.encode(x)), x)
+
+
+def test_rows_repeat_in_order_up_to_the_budget():
+    space, x, y = tables([3, 3], 3, 0)
+    problem = Problem(x, y, space, 8, torch.Generator().manual_seed(0))
+    assert problem.repeated(torch.tensor([7, 9])).tolist() == [7, 9] * 4
+    assert problem.repeated(torch.arange(20)[:, None]).flatten().tolist() == list(range(8))
+    assert torch.equal(problem.starts(), problem.repeated(problem.best(8)))
 
 
 def test_logits_follow_the_definition():

@@ -54,6 +54,24 @@ def first_lines(path: Path) -> list[str]:
     return [doc.partition("\n")[0] for doc in docs if doc]
 
 
+def what_users_read(path: Path) -> list[str]:
+    """Messages that a module raises, descriptions of settings, and docstrings of classes."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Raise) and node.exc:
+            found.append(literals(node.exc))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "setting":
+            found.append(literals(node))
+        elif isinstance(node, ast.ClassDef):
+            found.append(ast.get_docstring(node) or "")
+    return found
+
+
+def literals(node: ast.expr) -> str:
+    """All texts that stand in an expression, such as the parts of an f-string."""
+    return " ".join(part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str))
+
+
 def help_texts(name: str, command: click.Command) -> list[str]:
     """The help text of a command and, with all their options, of its subcommands."""
     texts = [command.get_help(click.Context(command, info_name=name))]
@@ -91,6 +109,12 @@ def test_first_lines_of_docstrings() -> None:
     lines = [(path, line) for path in MODULES for line in first_lines(path)]
     assert len(lines) > 500
     assert [f"{path.relative_to(ROOT)}: {found}" for path, line in lines for found in stumbles(line)] == []
+
+
+def test_messages_settings_and_docstrings_of_classes() -> None:
+    texts = [(path, text) for path in MODULES for text in what_users_read(path)]
+    assert len(texts) > 1000
+    assert [f"{path.relative_to(ROOT)}: {found}" for path, text in texts for found in stumbles(text)] == []
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ class Group:
         most: processes and threads that it may hold, where the system has the controller for it.
 
     Raises:
-        OSError: there is none to be had.
+        OSError: none is available.
     """
 
     def __init__(self, most: int) -> None:

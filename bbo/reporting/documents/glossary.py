@@ -32,8 +32,8 @@ WORDS = {
     "hidden": "What a task knows and a method does not see: the better designs of its table, or everything beyond the visible one.",
     "interquartile mean": "Mean of the middle half of all runs of all tasks together, each task counting once, with its interval.",
     "interval": "Where the true value lies with 95% confidence if other seeds are drawn. Of differences of means: Student's t over pairs of "
-    "equal seeds, else Welch's; over several tasks with Satterthwaite's degrees of freedom. Of all else: a bootstrap of the seeds, widened to "
-    f"what Student's t gives for a mean. There is none where a task has fewer than {FEWEST_SEEDS} seeds.",
+    "equal seeds, else Welch's; over several tasks with Satterthwaite's degrees of freedom. All other intervals are bootstraps over seeds, "
+    f"widened by the factor that Student's t requires for a mean. There is none where a task has fewer than {FEWEST_SEEDS} seeds.",
     "kind": "What a method is: `floor`; `surrogate`, which uses the gradients or the posterior of a learned model of scores; `search`, which "
     "only evaluates such a model or has none; `generative`, a model that makes designs; `trajectory`, a sequence model over trajectories. In "
     "the facts of a task, whether its designs are sequences or points of a box.",
