@@ -202,8 +202,10 @@ class ICT(ProxySettings, Method):
             "learning_rate": 1e-2,
             "max_updates": 20,
             "lookahead_rows": 64,
+            "teach_rate": 0.02,
             "teach_steps": 5,
             "steps": 10,
+            "step_size_box": 0.05,
         },
     }
 
