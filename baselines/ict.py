@@ -171,6 +171,8 @@ class ICT(ProxySettings, Method):
     sample weights under `torch.func`, where `higher` copies networks and optimisers, and the error on the table is differentiated
     before it goes back through the step, so no graph through the table is kept; all starts of the final ascent are one batch.
 
+    `+ignite` and its like regularise the proxies' training, not what they learn from each other.
+
     Deviations: weights start as in Keras, and Adam's epsilon in the proxies' training is 1e-7.
     """
 
