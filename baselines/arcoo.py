@@ -38,6 +38,7 @@ class Arcoo(TrainingSettings, Method):
     where theirs take turns, each with an Adam of its own; the prediction and the energies of data and negatives share one draw of
     dropout, where theirs are passes of their own. Negatives are made without dropout. A tenth of the rows is held out instead of a fifth;
     they decide nothing. Where E_max is not above E_min, steps are full. Weights start as in Keras.
+    `layers`, a setting of training, is not used by this method: the network is that of `bbo.surrogates.energy`.
     """
 
     spec = MethodSpec(

@@ -30,7 +30,7 @@ class AutoCbAS(CbAS):
     the released behaviour. Weights are kept as logarithms and scaled, as in `cbas`; they multiply no bootstrap counts in these epochs,
     and a batch's loss is divided by their sum, where theirs is divided by the sum of the batch's bootstrap counts.
 
-    `+ignite`, `+ignite2` and `+sam` regularise these epochs as well; the record shows the first training.
+    `+ignite`, `+ignite2`, `+sam` and `+boss` regularise these epochs as well; the record shows the first training.
     """
 
     spec = MethodSpec(
@@ -47,7 +47,7 @@ class AutoCbAS(CbAS):
         "paper": {},
         "paper:tfbind10": {"vae_epochs": 100},
         "fast": {**FAST, "focus_updates": 20},
-        "smoke": {**SMOKE, "focus_updates": 3},
+        "smoke": {**SMOKE, "focus_updates": 10},
     }
 
     codes: str = setting(

@@ -29,6 +29,8 @@ class BOqEI(GaussianEnsemble, Method):
 
     Deviations: botorch's present GP and its priors, in float64 (the authors: 2021's, float32); by default the logarithm of the
     expected improvement (arXiv 2310.20708), whose gradient does not vanish where `acquisition = "qei"`, the published one, is flat.
+
+    `embedding`, a setting of the ensemble, is not used by this method: its networks read letters as logits.
     """
 
     spec = MethodSpec(

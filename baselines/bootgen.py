@@ -32,7 +32,8 @@ class BootGen(TrainingSettings, Method):
     - Bootstrapping: in the last sixth of the training, every fifth of its stages of ten batches, 1000 sequences are drawn for the score
       1, and the 2 that the proxy likes best join the rows with the proxy's score, unless they are there already.
     - Designs: each generator draws 1280 sequences for the score 1; of the 128 different ones that the proxy likes best, it gives its
-      share of the designs, at random ("diverse aggregation" over eight generators).
+      share of the designs, at random ("diverse aggregation" over eight generators). That is the paper's; the released `train.py` does
+      so with `--DA` only, and otherwise has one generator, as `generators=1`.
 
     Knowledge of the optimum: the authors scale y by the worst and best score of all data, the hidden part too, and ask for 1, which is
     the best of all (for the RNA tasks y is raw, and 1 the best conceivable). By default here 1 is an upper bound, as far above the best

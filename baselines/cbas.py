@@ -43,11 +43,11 @@ SMOKE: dict[str, Any] = {
     "learning_rate": 3e-3,
     "max_updates": 10,
     "latent": 4,
-    "vae_rate": 3e-3,
+    "vae_rate": 1e-2,
     "vae_updates": 20,
-    "rounds": 2,
-    "online_epochs": 1,
-    "samples": 100,
+    "rounds": 4,
+    "online_epochs": 5,
+    "samples": 300,
 }
 
 

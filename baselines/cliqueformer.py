@@ -47,7 +47,7 @@ class Cliqueformer(Method):
     - Dropout in the transformers is made and never used. We follow.
     Deviation: where a design has more than 1024 numbers or letters, the encoder reads a few neighbours as one token, and the code is as
     long as the tokens are many; time and memory would grow with the square of the length. The authors' longest has 200 letters.
-    It takes no sharpness regulariser, since autoencoder and value are trained by one loss, with batch norms.
+    It takes no sharpness regulariser: those compare the loss at several weights, and batch norms keep averages of every batch they see.
     """
 
     spec = MethodSpec(

@@ -29,6 +29,8 @@ class CMAES(GaussianEnsemble, Method):
 
     Deviations: pycma's stopping rules (flat or converged runs) are left out, a converged run only goes on; beyond `full_up_to`
     encoded dimensions the covariance is diagonal, because full ones of 128 runs would not fit into memory.
+
+    `embedding`, a setting of the ensemble, is not used by this method: its networks read letters as logits.
     """
 
     spec = MethodSpec(

@@ -69,7 +69,9 @@ class COMs(TrainingSettings, Method):
     stays near a limit. Then the same ascent from the best visible designs; last iterate returned. x is z-scored on a box, but for
     sequences it is the raw logits, as in the authors' code; y is z-scored. Mixed spaces are treated as boxes.
 
-    IGNITE's own experiments train for 2 epochs (`coms.epochs=2`), the authors' scripts for 50.
+    IGNITE's own experiments train for 2 epochs (`coms.epochs=2`), the authors' scripts for 50. `coms+boss` is not the published COMs
+    with BOSS: there the perturbation starts with a deviation of 1e-7, which stays between 1e-7 and 1e-4, and its mean within +-1e-4;
+    here COMs has the numbers of the other methods (1e-3; 1e-5 to 1e-2; +-1e-3).
 
     Deviations: Adam's epsilon is not rescaled by the bias correction, as torch does it; no more than a tenth of the rows is held
     out; where a table has fewer rows than the budget, starts are repeated. On boxes the authors' scripts try taus from 0.4 to 1.0,

@@ -66,10 +66,11 @@ class Gabo(TrainingSettings, Method):
     Reorganised, with the same result: the weight's grid of 201 values needs three numbers for each of 4096 codes, not 201 x 4096
     gradients; all codes are evaluated as one batch.
 
-    Deviations: see `bbo.generative.joint_vae` for the autoencoder; the critic takes a fixed number of steps where theirs waits
-    until its distance stays within a thousandth of the lowest of 100 steps; on a box the Sobol points fill the task's own box. The
-    improvement's logarithm is maximised, which has the same maximum and a slope everywhere; the Gaussian process sees codes in
-    units of the box. Predictions are z-scored. Where fewer codes were evaluated than designs are asked for, they repeat.
+    Deviations: see `bbo.generative.joint_vae` for the autoencoder; the surrogate has LeakyReLU(0.3) for 0.2 on a box, too; the critic
+    takes a fixed number of steps where theirs waits until its distance stays within a thousandth of the lowest of 100 steps; on a box
+    the Sobol points fill the task's own box. The improvement's logarithm is maximised, which has the same maximum and a slope
+    everywhere; the Gaussian process sees codes in units of the box. Predictions are z-scored. Where fewer codes were evaluated than
+    designs are asked for, they repeat.
     The critic of codes of more than 1024 numbers is narrower than theirs, 4 d and d, so that its first layer has no more weights than
     at 1024. The codes among which the weight is chosen are drawn from N(0, I), as the paper has it; the authors' code stretches such
     draws as if they were shares of the box, to 8 N(0, 1) - 4. The Gaussian process is fitted from scratch in each round, and the

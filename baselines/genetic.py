@@ -28,7 +28,8 @@ class Genetic(GaussianEnsemble, Method):
     1 / d times `mutations`, and is clipped to the box; on mixed spaces each number moves as on a box, in deviations of uniform
     numbers, and each option or letter changes as on sequences. The best of parents and children survive, one of each kind.
 
-    A generation is one batch for the operators and one call of the networks.
+    A generation is one batch for the operators and one call of the networks. `embedding`, a setting of the ensemble, is not
+    used by this method: its networks read letters as logits.
     """
 
     spec = MethodSpec(

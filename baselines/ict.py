@@ -172,6 +172,8 @@ class ICT(ProxySettings, Method):
     sample weights under `torch.func`, where `higher` copies networks and optimizers, and the error on the table is differentiated
     before it goes back through the step, so no graph through the table is kept; all starts of the final ascent are one batch.
 
+    `+ignite` and its like regularise the proxies' training, not what they learn from each other.
+
     Deviations: weights start as in Keras, and Adam's epsilon in the proxies' training is 1e-7.
     """
 
@@ -203,8 +205,10 @@ class ICT(ProxySettings, Method):
             "learning_rate": 1e-2,
             "max_updates": 20,
             "lookahead_rows": 64,
+            "teach_rate": 0.02,
             "teach_steps": 5,
             "steps": 10,
+            "step_size_box": 0.05,
         },
     }
 

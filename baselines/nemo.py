@@ -37,7 +37,8 @@ class Nemo(TrainingSettings, Method):
     0.05 a step; 200 steps of Adam, 1e-3 on a box and 0.1 for sequences, as later works ascend; last iterate returned; x and y
     z-scored.
 
-    All K models are one batched network, and all designs one batch.
+    All K models are one batched network, and all designs one batch. `+ignite` and its like regularise the first network's training,
+    not the steps that the K models take in the search.
     """
 
     spec = MethodSpec(

@@ -40,6 +40,7 @@ class NevergradNGOpt(GaussianEnsemble, Method):
     Its random numbers come from a generator of its own, seeded by the problem's; parts of it draw from the global ones of NumPy
     and Python, which are seeded for the search and then restored. Scores depend on the version of the package, which is not part of
     the method's version.
+    `embedding`, a setting of the ensemble, is not used by this method: its networks read letters as logits.
     Version 1.0.12 turns arrays of one number into floats, which NumPy 2.4 and later refuse; the extra brings an older one.
     """
 

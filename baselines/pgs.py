@@ -32,7 +32,8 @@ class PGS(TrainingSettings, Method):
        f(x) / 10 in each coordinate, 0 where that exceeds 1; its reward is the gain in score. 3. Learn a policy from designs to
        actions by conservative soft actor-critic (`bbo.search.step_policy`). 4. From the best visible designs take 50 steps x <- x +
        scale * policy(x) * grad f(x). 5. Do 4 with the policy as it was after each `checkpoint` updates, and return the designs of
-       the one whose best design has the highest mean score among its 10 nearest visible designs.
+       the one whose best design has the highest mean score among its 10 nearest visible designs. Published are 401 epochs of 1000
+       updates, looked at every 50 epochs, eight times; here the policy at the very end is a ninth.
 
     Follows the authors' code (yassineCh/PGS @5483729), also in that the search scales the actions by 0.05 sqrt(d) on a box and 2
     sqrt(d) for sequences, although they were divided by 10 in the data.

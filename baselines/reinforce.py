@@ -50,7 +50,7 @@ class Reinforce(GaussianEnsemble, Method):
         "paper:hopper": {"rate": 0.1},
         # A fifth of the iterations with five times the step; smaller batches on a box.
         "fast": {**FAST, "iterations": 40, "rate": 0.05, "batch_box": 256},
-        "smoke": {**SMOKE, "iterations": 10, "batch_box": 64, "batch_sequence": 64},
+        "smoke": {**SMOKE, "iterations": 10, "rate": 0.1, "batch_box": 64, "batch_sequence": 64},
     }
 
     iterations: int = setting(200, "steps of the policy", low=0)

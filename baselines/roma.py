@@ -167,11 +167,14 @@ class RoMA(TrainingSettings, Method):
        predicted before; then one step of Adam on f~(x) - (f~(x) - f(x_0))^2 / (2 region). Last iterate returned.
 
     After sihyun-yu/RoMA @08b1ab5, `design_baselines/safeweight`, whose configurations are for an older Design-Bench (other cuts for
-    Ant and D'Kitty). The defaults are Ant's; presets by task are theirs. There is none for sequences: z-scored logits under Ant's
-    settings are our choice, and so is doing without the VAE that the authors put under GFP and molecules.
+    Ant and D'Kitty). The defaults are Ant's; presets by task are theirs. For sequences, z-scored logits under Ant's settings are our
+    choice: the authors' settings for GFP and molecules (inner rate 5e-4, step 2e-3) are for the 32 numbers of a VAE's code, and there
+    is no VAE here, so there is no `paper:gfp`.
 
     What was reorganised, with the same result: the authors search all designs as one batch too; we leave out the passes through
     the network whose results they only log, and step along the batch's summed gradient in the smoothness term.
+
+    `+ignite` and its like regularise the training, not the adaptation.
 
     Deviations: 1e-6 is added to the norm that the perturbation divides by, as the authors do in the search only; Adam's epsilon is
     not rescaled by the bias correction, as torch does it; where the table has fewer rows than the budget, starts are repeated.

@@ -185,6 +185,8 @@ class TriMentoring(ProxySettings, Method):
     is the gradient on the whole table for each proxy of each start at each step, which no reordering saves: at paper size a GPU's
     work. `lookahead_rows` judges on a random part of the table instead, which is an approximation.
 
+    `+ignite` and its like regularise the proxies' training, not their mentoring.
+
     Deviations: ties between neighbours' values count as second first, where the authors' sort breaks them; weights start as in Keras,
     and Adam's epsilon in the proxies' training is 1e-7; an empty last batch is not trained on.
     """

@@ -39,7 +39,7 @@ print(json.dumps({"gflops": 2 * 1024**3 / best / 1e9}))
 
 
 #: Methods whose authors loop over starts, runs or draws.
-LOOPS = ("bdi", "cma_es", "demo", "ict", "match_opt", "pgs", "ram", "rgd", "roma", "tri_mentoring")
+LOOPS = ("bdi", "cma_es", "demo", "ict", "match_opt", "pgs", "ram", "rgd", "tri_mentoring")
 
 
 class Row(NamedTuple):

@@ -96,8 +96,8 @@ class MLP(nn.Module):
 class Embedded(nn.Module):
     """Sequences (n, L) of letters, int64, to a vector for each letter, side by side, and these to an `MLP`.
 
-    How CbAS, CMA-ES and REINFORCE of design-baselines read sequences, with vectors of 256 numbers. Letters have the same vector in
-    every position; vectors start uniform in +-0.05, as Keras' `Embedding` does.
+    How CbAS and REINFORCE of design-baselines read sequences, with vectors of 256 numbers (its CMA-ES reads logits). Letters have the
+    same vector in every position; vectors start uniform in +-0.05, as Keras' `Embedding` does.
 
     Args:
         letters: number of letters. length: L. width: numbers in a letter's vector.

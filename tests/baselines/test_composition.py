@@ -34,8 +34,13 @@ RECORDED = {
     "sam": {"grad_norm"},
     "boss": {"sensitivity", "gamma_mean", "gamma_std"},
 }
-#: Every method once, and every regulariser once, on the cheapest method.
-PAIRS = [(name, "ignite") for name in COMPOSABLE] + [("gradient-ascent", name) for name in PUBLISHED if name != "ignite"]
+#: Every method once, and every regulariser on the cheapest method and on some that train each in a way of its own.
+PAIRS = [(name, "ignite") for name in COMPOSABLE] + [
+    (name, regulariser)
+    for name in ("gradient-ascent", "coms", "ram", "demo", "genetic")
+    for regulariser in PUBLISHED
+    if regulariser != "ignite"
+]
 
 
 @cache

@@ -3,6 +3,7 @@
 They are computed in a process of their own, in the numerics mode whose bits are the same on the CPUs of all makers.
 """
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -10,9 +11,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from bbo import catalogue, numerics
 from bbo.testing import golden
+from bbo.testing.methods import make_problem, smoke
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "tests" / "golden" / "methods.json"
@@ -50,6 +53,18 @@ def test_designs_move_so_that_a_digest_says_something():
     assert not still, (
         f"the best visible designs come back from {still}; let the smoke presets take longer steps, then run the script"
     )
+
+
+@pytest.mark.numerics
+def test_designs_move_with_the_learning_rate_so_that_a_digest_sees_the_training(method_name, runs_of):
+    method = catalogue.load_method(method_name)
+    if "learning_rate" not in method.settings():
+        pytest.skip("no setting learning_rate")
+    plain = smoke(method)
+    faster = dataclasses.replace(plain, learning_rate=2 * plain.learning_rate)
+    made = {name: (run().designs, faster.propose(make_problem(run.space, 8))) for name, run in runs_of(method_name).items()}
+    still = [name for name, (before, after) in made.items() if torch.equal(before, torch.as_tensor(after))]
+    assert not still, f"the same designs at twice the learning rate on {still}; let the smoke preset train longer or search farther"
 
 
 def test_the_file_names_no_method_that_is_gone():
