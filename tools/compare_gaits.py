@@ -63,13 +63,13 @@ def main(name: str, pool: Path, policies: list[Path]) -> None:
     x = x[rng.choice(len(x), ROWS, replace=False)]
     # As a share of the range, which is 2.
     moved = np.clip(x + 2e-4 * rng.choice([-1.0, 1.0], x.shape), -1, 1).astype(np.float32)
-    known, rows = rng.random(ROWS) < 0.8, task_quality.read(OUT)
+    known, found = rng.random(ROWS) < 0.8, {}
     for controller, walk in controllers(task.species, policies).items():
         first, second = walk(x), walk(moved)
         for reading, of in READINGS.items():
             y = of(first)
             key = f"{name} {controller} {reading}"
-            rows[key] = {
+            found[key] = {
                 "controller": key,
                 "step": task_quality.shares(np.abs(of(second) - y) / y.std(), rng),
                 "forest": f"{task_quality.forest(x, y, known):.2f}",
@@ -77,8 +77,9 @@ def main(name: str, pool: Path, policies: list[Path]) -> None:
                 "walks": f"{(y > 0.1).mean():.0%}",
                 "best": f"{y.max():.2f}",
             }
-            print(*rows[key].values(), sep=" | ", flush=True)
-    head = list(rows[key])
+            print(*found[key].values(), sep=" | ", flush=True)
+    # Read only now: the other task's rows may have been written meanwhile.
+    head, rows = list(found[key]), task_quality.read(OUT) | found
     table = "".join(f"| {' | '.join(rows[key].get(column, '-') for column in head)} |\n" for key in sorted(rows))
     files.write(OUT, f"{HEADER}| {' | '.join(head)} |\n{'|---' * len(head)}|\n{table}{notes(OUT)}")
 
