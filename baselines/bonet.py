@@ -52,7 +52,7 @@ class BONET(Method):
     Deviations: x is z-scored, and letters enter as the table's logits, not as bare integers. All trajectories are trained on; the
     authors hold a tenth out and use the last weights. They make 64 designs for each of the four budgets.
 
-    Most of its sequences are the same: at `fast` the share of duplicates is 0.94, the mean of the 42 cells on sequences of
+    Most of its sequences are the same: at `fast` the share of duplicates is 0.94 on average over the cells on sequences of
     results/core.csv.
     """
 

@@ -46,7 +46,7 @@ class Spade(TrainingSettings, Method):
     the best design ever seen in the last place. Samples of a batch, and of a generation, start from the same normal numbers for all
     designs, fresh each time, so that designs are compared by the same luck. Sequences are searched as z-scored logits and decoded
     at the end; the authors leave this open. A population that has come together in the logits decodes to practically one sequence: at
-    `fast`, 41 of the 42 cells on sequences of results/core.csv have at least 95% duplicates. Weights start as in Keras, and Adam's
+    `fast`, all but a few cells on sequences of results/core.csv have at least 95% duplicates. Weights start as in Keras, and Adam's
     epsilon is 1e-7 (theirs 1e-8). A population is as large as the budget and half of it are elites (64 of 128). `rows` caps the
     table, by a random subset. `layers`, a setting of training, is not used by this method.
     """

@@ -114,7 +114,8 @@ class ValidatedSearch(Method):
 
     Known weaknesses: on thin-film the oracle would have chosen another kernel than validation does, with a clearly better median; on
     tfbind8 the ranks cost a little. From the models alone: on gfp all of them rank the upper part hardly better than chance, so the choice
-    is a matter of luck; on superconductor and the RNA tasks the models are alike to the validation.
+    is a matter of luck; on superconductor and the RNA tasks the models are alike to the validation. Validation does not ask how far from the
+    data a search may go: on robots, spaceflight and molecules `gp-ascent`, which stays near, does better (docs/why_search_wins.md).
     """
 
     spec = MethodSpec(id="validated-search", version=3, kind="surrogate", title="Search on validated Gaussian processes", year=2026)
@@ -127,7 +128,7 @@ class ValidatedSearch(Method):
     ranks: bool = setting(True, "try every kernel on normal ranks of the scores too")
     trend: bool = setting(True, "try kernels with a quadratic trend, on boxes")
     members: int = setting(3, "models that are averaged, at most", low=1)
-    explore: float = setting(0.25, "share of the batch that the averaged models propose each on its own", low=0, high=1)
+    explore: float = setting(0.25, "share of the batch that the averaged models propose one by one, in equal parts", low=0, high=1)
     repeats: int = setting(4, "random splits at each quantile", low=1)
     validation_rows: int = setting(2000, "most rows that a model is fitted on in validation", low=10)
     exact_rows: int = setting(3000, "most rows that are factorised; beyond that, inducing points", low=1)

@@ -229,10 +229,8 @@ def _answer(job: Job, x: np.ndarray, y: np.ndarray, channel: Channel, catalogue:
     cpu = time.process_time()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
-        for kind in (
-            DeprecationWarning,
-            PendingDeprecationWarning,
-        ):  # of code, not of results; many come once a process, at an import
+        # These are of code, not of results, and many come once a process, at an import.
+        for kind in (DeprecationWarning, PendingDeprecationWarning):
             warnings.simplefilter("ignore", kind)
         try:
             # Imports count for the process, not for the cell: later cells of this process find the modules loaded.
